@@ -1,0 +1,3 @@
+//! grunddata cli.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! grunddata xtask.
+
+fn main() {}
