@@ -1,1 +1,24 @@
-//! grunddata model.
+//! The canonical model of grunddata: domains, ids, the two clocks, the timeline algebra, and the identifiers and
+//! formats of the Swedish public sector.
+//!
+//! Architecture invariant: this crate does no input or output, reads no clock and knows no database, no HTTP and no
+//! JSON Schema. Everything in it is a value or a pure function, so that the rules of `docs/concepts` can be tested
+//! exhaustively here and nowhere be written a second time.
+
+mod bounds;
+mod domain;
+mod ids;
+mod instant;
+mod keys;
+mod model_version;
+mod period;
+pub mod timeline;
+
+pub use bounds::{BoundError, ValidFrom, ValidTo, parse_date, present};
+pub use domain::{Domain, UnknownDomain};
+pub use ids::{GeographyId, OrganisationId, PersonId, RecordId, RoleId, ServiceId, TransactionId};
+pub use instant::{Instant, InstantError};
+pub use keys::{KeyError, OwnerKey, SchemeCode};
+pub use model_version::{ModelVersion, ModelVersionError};
+pub use period::{Period, PeriodError, inclusive_end};
+pub use timeline::{AmendError, Difference, ReplacePeriod, State, Timeline, TimelineError};
