@@ -6,19 +6,25 @@
 //! exhaustively here and nowhere be written a second time.
 
 mod bounds;
+mod checksum;
 mod domain;
+pub mod format;
+pub mod identifiers;
 mod ids;
 mod instant;
 mod keys;
 mod model_version;
+mod normalisation;
 mod period;
 pub mod timeline;
 
 pub use bounds::{BoundError, ValidFrom, ValidTo, parse_date, present};
 pub use domain::{Domain, UnknownDomain};
+pub use format::{FormatError, FormatErrorKind};
 pub use ids::{GeographyId, OrganisationId, PersonId, RecordId, RoleId, ServiceId, TransactionId};
 pub use instant::{Instant, InstantError};
 pub use keys::{KeyError, OwnerKey, SchemeCode};
 pub use model_version::{ModelVersion, ModelVersionError};
+pub use normalisation::{Normalisation, UnknownNormalisation};
 pub use period::{Period, PeriodError, inclusive_end};
 pub use timeline::{AmendError, Difference, ReplacePeriod, State, Timeline, TimelineError};
