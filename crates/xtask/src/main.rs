@@ -8,6 +8,7 @@
     reason = "a command-line program talks to its user"
 )]
 
+mod check;
 mod cluster;
 mod guard;
 mod shell;
@@ -35,6 +36,8 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Check the structure of the repository: crate edges, licences, names, lengths, links.
+    Check,
     /// Keep a throwaway PostgreSQL running until Ctrl-C, and print its TEST_DATABASE_URL.
     Postgres,
     /// Stop the cluster when the parent is gone (started by the other tasks, never by hand).
@@ -45,6 +48,7 @@ enum Task {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().task {
         Task::Test { arguments } => test_run::run(&arguments),
+        Task::Check => check::run(),
         Task::Postgres => cluster::keep_running(),
         Task::Guard(arguments) => guard::run(&arguments),
     };

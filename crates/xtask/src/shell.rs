@@ -1,6 +1,5 @@
 //! Running other programs.
 
-use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
@@ -45,14 +44,8 @@ pub(crate) fn works(program: &str, arguments: &[&str]) -> bool {
 /// Cargo as the one that runs us.
 pub(crate) fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(root());
+    command.current_dir(xtask::structure::root());
     command
-}
-
-/// The root of the workspace.
-pub(crate) fn root() -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.ancestors().nth(2).unwrap_or(here).to_owned()
 }
 
 fn name(command: &Command) -> String {

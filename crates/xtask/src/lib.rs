@@ -1,0 +1,5 @@
+//! What the structure of the source must be: shared by `cargo xtask check` and the tests.
+//!
+//! Architecture invariant: nothing here is shipped; only tests may depend on it.
+
+pub mod structure;
