@@ -1,1 +1,32 @@
-//! grunddata registry.
+//! The use cases of grunddata and their authorisation: one file for each.
+//!
+//! Architecture invariant: no HTTP (no status, header or media type) and no SQL (no diesel, no rows). Every transport
+//! builds the same values ([`Command`], [`Query`], [`At`]) and gets the same answers and the same [`Refusal`]s.
+//!
+//! Writing: `write/`. Every write, be it one record, a transaction or a load of 10,000, is a list of [`Command`]s that
+//! is prepared (authorised, parsed, validated) outside the combiner and applied inside it by the one function
+//! `write::apply`. Reading: `read/` and `query/`.
+
+mod access;
+mod code;
+mod coordinate;
+mod patch;
+mod read;
+mod refusal;
+mod write;
+
+pub use access::{Action, Actor, Context, Grant, OwnerScope, stockholm_day};
+pub use code::Code;
+pub use coordinate::{AsOf, At, CoordinateParameters, KnownAt, Pins};
+pub use patch::Patch;
+pub use read::{
+    DiffKind, DiffPeriod, Direction, Found, Got, Hierarchy, HistoryItem, HistoryPage,
+    IdentifierHit, Link, LinksPage, LinksRequest, LookupAnswer, Node, Record, SearchPage,
+    TimelineItem, TimelineView, Total,
+};
+pub use refusal::{Fault, Refusal, fact, nearest};
+pub use write::{
+    Amend, ChangeKind, Command, Content, Create, End, Envelope, From, Idempotency, IfMatch, Note,
+    OnUncovered, Operation, Origin, Outcome, Replace, Retract, Revert, Revive, Subject,
+    Transaction, TransactionWritten, Written,
+};
