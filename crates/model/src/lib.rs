@@ -5,17 +5,25 @@
 //! JSON Schema. Everything in it is a value or a pure function, so that the rules of `docs/concepts` can be tested
 //! exhaustively here and nowhere be written a second time.
 
+#[cfg(any(test, feature = "arbitrary"))]
+pub mod arbitrary;
 mod bounds;
 mod checksum;
 mod domain;
 pub mod format;
+pub mod geography;
 pub mod identifiers;
 mod ids;
 mod instant;
 mod keys;
 mod model_version;
 mod normalisation;
+pub mod organisation;
+pub mod parts;
 mod period;
+pub mod person;
+pub mod role;
+pub mod service;
 pub mod timeline;
 
 pub use bounds::{BoundError, ValidFrom, ValidTo, parse_date, present};

@@ -6,7 +6,7 @@
 //! [`identifiers`](crate::identifiers).
 
 mod error;
-mod text;
+pub(crate) mod text;
 
 pub use error::{FormatError, FormatErrorKind};
 
@@ -70,11 +70,16 @@ fn rule(name: &str) -> Option<Rule> {
         "decimal" => text::check_decimal,
         "time-of-day" => text::check_time_of_day,
         "iri" => text::check_iri,
+        // Standard formats that identifier schemes name too.
+        "date" => text::check_date,
+        "email" => text::check_email,
+        "uuid" => text::check_uuid,
         _ => return None,
     })
 }
 
-/// Whether the value has the own format of that name, in its canonical form.
+/// Whether the value has the own format of that name, in its canonical form. Takes the standard formats `date`, `email`
+/// and `uuid` as well, since the `check` of an identifier scheme may name them.
 ///
 /// # Errors
 /// [`FormatError`] with what is wrong and what to do; [`FormatErrorKind::UnknownFormat`] when there is no such format.

@@ -1,9 +1,12 @@
 //! Formats of languages, countries, numbers, times and names on the web.
 
+use uuid::Uuid;
+
 use super::FormatError;
+use crate::{BoundError, parse_date};
 
 /// A language tag, by its syntax only: RFC 5646 section 2.1 (BCP 47).
-pub(super) fn check_bcp47(value: &str) -> Result<(), FormatError> {
+pub(crate) fn check_bcp47(value: &str) -> Result<(), FormatError> {
     let mut subtags = value.split('-');
     let first = subtags.next().unwrap_or_default();
     let alphanumeric = |subtag: &str| {
@@ -36,7 +39,7 @@ pub(super) fn check_country(value: &str) -> Result<(), FormatError> {
 }
 
 /// A decimal number as text, so that no digit is lost: no leading zeros or plus sign, a point before decimals.
-pub(super) fn check_decimal(value: &str) -> Result<(), FormatError> {
+pub(crate) fn check_decimal(value: &str) -> Result<(), FormatError> {
     let unsigned = value.strip_prefix('-').unwrap_or(value);
     let (whole, decimals) = match unsigned.split_once('.') {
         Some((whole, decimals)) => (whole, Some(decimals)),
@@ -55,7 +58,7 @@ pub(super) fn check_decimal(value: &str) -> Result<(), FormatError> {
 }
 
 /// A time of day, `HH:MM`; `24:00` is the end of the day.
-pub(super) fn check_time_of_day(value: &str) -> Result<(), FormatError> {
+pub(crate) fn check_time_of_day(value: &str) -> Result<(), FormatError> {
     let malformed = FormatError::malformed(
         "not a time of day: write HH:MM, such as 08:30",
         "inte ett klockslag: skriv TT:MM, till exempel 08:30",
@@ -97,5 +100,60 @@ pub(super) fn check_iri(value: &str) -> Result<(), FormatError> {
         Ok(())
     } else {
         Err(malformed)
+    }
+}
+
+/// A date, `YYYY-MM-DD`.
+pub(super) fn check_date(value: &str) -> Result<(), FormatError> {
+    match parse_date(value) {
+        Ok(_) => Ok(()),
+        Err(BoundError::OutOfRange { .. }) => Err(FormatError::out_of_range(
+            "the date must lie between 1000-01-01 and 9999-12-30",
+            "datumet ska ligga mellan 1000-01-01 och 9999-12-30",
+        )),
+        Err(_) => Err(FormatError::invalid_date(
+            "not a date in the calendar: write YYYY-MM-DD",
+            "inte ett datum i kalendern: skriv ÅÅÅÅ-MM-DD",
+        )),
+    }
+}
+
+/// An e-mail address, by its outline only: something, `@`, and a domain with a point (RFC 5321 section 4.1.2).
+pub(super) fn check_email(value: &str) -> Result<(), FormatError> {
+    let forbidden =
+        |char: char| char.is_whitespace() || char.is_control() || "<>()[],;:\\\"@".contains(char);
+    let valid = value.rsplit_once('@').is_some_and(|(local, domain)| {
+        let local_valid = !local.is_empty()
+            && local.len() <= 64
+            && !local.contains(forbidden)
+            && local.split('.').all(|part| !part.is_empty());
+        let label = |part: &str| !part.is_empty() && !part.starts_with('-') && !part.ends_with('-');
+        local_valid
+            && domain.contains('.')
+            && !domain.contains(forbidden)
+            && domain.split('.').all(label)
+    });
+    if valid && value.len() <= 254 {
+        Ok(())
+    } else {
+        Err(FormatError::malformed(
+            "not an e-mail address: write it as name@example.se",
+            "inte en e-postadress: skriv den som namn@example.se",
+        ))
+    }
+}
+
+/// A UUID, lower-case and hyphenated.
+pub(super) fn check_uuid(value: &str) -> Result<(), FormatError> {
+    let canonical = value
+        .parse::<Uuid>()
+        .is_ok_and(|uuid| uuid.hyphenated().to_string() == value);
+    if canonical {
+        Ok(())
+    } else {
+        Err(FormatError::malformed(
+            "not a UUID: write it lower-case with hyphens, 8-4-4-4-12 hexadecimal digits",
+            "inte ett UUID: skriv det med gemener och bindestreck, 8-4-4-4-12 hexadecimala siffror",
+        ))
     }
 }

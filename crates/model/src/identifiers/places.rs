@@ -46,9 +46,9 @@ identifier! {
 
 identifier! {
     /// A property designation (fastighetsbeteckning): municipality, tract or block name, and `[block:]unit` with an
-    /// optional part `>n`. Kept in upper case with single spaces. It changes over time; the property's UUID does not.
+    /// optional part `>n`. Kept with single spaces. It changes over time; the property's UUID does not.
     PropertyDesignation,
-    |text| Normalisation::Squeeze.normalise(text).to_uppercase(),
+    |text| Normalisation::Squeeze.normalise(text),
     check_property_designation
 }
 
@@ -247,7 +247,7 @@ mod tests {
         assert_eq!(ApartmentNumber::parse("lgh 1001").unwrap().expose(), "1001");
         assert_eq!(Deso::parse("1082a0010").unwrap().expose(), "1082A0010");
         assert_eq!(
-            PropertyDesignation::parse("Umeå  stadsliden 6:6 ")
+            PropertyDesignation::parse("UMEÅ  STADSLIDEN 6:6 ")
                 .unwrap()
                 .expose(),
             "UMEÅ STADSLIDEN 6:6"
