@@ -192,21 +192,79 @@ impl Annotations {
 /// The keywords of JSON Schema 2020-12 that a package may use. Any other keyword without `x-` is a misspelling, which
 /// JSON Schema itself would silently ignore.
 const KEYWORDS: &[&str] = &[
-    "$schema", "$id", "$ref", "$defs", "$anchor", "$comment", "type", "enum", "const", "multipleOf", "maximum",
-    "exclusiveMaximum", "minimum", "exclusiveMinimum", "maxLength", "minLength", "pattern", "maxItems", "minItems",
-    "uniqueItems", "maxContains", "minContains", "maxProperties", "minProperties", "required", "dependentRequired",
-    "properties", "patternProperties", "additionalProperties", "propertyNames", "dependentSchemas", "items",
-    "prefixItems", "contains", "unevaluatedItems", "unevaluatedProperties", "allOf", "anyOf", "oneOf", "not", "if",
-    "then", "else", "format", "title", "description", "default", "deprecated", "readOnly", "writeOnly", "examples",
+    "$schema",
+    "$id",
+    "$ref",
+    "$defs",
+    "$anchor",
+    "$comment",
+    "type",
+    "enum",
+    "const",
+    "multipleOf",
+    "maximum",
+    "exclusiveMaximum",
+    "minimum",
+    "exclusiveMinimum",
+    "maxLength",
+    "minLength",
+    "pattern",
+    "maxItems",
+    "minItems",
+    "uniqueItems",
+    "maxContains",
+    "minContains",
+    "maxProperties",
+    "minProperties",
+    "required",
+    "dependentRequired",
+    "properties",
+    "patternProperties",
+    "additionalProperties",
+    "propertyNames",
+    "dependentSchemas",
+    "items",
+    "prefixItems",
+    "contains",
+    "unevaluatedItems",
+    "unevaluatedProperties",
+    "allOf",
+    "anyOf",
+    "oneOf",
+    "not",
+    "if",
+    "then",
+    "else",
+    "format",
+    "title",
+    "description",
+    "default",
+    "deprecated",
+    "readOnly",
+    "writeOnly",
+    "examples",
 ];
 
 /// Keywords whose value is one schema, a list of schemas, or schemas by name.
 const ONE_SCHEMA: &[&str] = &[
-    "additionalProperties", "propertyNames", "items", "contains", "unevaluatedItems", "unevaluatedProperties", "not",
-    "if", "then", "else",
+    "additionalProperties",
+    "propertyNames",
+    "items",
+    "contains",
+    "unevaluatedItems",
+    "unevaluatedProperties",
+    "not",
+    "if",
+    "then",
+    "else",
 ];
 const LIST_OF_SCHEMAS: &[&str] = &["allOf", "anyOf", "oneOf", "prefixItems"];
-const SCHEMAS_BY_NAME: &[&str] = &["$defs", "properties", "patternProperties", "dependentSchemas"];
+const SCHEMAS_BY_NAME: &[&str] = &[
+    "$defs",
+    "properties",
+    "patternProperties",
+    "dependentSchemas",
+];
 
 /// Checks every keyword of a schema and the schemas inside it. The error is a JSON Pointer and what is wrong there.
 pub(crate) fn check_keywords(schema: &Value, pointer: &str) -> Result<(), (String, String)> {
@@ -214,7 +272,10 @@ pub(crate) fn check_keywords(schema: &Value, pointer: &str) -> Result<(), (Strin
         return if schema.is_boolean() {
             Ok(())
         } else {
-            Err((pointer.to_owned(), "a schema is an object or a boolean".to_owned()))
+            Err((
+                pointer.to_owned(),
+                "a schema is an object or a boolean".to_owned(),
+            ))
         };
     };
     Annotations::read(schema).map_err(|problem| (pointer.to_owned(), problem))?;
@@ -261,7 +322,8 @@ mod tests {
         .unwrap_err();
         assert_eq!(at, "/properties/a/items");
         assert!(problem.contains("x-indx"), "{problem}");
-        let (at, problem) = check_keywords(&json!({"anyOf": [true, {"requried": []}]}), "").unwrap_err();
+        let (at, problem) =
+            check_keywords(&json!({"anyOf": [true, {"requried": []}]}), "").unwrap_err();
         assert_eq!(at, "/anyOf/1/requried");
         assert!(problem.contains("required"), "{problem}");
         assert!(check_keywords(&json!({"x-index": ["exactly"]}), "").is_err());

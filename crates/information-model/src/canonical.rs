@@ -28,7 +28,12 @@ pub(crate) fn sha256(text: &str) -> [u8; 32] {
 #[must_use]
 pub(crate) fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).copied().map_or('0', char::from);
+    let digit = |nibble: u8| {
+        DIGITS
+            .get(usize::from(nibble))
+            .copied()
+            .map_or('0', char::from)
+    };
     bytes
         .iter()
         .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
@@ -65,7 +70,10 @@ fn write_value(value: &Value, out: &mut String) {
             };
             // The map is sorted by bytes unless another crate of the build asks serde_json to keep insertion order;
             // byte order and UTF-16 order are the same as long as the names are ASCII.
-            if members.keys().zip(members.keys().skip(1)).all(|(a, b)| a < b)
+            if members
+                .keys()
+                .zip(members.keys().skip(1))
+                .all(|(a, b)| a < b)
                 && members.keys().all(|name| name.is_ascii())
             {
                 for (name, value) in members {
@@ -86,7 +94,10 @@ fn write_value(value: &Value, out: &mut String) {
 fn write_string(text: &str, out: &mut String) {
     out.push('"');
     let mut rest = text;
-    while let Some(at) = rest.bytes().position(|byte| byte < 0x20 || byte == b'"' || byte == b'\\') {
+    while let Some(at) = rest
+        .bytes()
+        .position(|byte| byte < 0x20 || byte == b'"' || byte == b'\\')
+    {
         let (plain, tail) = rest.split_at(at);
         out.push_str(plain);
         let mut chars = tail.chars();
@@ -110,7 +121,10 @@ fn write_string(text: &str, out: &mut String) {
 fn write_number(number: &Number, out: &mut String) {
     use std::fmt::Write as _;
     // Writing to a String cannot fail.
-    if let Some(integer) = number.as_u64().filter(|integer| *integer <= MAX_SAFE_INTEGER) {
+    if let Some(integer) = number
+        .as_u64()
+        .filter(|integer| *integer <= MAX_SAFE_INTEGER)
+    {
         let _ = write!(out, "{integer}");
     } else if let Some(integer) = number
         .as_i64()
@@ -139,7 +153,11 @@ fn write_float(float: f64, out: &mut String) {
     let count = i32::try_from(digits.len()).unwrap_or(i32::MAX);
     let point = exponent + 1;
     let zeros = |count: i32| "0".repeat(usize::try_from(count).unwrap_or(0));
-    let split = |at: i32| digits.split_at_checked(usize::try_from(at).unwrap_or(0)).unwrap_or((&digits, ""));
+    let split = |at: i32| {
+        digits
+            .split_at_checked(usize::try_from(at).unwrap_or(0))
+            .unwrap_or((&digits, ""))
+    };
     if count <= point && point <= 21 {
         out.push_str(&digits);
         out.push_str(&zeros(point - count));
@@ -179,12 +197,17 @@ mod tests {
             "1": "One", "\u{1f600}": "Emoji: Grinning Face", "\u{80}": "Control", "\u{f6}": "Latin Small Letter O With Diaeresis"
         });
         let text = canonical_json(&value);
-        let order: Vec<_> = ["Carriage", "One", "Control", "Latin", "Euro", "Emoji", "Hebrew"]
-            .iter()
-            .map(|word| text.find(word).unwrap())
-            .collect();
+        let order: Vec<_> = [
+            "Carriage", "One", "Control", "Latin", "Euro", "Emoji", "Hebrew",
+        ]
+        .iter()
+        .map(|word| text.find(word).unwrap())
+        .collect();
         assert!(order.is_sorted(), "{text}");
-        assert_eq!(canonical_json(&json!("\u{20ac}$\u{f}\nA'B\"\\\\\"/")), r#""€$\u000f\nA'B\"\\\\\"/""#);
+        assert_eq!(
+            canonical_json(&json!("\u{20ac}$\u{f}\nA'B\"\\\\\"/")),
+            r#""€$\u000f\nA'B\"\\\\\"/""#
+        );
     }
 
     #[test]
@@ -211,7 +234,10 @@ mod tests {
         ] {
             assert_eq!(canonical_json(&json!(float)), text);
         }
-        assert_eq!(canonical_json(&json!([1, -1, 0, 9_007_199_254_740_991_u64])), "[1,-1,0,9007199254740991]");
+        assert_eq!(
+            canonical_json(&json!([1, -1, 0, 9_007_199_254_740_991_u64])),
+            "[1,-1,0,9007199254740991]"
+        );
     }
 
     #[test]

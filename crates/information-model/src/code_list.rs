@@ -79,8 +79,17 @@ pub struct CodeList {
 
 /// The columns of every code list; a list may have more.
 const COLUMNS: &[&str] = &[
-    "code", "label_sv", "label_en", "definition_sv", "definition_en", "valid_from", "valid_to", "broader", "successor",
-    "status", "exact_match",
+    "code",
+    "label_sv",
+    "label_en",
+    "definition_sv",
+    "definition_en",
+    "valid_from",
+    "valid_to",
+    "broader",
+    "successor",
+    "status",
+    "exact_match",
 ];
 
 impl CodeList {
@@ -111,18 +120,27 @@ impl CodeList {
             let code: Arc<str> = Arc::from(code);
             let day = |name: &str, text: &str| match text {
                 "" => Ok(None),
-                text => text
-                    .parse()
-                    .map(Some)
-                    .map_err(|_| format!("line {line}: {name} {text:?} is no date; write YYYY-MM-DD")),
+                text => text.parse().map(Some).map_err(|_| {
+                    format!("line {line}: {name} {text:?} is no date; write YYYY-MM-DD")
+                }),
             };
             let text = |text: &str| Some(text).filter(|text| !text.is_empty()).map(Arc::from);
-            let words = |text: &str| text.split_whitespace().map(Arc::from).collect::<Vec<Arc<str>>>();
+            let words = |text: &str| {
+                text.split_whitespace()
+                    .map(Arc::from)
+                    .collect::<Vec<Arc<str>>>()
+            };
             let (valid_from, valid_to) = (column("valid_from"), column("valid_to"));
             let parsed = Code {
                 code: Arc::clone(&code),
-                label: Text { sv: column("label_sv").to_owned(), en: column("label_en").to_owned() },
-                definition: Text { sv: column("definition_sv").to_owned(), en: column("definition_en").to_owned() },
+                label: Text {
+                    sv: column("label_sv").to_owned(),
+                    en: column("label_en").to_owned(),
+                },
+                definition: Text {
+                    sv: column("definition_sv").to_owned(),
+                    en: column("definition_en").to_owned(),
+                },
                 valid_from: day("valid_from", valid_from)?,
                 valid_to: day("valid_to", valid_to)?,
                 broader: text(column("broader")),
@@ -130,9 +148,16 @@ impl CodeList {
                 retired: match column("status") {
                     "" | "active" => false,
                     "retired" => true,
-                    other => return Err(format!("line {line}: status {other:?}; write active or retired")),
+                    other => {
+                        return Err(format!(
+                            "line {line}: status {other:?}; write active or retired"
+                        ));
+                    }
                 },
-                exact_match: column("exact_match").split_whitespace().map(str::to_owned).collect(),
+                exact_match: column("exact_match")
+                    .split_whitespace()
+                    .map(str::to_owned)
+                    .collect(),
                 further: columns
                     .into_iter()
                     .map(|(name, value)| (name.to_owned(), value.trim().to_owned()))
@@ -146,7 +171,11 @@ impl CodeList {
             {
                 return Err(format!("line {line}: {code:?} ends before it begins"));
             }
-            if list.positions.insert(Arc::clone(&code), list.codes.len()).is_some() {
+            if list
+                .positions
+                .insert(Arc::clone(&code), list.codes.len())
+                .is_some()
+            {
                 return Err(format!("line {line}: {code:?} stands twice"));
             }
             list.codes.push(parsed);
@@ -154,7 +183,10 @@ impl CodeList {
         for code in &list.codes {
             for other in code.broader.iter().chain(&code.successors) {
                 if list.get(other).is_none() {
-                    return Err(format!("{:?} names {other:?}, which is not in the list", code.code));
+                    return Err(format!(
+                        "{:?} names {other:?}, which is not in the list",
+                        code.code
+                    ));
                 }
             }
         }
@@ -164,7 +196,11 @@ impl CodeList {
     /// Adds the codes of an extension package to a list that allows it. `false` when a code stands in both.
     pub(crate) fn extend(&mut self, other: &CodeList) -> bool {
         for code in &other.codes {
-            if self.positions.insert(Arc::clone(&code.code), self.codes.len()).is_some() {
+            if self
+                .positions
+                .insert(Arc::clone(&code.code), self.codes.len())
+                .is_some()
+            {
                 return false;
             }
             self.codes.push(code.clone());
@@ -205,10 +241,10 @@ impl CodeList {
     /// The code that is most likely meant: by its code, or by its label in either language.
     #[must_use]
     pub fn nearest(&self, given: &str) -> Option<&str> {
-        let by_label = self
-            .codes
-            .iter()
-            .find(|code| code.label.sv.to_lowercase() == given.to_lowercase() || code.label.en.to_lowercase() == given.to_lowercase());
+        let by_label = self.codes.iter().find(|code| {
+            code.label.sv.to_lowercase() == given.to_lowercase()
+                || code.label.en.to_lowercase() == given.to_lowercase()
+        });
         match by_label {
             Some(code) => Some(&code.code),
             None => nearest(given, self.codes.iter().map(|code| &*code.code)),
@@ -221,7 +257,10 @@ mod tests {
     use super::*;
 
     fn info() -> CodeListInfo {
-        let text = Text { sv: "Kön".to_owned(), en: "Sex".to_owned() };
+        let text = Text {
+            sv: "Kön".to_owned(),
+            en: "Sex".to_owned(),
+        };
         CodeListInfo {
             name: "sex".to_owned(),
             title: text.clone(),
@@ -236,7 +275,9 @@ mod tests {
 
     #[test]
     fn a_list_is_read_with_its_dates_and_further_columns() {
-        let csv = format!("{HEAD}female,kvinna,female,,,,,,,active,,1\nold,gammal,old,,,2000-01-01,2020-01-01,,female,retired,http://a http://b,2\n");
+        let csv = format!(
+            "{HEAD}female,kvinna,female,,,,,,,active,,1\nold,gammal,old,,,2000-01-01,2020-01-01,,female,retired,http://a http://b,2\n"
+        );
         let list = CodeList::read(info(), csv.as_bytes()).unwrap();
         let old = list.get("old").unwrap();
         assert!(old.is_dated() && old.retired);
@@ -265,6 +306,10 @@ mod tests {
             let problem = CodeList::read(info(), format!("{HEAD}{rows}").as_bytes()).unwrap_err();
             assert!(problem.contains(part), "{problem}");
         }
-        assert!(CodeList::read(info(), b"code\n").unwrap_err().contains("label_sv"));
+        assert!(
+            CodeList::read(info(), b"code\n")
+                .unwrap_err()
+                .contains("label_sv")
+        );
     }
 }

@@ -37,7 +37,9 @@ pub enum ModelError {
     #[error("the information model {0:?} is not loaded: add its package to the model directories")]
     UnknownVersion(String),
     /// No package with the core model is loaded, so there is nothing to validate against.
-    #[error("no core package is loaded: a package named \"grunddata\" with the schemas of all five domains is needed")]
+    #[error(
+        "no core package is loaded: a package named \"grunddata\" with the schemas of all five domains is needed"
+    )]
     NoCore,
     /// A stored body is not the JSON object that was written: the database has been changed from outside.
     #[error("a stored body is not a JSON object: {0}")]
@@ -90,8 +92,10 @@ impl ValidationError {
     /// Adds the nearest right name to both messages, when there is one.
     pub(crate) fn with_suggestion(mut self, suggestion: Option<&str>) -> Self {
         if let Some(suggestion) = suggestion {
-            self.message.push_str(&format!(" Did you mean \"{suggestion}\"?"));
-            self.message_sv.push_str(&format!(" Menade du \"{suggestion}\"?"));
+            self.message
+                .push_str(&format!(" Did you mean \"{suggestion}\"?"));
+            self.message_sv
+                .push_str(&format!(" Menade du \"{suggestion}\"?"));
             self.suggestion = Some(suggestion.to_owned());
         }
         self

@@ -82,8 +82,24 @@ pub(crate) fn explain(
             };
             say(
                 code::WRONG_TYPE,
-                format!("The value must be {}.", expected.iter().map(|name| type_en(name)).collect::<Vec<_>>().join(" or ")).into(),
-                format!("Värdet ska vara {}.", expected.iter().map(|name| type_sv(name)).collect::<Vec<_>>().join(" eller ")).into(),
+                format!(
+                    "The value must be {}.",
+                    expected
+                        .iter()
+                        .map(|name| type_en(name))
+                        .collect::<Vec<_>>()
+                        .join(" or ")
+                )
+                .into(),
+                format!(
+                    "Värdet ska vara {}.",
+                    expected
+                        .iter()
+                        .map(|name| type_sv(name))
+                        .collect::<Vec<_>>()
+                        .join(" eller ")
+                )
+                .into(),
             );
         }
         ValidationErrorKind::OneOfNotValid { context } | ValidationErrorKind::AnyOf { context } => {
@@ -132,8 +148,10 @@ pub(crate) fn explain(
         ),
         ValidationErrorKind::MinProperties { limit } => say(
             code::TOO_FEW_PROPERTIES,
-            format!("The object has too few properties; it has at least {limit}, or is left out.").into(),
-            format!("Objektet har för få egenskaper; det har minst {limit}, eller utelämnas.").into(),
+            format!("The object has too few properties; it has at least {limit}, or is left out.")
+                .into(),
+            format!("Objektet har för få egenskaper; det har minst {limit}, eller utelämnas.")
+                .into(),
         ),
         ValidationErrorKind::MaxProperties { limit } => say(
             code::TOO_MANY_PROPERTIES,
@@ -180,13 +198,25 @@ pub(crate) fn explain(
             match format::check(name, text) {
                 Err(problem) => {
                     // A partial date is a date, however it is wrong.
-                    let code = if name == "date" || name == "partial-date" { code::INVALID_DATE } else { problem.code() };
+                    let code = if name == "date" || name == "partial-date" {
+                        code::INVALID_DATE
+                    } else {
+                        problem.code()
+                    };
                     let sentence = |message: &str| {
                         let mut chars = message.chars();
-                        let first: String = chars.next().into_iter().flat_map(char::to_uppercase).collect();
+                        let first: String = chars
+                            .next()
+                            .into_iter()
+                            .flat_map(char::to_uppercase)
+                            .collect();
                         format!("{first}{}.", chars.as_str())
                     };
-                    say(code, sentence(problem.message).into(), sentence(problem.message_sv).into());
+                    say(
+                        code,
+                        sentence(problem.message).into(),
+                        sentence(problem.message_sv).into(),
+                    );
                 }
                 Ok(()) => say(
                     code::INVALID_FORMAT,
@@ -196,15 +226,30 @@ pub(crate) fn explain(
             }
         }
         ValidationErrorKind::Enum { options } => {
-            let allowed: Vec<&str> = options.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+            let allowed: Vec<&str> = options
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_str)
+                .collect();
             out.push(
                 ValidationError::new(
                     pointer,
                     code::NOT_ALLOWED,
-                    format!("The value is not allowed here; write one of: {}.", allowed.join(", ")),
-                    format!("Värdet är inte tillåtet här; skriv ett av: {}.", allowed.join(", ")),
+                    format!(
+                        "The value is not allowed here; write one of: {}.",
+                        allowed.join(", ")
+                    ),
+                    format!(
+                        "Värdet är inte tillåtet här; skriv ett av: {}.",
+                        allowed.join(", ")
+                    ),
                 )
-                .with_suggestion(instance.as_str().and_then(|given| nearest(given, allowed.iter().copied()))),
+                .with_suggestion(
+                    instance
+                        .as_str()
+                        .and_then(|given| nearest(given, allowed.iter().copied())),
+                ),
             );
         }
         ValidationErrorKind::Constant { expected_value } => say(
@@ -254,7 +299,11 @@ fn property_name_code(kind: &ValidationErrorKind) -> &'static str {
 }
 
 /// What each alternative would have needed.
-fn alternatives(context: &[Vec<jsonschema::ValidationError<'_>>], root: &Node, prefix: &str) -> (String, String) {
+fn alternatives(
+    context: &[Vec<jsonschema::ValidationError<'_>>],
+    root: &Node,
+    prefix: &str,
+) -> (String, String) {
     let mut en = "None of the alternatives matches; one of these must be put right:".to_owned();
     let mut sv = "Inget av alternativen stämmer; ett av dessa ska rättas:".to_owned();
     for (index, errors) in context.iter().enumerate() {
@@ -264,7 +313,11 @@ fn alternatives(context: &[Vec<jsonschema::ValidationError<'_>>], root: &Node, p
         }
         let number = index + 1;
         let join = |pick: fn(&ValidationError) -> &String| {
-            found.iter().map(|error| pick(error).as_str()).collect::<Vec<_>>().join(" ")
+            found
+                .iter()
+                .map(|error| pick(error).as_str())
+                .collect::<Vec<_>>()
+                .join(" ")
         };
         en.push_str(&format!(" ({number}) {}", join(|error| &error.message)));
         sv.push_str(&format!(" ({number}) {}", join(|error| &error.message_sv)));

@@ -142,17 +142,23 @@ mod tests {
 
     #[test]
     fn words_are_runs_of_letters_and_digits() {
-        assert_eq!(words("Fru Anna-Lena O'Brien, 3B"), ["fru", "anna", "lena", "o", "brien", "3b"]);
+        assert_eq!(
+            words("Fru Anna-Lena O'Brien, 3B"),
+            ["fru", "anna", "lena", "o", "brien", "3b"]
+        );
         assert!(words(" - ").is_empty());
     }
 
     #[test]
     fn number_keys_sort_as_numbers() {
         let ordered = [
-            "-1000", "-100.5", "-100", "-1.55", "-1.5", "-1", "-0.5", "-0.05", "0", "0.05", "0.5", "1", "1.5",
-            "1.55", "9", "10", "99.99", "100", "1000",
+            "-1000", "-100.5", "-100", "-1.55", "-1.5", "-1", "-0.5", "-0.05", "0", "0.05", "0.5",
+            "1", "1.5", "1.55", "9", "10", "99.99", "100", "1000",
         ];
-        let keys: Vec<_> = ordered.iter().map(|text| number_key(text).unwrap()).collect();
+        let keys: Vec<_> = ordered
+            .iter()
+            .map(|text| number_key(text).unwrap())
+            .collect();
         let mut sorted = keys.clone();
         sorted.sort();
         assert_eq!(keys, sorted);

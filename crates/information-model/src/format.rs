@@ -51,8 +51,20 @@ pub(crate) fn check(name: &str, value: &str) -> Result<(), FormatError> {
             "skriv en fullständig adress, till exempel https://example.se/",
         ),
     };
-    let kind = if name == "date" { FormatErrorKind::InvalidDate } else { FormatErrorKind::Malformed };
-    if valid { Ok(()) } else { Err(FormatError { kind, message, message_sv }) }
+    let kind = if name == "date" {
+        FormatErrorKind::InvalidDate
+    } else {
+        FormatErrorKind::Malformed
+    };
+    if valid {
+        Ok(())
+    } else {
+        Err(FormatError {
+            kind,
+            message,
+            message_sv,
+        })
+    }
 }
 
 /// E-mail addresses are checked by the same rule in an identifier scheme as in a schema.
@@ -73,7 +85,9 @@ fn is_email(value: &str) -> bool {
 /// The canonical spelling of a value, for formats that know spellings which no normalisation by characters reaches.
 pub(crate) fn canonical(name: &str, value: &str) -> Option<String> {
     match name {
-        "se-organisation-number" => OrganisationNumber::parse(value).ok().map(|number| number.expose().to_owned()),
+        "se-organisation-number" => OrganisationNumber::parse(value)
+            .ok()
+            .map(|number| number.expose().to_owned()),
         _ => None,
     }
 }

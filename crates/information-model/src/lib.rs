@@ -40,7 +40,8 @@ pub use model::InformationModel;
 pub use package::{Example, ExpectedError, Manifest, Package, PackageStatus};
 pub use plan::{DomainModel, IndexedProperty, Property, Relation};
 pub use record::{
-    CodeUse, Entry, Geometry, IdentifierUse, IndexMode, LinkUse, ReferenceUse, Resolved, Target, Validated,
+    CodeUse, Entry, Geometry, IdentifierUse, IndexMode, LinkUse, ReferenceUse, Resolved, Target,
+    Validated,
 };
 pub use scheme::{IdentifierScheme, Uniqueness};
 pub use text::{Text, nearest};

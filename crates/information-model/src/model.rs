@@ -38,7 +38,12 @@ struct Loaded {
 impl fmt::Debug for InformationModel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list()
-            .entries(self.0.packages.iter().map(|package| package.model_version().to_string()))
+            .entries(
+                self.0
+                    .packages
+                    .iter()
+                    .map(|package| package.model_version().to_string()),
+            )
             .finish()
     }
 }
@@ -83,11 +88,18 @@ impl InformationModel {
 
     fn compile(mut packages: Vec<Package>) -> Result<Self, ModelError> {
         packages.sort_by(|a, b| {
-            (a.is_extension(), a.name(), a.version()).cmp(&(b.is_extension(), b.name(), b.version()))
+            (a.is_extension(), a.name(), a.version()).cmp(&(
+                b.is_extension(),
+                b.name(),
+                b.version(),
+            ))
         });
         let mut releases = BTreeMap::new();
         for core in packages.iter().filter(|package| package.name() == CORE) {
-            releases.insert(core.version().clone(), Arc::new(Release::compile(core, &packages)?));
+            releases.insert(
+                core.version().clone(),
+                Arc::new(Release::compile(core, &packages)?),
+            );
         }
         let newest = |status: Option<PackageStatus>| {
             packages
@@ -99,9 +111,17 @@ impl InformationModel {
         let core = newest(Some(PackageStatus::Published))
             .or_else(|| newest(None))
             .ok_or(ModelError::NoCore)?;
-        let current = releases.get(core.version()).cloned().ok_or(ModelError::NoCore)?;
+        let current = releases
+            .get(core.version())
+            .cloned()
+            .ok_or(ModelError::NoCore)?;
         let current_model = core.model_version().clone();
-        Ok(Self(Arc::new(Loaded { packages, releases, current, current_model })))
+        Ok(Self(Arc::new(Loaded {
+            packages,
+            releases,
+            current,
+            current_model,
+        })))
     }
 
     /// The newest published version of the core.
@@ -118,7 +138,10 @@ impl InformationModel {
     /// The package of that name and version.
     #[must_use]
     pub fn package(&self, version: &ModelVersion) -> Option<&Package> {
-        self.0.packages.iter().find(|package| package.model_version() == version)
+        self.0
+            .packages
+            .iter()
+            .find(|package| package.model_version() == version)
     }
 
     /// What is known about a domain in the current core and the newest extensions.
@@ -215,15 +238,23 @@ impl InformationModel {
         let mut ready = true;
         for reference in &walk.references {
             match &reference.target {
-                Target::Id(id) => extract
-                    .links
-                    .push(LinkUse { relation: Arc::clone(&reference.relation), target: *id }),
+                Target::Id(id) => extract.links.push(LinkUse {
+                    relation: Arc::clone(&reference.relation),
+                    target: *id,
+                }),
                 Target::Identifier { .. } | Target::Temporary(_) => ready = false,
             }
         }
         extract.finish();
         let form = if ready {
-            Form::Ready(Resolved::new(self.clone(), domain, model, canonical_json(&data), extract, walk.geometries))
+            Form::Ready(Resolved::new(
+                self.clone(),
+                domain,
+                model,
+                canonical_json(&data),
+                extract,
+                walk.geometries,
+            ))
         } else {
             Form::Open(Box::new(Open {
                 information_model: self.clone(),
@@ -234,7 +265,10 @@ impl InformationModel {
                 geometries: walk.geometries,
             }))
         };
-        Ok(Validated { references: walk.references, form })
+        Ok(Validated {
+            references: walk.references,
+            form,
+        })
     }
 
     /// Checks codes whose list gives them a first or last day against the first day on which they would be held.
@@ -243,7 +277,10 @@ impl InformationModel {
     pub fn check_codes(&self, uses: &[CodeUse], on: NaiveDate) -> Vec<ValidationError> {
         let mut errors = Vec::new();
         for used in uses {
-            let Some(code) = self.code_list(&used.list).and_then(|list| list.get(&used.code)) else {
+            let Some(code) = self
+                .code_list(&used.list)
+                .and_then(|list| list.get(&used.code))
+            else {
                 continue;
             };
             if code.holds_on(on) {
@@ -257,12 +294,19 @@ impl InformationModel {
                 (_, to) => {
                     let last = to.and_then(|to| to.pred_opt()).unwrap_or(on);
                     (
-                        format!("The code held until {last} inclusive, and would be used from {on}."),
+                        format!(
+                            "The code held until {last} inclusive, and would be used from {on}."
+                        ),
                         format!("Koden gällde t.o.m. {last} och skulle användas från {on}."),
                     )
                 }
             };
-            let successors = code.successors.iter().map(|code| &**code).collect::<Vec<_>>().join(", ");
+            let successors = code
+                .successors
+                .iter()
+                .map(|code| &**code)
+                .collect::<Vec<_>>()
+                .join(", ");
             if successors.is_empty() {
                 en.push_str(" Choose a code that holds on that day.");
                 sv.push_str(" Välj en kod som gäller den dagen.");
@@ -270,7 +314,8 @@ impl InformationModel {
                 en.push_str(&format!(" Its successor is: {successors}."));
                 sv.push_str(&format!(" Den har ersatts av: {successors}."));
             }
-            let mut error = ValidationError::new(&used.pointer, code::CODE_NOT_VALID_AT_DATE, en, sv);
+            let mut error =
+                ValidationError::new(&used.pointer, code::CODE_NOT_VALID_AT_DATE, en, sv);
             error.suggestion = code.successors.first().map(|code| code.as_ref().to_owned());
             errors.push(error);
         }
@@ -282,18 +327,33 @@ impl InformationModel {
     /// # Errors
     /// [`ModelError::UnknownVersion`] when a package that the body was validated against is not loaded, and
     /// [`ModelError::StoredBody`] when the body is no JSON object.
-    pub fn reload(&self, domain: Domain, model: &str, body: Arc<str>) -> Result<Resolved, ModelError> {
+    pub fn reload(
+        &self,
+        domain: Domain,
+        model: &str,
+        body: Arc<str>,
+    ) -> Result<Resolved, ModelError> {
         let (release, extensions) = self.stored_release(model)?;
-        let text = if extensions.is_empty() { Arc::clone(&release.text) } else { Arc::from(model) };
+        let text = if extensions.is_empty() {
+            Arc::clone(&release.text)
+        } else {
+            Arc::from(model)
+        };
         if !body.starts_with('{') {
-            return Err(ModelError::StoredBody("it begins with another character than {".to_owned()));
+            return Err(ModelError::StoredBody(
+                "it begins with another character than {".to_owned(),
+            ));
         }
-        serde_json::from_str::<IgnoredAny>(&body).map_err(|error| ModelError::StoredBody(error.to_string()))?;
+        serde_json::from_str::<IgnoredAny>(&body)
+            .map_err(|error| ModelError::StoredBody(error.to_string()))?;
         Ok(Resolved::stored(self.clone(), domain, text, body))
     }
 
     /// The core and the extensions (`NAME/VERSION`) that a stored model text names.
-    fn stored_release<'a>(&self, model: &'a str) -> Result<(&Arc<Release>, Vec<&'a str>), ModelError> {
+    fn stored_release<'a>(
+        &self,
+        model: &'a str,
+    ) -> Result<(&Arc<Release>, Vec<&'a str>), ModelError> {
         if *model == *self.0.current.text {
             return Ok((&self.0.current, Vec::new()));
         }
@@ -301,11 +361,19 @@ impl InformationModel {
         let mut parts = model.split('+');
         let release = parts
             .next()
-            .and_then(|core| core.strip_prefix(CORE)?.strip_prefix('/')?.parse::<Version>().ok())
+            .and_then(|core| {
+                core.strip_prefix(CORE)?
+                    .strip_prefix('/')?
+                    .parse::<Version>()
+                    .ok()
+            })
             .and_then(|version| self.0.releases.get(&version))
             .ok_or_else(unknown)?;
         let extensions: Vec<&str> = parts.collect();
-        if extensions.iter().all(|extension| release.has_extension(extension)) {
+        if extensions
+            .iter()
+            .all(|extension| release.has_extension(extension))
+        {
             Ok((release, extensions))
         } else {
             Err(unknown())

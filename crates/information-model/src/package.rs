@@ -177,7 +177,9 @@ impl Package {
 
     /// Every file of the package as it is, by its path inside the package.
     pub fn files(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.files.iter().map(|(path, content)| (path.as_str(), content.as_ref()))
+        self.files
+            .iter()
+            .map(|(path, content)| (path.as_str(), content.as_ref()))
     }
 
     /// Whether the package is one of extensions to the core.
@@ -193,9 +195,8 @@ impl Package {
             problem,
         };
         let manifest: Manifest = match files.get("model.json") {
-            Some(content) => {
-                serde_json::from_slice(content).map_err(|error| invalid("model.json", error.to_string()))?
-            }
+            Some(content) => serde_json::from_slice(content)
+                .map_err(|error| invalid("model.json", error.to_string()))?,
             None => return Err(invalid("model.json", "the file is missing".to_owned())),
         };
         let model_version = ModelVersion::new(&manifest.name, &manifest.version.to_string())
@@ -211,19 +212,35 @@ impl Package {
         let mut examples = BTreeMap::new();
         for info in &manifest.codelists {
             let file = format!("codelists/{}.csv", info.name);
-            let content = files
-                .get(&file)
-                .ok_or_else(|| invalid(&file, "model.json names the list, but the file is missing".to_owned()))?;
-            let list = CodeList::read(info.clone(), content).map_err(|problem| invalid(&file, problem))?;
-            if code_lists.insert(info.name.clone(), Arc::new(list)).is_some() {
-                return Err(invalid("model.json", format!("the code list {:?} stands twice", info.name)));
+            let content = files.get(&file).ok_or_else(|| {
+                invalid(
+                    &file,
+                    "model.json names the list, but the file is missing".to_owned(),
+                )
+            })?;
+            let list =
+                CodeList::read(info.clone(), content).map_err(|problem| invalid(&file, problem))?;
+            if code_lists
+                .insert(info.name.clone(), Arc::new(list))
+                .is_some()
+            {
+                return Err(invalid(
+                    "model.json",
+                    format!("the code list {:?} stands twice", info.name),
+                ));
             }
         }
         for (path, content) in &files {
-            let json = || serde_json::from_slice::<Value>(content).map_err(|error| invalid(path, error.to_string()));
+            let json = || {
+                serde_json::from_slice::<Value>(content)
+                    .map_err(|error| invalid(path, error.to_string()))
+            };
             if let Some(name) = path.strip_suffix(".schema.json") {
                 if name != "common" && name.parse::<Domain>().is_err() {
-                    return Err(invalid(path, "a schema is common.schema.json or DOMAIN.schema.json".to_owned()));
+                    return Err(invalid(
+                        path,
+                        "a schema is common.schema.json or DOMAIN.schema.json".to_owned(),
+                    ));
                 }
                 let schema = json()?;
                 check_keywords(&schema, "")
@@ -234,22 +251,39 @@ impl Package {
                     return Err(invalid(path, format!("$id must be {expected:?}")));
                 }
                 schemas.insert(path.clone(), Arc::new(schema));
-            } else if let Some(name) = path.strip_prefix("codelists/").and_then(|name| name.strip_suffix(".csv")) {
+            } else if let Some(name) = path
+                .strip_prefix("codelists/")
+                .and_then(|name| name.strip_suffix(".csv"))
+            {
                 if !code_lists.contains_key(name) {
-                    return Err(invalid(path, "the list is not named in model.json".to_owned()));
+                    return Err(invalid(
+                        path,
+                        "the list is not named in model.json".to_owned(),
+                    ));
                 }
-            } else if let Some(name) = path.strip_prefix("examples/").and_then(|name| name.strip_suffix(".json")) {
+            } else if let Some(name) = path
+                .strip_prefix("examples/")
+                .and_then(|name| name.strip_suffix(".json"))
+            {
                 let (domain, name) = name.split_once('/').unwrap_or((name, ""));
                 let domain = domain
                     .parse::<Domain>()
                     .map_err(|error| invalid(path, error.to_string()))?;
-                let example =
-                    serde_json::from_slice(content).map_err(|error| invalid(path, error.to_string()))?;
+                let example = serde_json::from_slice(content)
+                    .map_err(|error| invalid(path, error.to_string()))?;
                 examples.insert((domain, name.to_owned()), example);
             }
         }
         let digest = digest(&files);
-        Ok(Self { manifest, model_version, digest, schemas, code_lists, examples, files })
+        Ok(Self {
+            manifest,
+            model_version,
+            digest,
+            schemas,
+            code_lists,
+            examples,
+            files,
+        })
     }
 }
 
@@ -286,7 +320,10 @@ fn collect_embedded(dir: &Dir<'static>, root: &Path, files: &mut Files) {
             DirEntry::Dir(inner) => collect_embedded(inner, root, files),
             DirEntry::File(file) => {
                 if let Ok(path) = file.path().strip_prefix(root) {
-                    files.insert(path.to_string_lossy().into_owned(), Cow::Borrowed(file.contents()));
+                    files.insert(
+                        path.to_string_lossy().into_owned(),
+                        Cow::Borrowed(file.contents()),
+                    );
                 }
             }
         }
@@ -308,14 +345,20 @@ pub(crate) fn from_directory(directory: &Path) -> Result<Vec<Package>, ModelErro
             };
             let mut files = Files::new();
             collect_files(&version, &version, &mut files)?;
-            packages.push(Package::read(&format!("{}/{}", label(&name), label(&version)), files)?);
+            packages.push(Package::read(
+                &format!("{}/{}", label(&name), label(&version)),
+                files,
+            )?);
         }
     }
     Ok(packages)
 }
 
 fn entries(directory: &Path) -> Result<Vec<PathBuf>, ModelError> {
-    let failed = |source| ModelError::Read { path: directory.to_owned(), source };
+    let failed = |source| ModelError::Read {
+        path: directory.to_owned(),
+        source,
+    };
     let mut found = Vec::new();
     for entry in fs::read_dir(directory).map_err(failed)? {
         found.push(entry.map_err(failed)?.path());
@@ -325,7 +368,10 @@ fn entries(directory: &Path) -> Result<Vec<PathBuf>, ModelError> {
 }
 
 fn subdirectories(directory: &Path) -> Result<Vec<PathBuf>, ModelError> {
-    Ok(entries(directory)?.into_iter().filter(|path| path.is_dir()).collect())
+    Ok(entries(directory)?
+        .into_iter()
+        .filter(|path| path.is_dir())
+        .collect())
 }
 
 fn collect_files(directory: &Path, root: &Path, files: &mut Files) -> Result<(), ModelError> {
@@ -333,7 +379,10 @@ fn collect_files(directory: &Path, root: &Path, files: &mut Files) -> Result<(),
         if path.is_dir() {
             collect_files(&path, root, files)?;
         } else if let Ok(inside) = path.strip_prefix(root) {
-            let content = fs::read(&path).map_err(|source| ModelError::Read { path: path.clone(), source })?;
+            let content = fs::read(&path).map_err(|source| ModelError::Read {
+                path: path.clone(),
+                source,
+            })?;
             // One separator in the digest on every system.
             let inside = inside
                 .components()

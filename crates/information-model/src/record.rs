@@ -290,9 +290,10 @@ impl Validated {
             if let Some(place) = value.pointer_mut(&reference.pointer) {
                 *place = json!({"id": id.to_string()});
             }
-            extract
-                .links
-                .push(LinkUse { relation: Arc::clone(&reference.relation), target: *id });
+            extract.links.push(LinkUse {
+                relation: Arc::clone(&reference.relation),
+                target: *id,
+            });
         }
         extract.finish();
         Ok(Resolved::new(
@@ -342,7 +343,12 @@ impl Resolved {
     }
 
     /// A body that was stored. What it holds is extracted when somebody asks.
-    pub(crate) fn stored(information_model: InformationModel, domain: Domain, model: Arc<str>, body: Arc<str>) -> Self {
+    pub(crate) fn stored(
+        information_model: InformationModel,
+        domain: Domain,
+        model: Arc<str>,
+        body: Arc<str>,
+    ) -> Self {
         Self(Arc::new(Stored {
             information_model,
             domain,
@@ -460,7 +466,9 @@ impl Resolved {
 impl PartialEq for Resolved {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
-            || (self.0.domain == other.0.domain && self.0.model == other.0.model && self.hash() == other.hash())
+            || (self.0.domain == other.0.domain
+                && self.0.model == other.0.model
+                && self.hash() == other.hash())
     }
 }
 
@@ -468,6 +476,12 @@ impl Eq for Resolved {}
 
 impl fmt::Debug for Resolved {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Resolved({}, {}, {})", self.0.domain, self.0.model, hex(self.hash()))
+        write!(
+            f,
+            "Resolved({}, {}, {})",
+            self.0.domain,
+            self.0.model,
+            hex(self.hash())
+        )
     }
 }

@@ -102,9 +102,9 @@ impl Release {
             .iter()
             .copied()
             .filter(|package| {
-                !extending
-                    .iter()
-                    .any(|other| other.name() == package.name() && other.version() > package.version())
+                !extending.iter().any(|other| {
+                    other.name() == package.name() && other.version() > package.version()
+                })
             })
             .collect();
 
@@ -118,11 +118,15 @@ impl Release {
             None => Schemes::default(),
         };
 
-        if let Some(missing) = Domain::ALL.into_iter().find(|domain| core.schema(*domain).is_none()) {
+        if let Some(missing) = Domain::ALL
+            .into_iter()
+            .find(|domain| core.schema(*domain).is_none())
+        {
             return Err(ModelError::Invalid {
                 package: core.model_version().to_string(),
                 file: format!("{missing}.schema.json"),
-                problem: "the core has a schema of every domain, and this one is missing".to_owned(),
+                problem: "the core has a schema of every domain, and this one is missing"
+                    .to_owned(),
             });
         }
         // Where a schema names no class, nothing is shown to the public.
@@ -149,10 +153,16 @@ impl Release {
                 }
                 of_domains.insert(domain, compiled);
             }
-            extensions.entry(package.name().to_owned()).or_default().insert(
-                package.version().clone(),
-                Extension { text: Arc::from(package.model_version().to_string()), domains: of_domains },
-            );
+            extensions
+                .entry(package.name().to_owned())
+                .or_default()
+                .insert(
+                    package.version().clone(),
+                    Extension {
+                        text: Arc::from(package.model_version().to_string()),
+                        domains: of_domains,
+                    },
+                );
         }
         Ok(Self {
             text: Arc::from(core.model_version().to_string()),
@@ -180,7 +190,12 @@ impl Release {
     }
 
     /// The extension of a domain by a package: of that version, or of the newest that is loaded.
-    pub(crate) fn extension(&self, name: &str, version: Option<&str>, domain: Domain) -> Option<(&Arc<str>, &Compiled)> {
+    pub(crate) fn extension(
+        &self,
+        name: &str,
+        version: Option<&str>,
+        domain: Domain,
+    ) -> Option<(&Arc<str>, &Compiled)> {
         let versions = self.extensions.get(name)?;
         let pinned = version
             .and_then(|version| version.parse::<Version>().ok())
@@ -195,9 +210,11 @@ impl Release {
     /// Whether that version of an extension package is loaded.
     pub(crate) fn has_extension(&self, text: &str) -> bool {
         text.split_once('/').is_some_and(|(name, version)| {
-            self.extensions
-                .get(name)
-                .is_some_and(|versions| version.parse().is_ok_and(|version: Version| versions.contains_key(&version)))
+            self.extensions.get(name).is_some_and(|versions| {
+                version
+                    .parse()
+                    .is_ok_and(|version: Version| versions.contains_key(&version))
+            })
         })
     }
 
@@ -207,7 +224,10 @@ impl Release {
             self.extensions
                 .iter()
                 .filter(|(_, versions)| {
-                    versions.values().next_back().is_some_and(|newest| newest.domains.contains_key(&domain))
+                    versions
+                        .values()
+                        .next_back()
+                        .is_some_and(|newest| newest.domains.contains_key(&domain))
                 })
                 .map(|(name, _)| name.as_str()),
         )
@@ -233,7 +253,10 @@ fn builds_on(package: &Package, core: &Package) -> bool {
 
 /// The code lists of the core and of extension packages. Identifier schemes may be added to; any other list belongs to
 /// one package.
-fn together(core: &Package, extensions: &[&Package]) -> Result<BTreeMap<String, Arc<CodeList>>, ModelError> {
+fn together(
+    core: &Package,
+    extensions: &[&Package],
+) -> Result<BTreeMap<String, Arc<CodeList>>, ModelError> {
     let mut lists = core.code_lists().clone();
     for package in extensions {
         let conflict = |problem: String| ModelError::Conflict {
@@ -246,11 +269,18 @@ fn together(core: &Package, extensions: &[&Package]) -> Result<BTreeMap<String, 
                 Some(known) if name == SCHEME_LIST => {
                     let mut joined = CodeList::clone(known);
                     if !joined.extend(list) {
-                        return Err(conflict("an identifier scheme of the package is already declared by another".to_owned()));
+                        return Err(conflict(
+                            "an identifier scheme of the package is already declared by another"
+                                .to_owned(),
+                        ));
                     }
                     Arc::new(joined)
                 }
-                Some(_) => return Err(conflict(format!("another package already has the code list {name:?}"))),
+                Some(_) => {
+                    return Err(conflict(format!(
+                        "another package already has the code list {name:?}"
+                    )));
+                }
             };
             lists.insert(name.clone(), joined);
         }
@@ -275,8 +305,18 @@ fn plan_of(
     prefix: &str,
     class: PrivacyClass,
 ) -> Result<DomainModel, ModelError> {
-    compile(&Input { schemas, code_lists, domain, id: &id_of(package, domain), prefix, class }).map_err(|fault| {
-        ModelError::Invalid { package: package.model_version().to_string(), file: fault.at, problem: fault.problem }
+    compile(&Input {
+        schemas,
+        code_lists,
+        domain,
+        id: &id_of(package, domain),
+        prefix,
+        class,
+    })
+    .map_err(|fault| ModelError::Invalid {
+        package: package.model_version().to_string(),
+        file: fault.at,
+        problem: fault.problem,
     })
 }
 
@@ -321,14 +361,25 @@ fn validator(schema: &Value, schemas: &SchemaSet) -> Result<Validator, String> {
 }
 
 /// Adds the facts of an extension to those of the core.
-fn join(facts: &mut DomainModel, extension: DomainModel, package: &Package) -> Result<(), ModelError> {
+fn join(
+    facts: &mut DomainModel,
+    extension: DomainModel,
+    package: &Package,
+) -> Result<(), ModelError> {
     facts.properties.extend(extension.properties);
     facts.indexed.extend(extension.indexed);
     for (name, relation) in extension.relations {
-        if facts.relations.insert(Arc::clone(&name), relation).is_some() {
+        if facts
+            .relations
+            .insert(Arc::clone(&name), relation)
+            .is_some()
+        {
             return Err(ModelError::Conflict {
                 package: package.model_version().to_string(),
-                problem: format!("the domain {} already has the relation {name:?}", facts.domain),
+                problem: format!(
+                    "the domain {} already has the relation {name:?}",
+                    facts.domain
+                ),
             });
         }
     }

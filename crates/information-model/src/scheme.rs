@@ -57,14 +57,17 @@ impl IdentifierScheme {
         };
         let pattern = match column("pattern") {
             "" => None,
-            pattern => Some(
-                Regex::new(pattern)
-                    .map_err(|error| format!("{:?}: the pattern does not compile: {error}", code.code))?,
-            ),
+            pattern => Some(Regex::new(pattern).map_err(|error| {
+                format!("{:?}: the pattern does not compile: {error}", code.code)
+            })?),
         };
         let domains = column("domains")
             .split_whitespace()
-            .map(|domain| domain.parse::<Domain>().map_err(|error| format!("{:?}: {error}", code.code)))
+            .map(|domain| {
+                domain
+                    .parse::<Domain>()
+                    .map_err(|error| format!("{:?}: {error}", code.code))
+            })
             .collect::<Result<Vec<_>, _>>()?;
         if domains.is_empty() {
             return Err(format!("{:?}: domains is empty", code.code));
@@ -158,7 +161,10 @@ impl IdentifierScheme {
         if let Some(check) = &self.check {
             format::check(check, normalised)?;
         }
-        let matches = self.pattern.as_ref().is_none_or(|pattern| pattern.is_match(normalised));
+        let matches = self
+            .pattern
+            .as_ref()
+            .is_none_or(|pattern| pattern.is_match(normalised));
         if matches && !normalised.is_empty() {
             Ok(())
         } else {
@@ -190,7 +196,10 @@ impl Schemes {
     pub(crate) fn get(&self, code: &str) -> Option<&IdentifierScheme> {
         match code.strip_prefix("source:") {
             Some("" | "*") => None,
-            Some(_) => self.by_code.get(code).or_else(|| self.by_code.get(ANY_SOURCE)),
+            Some(_) => self
+                .by_code
+                .get(code)
+                .or_else(|| self.by_code.get(ANY_SOURCE)),
             None => self.by_code.get(code),
         }
     }

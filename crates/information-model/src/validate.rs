@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use grunddata_model::Domain;
 use serde_json::{Value, json};
 
+use crate::MAX_DEPTH;
 use crate::canonical::MAX_SAFE_INTEGER;
 use crate::error::{ValidationError, code};
 use crate::explain::explain;
@@ -12,7 +13,6 @@ use crate::path::Path;
 use crate::plan::{Node, Role};
 use crate::release::{Compiled, Release};
 use crate::walk::geometry_hash;
-use crate::MAX_DEPTH;
 
 /// The errors of the schema, that of the domain and those of the extension packages. `Err` when the data is such that
 /// nothing more should be read of it.
@@ -62,9 +62,10 @@ fn check(compiled: &Compiled, data: &Value, prefix: &str, errors: &mut Vec<Valid
 fn holds_stored_geometry(node: &Node, value: &Value) -> bool {
     match (&node.role, value) {
         (Role::Geometry, value) => geometry_hash(value).is_some(),
-        (Role::Plain, Value::Object(members)) => members
-            .iter()
-            .any(|(name, value)| node.member(name).is_some_and(|node| holds_stored_geometry(node, value))),
+        (Role::Plain, Value::Object(members)) => members.iter().any(|(name, value)| {
+            node.member(name)
+                .is_some_and(|node| holds_stored_geometry(node, value))
+        }),
         (Role::Plain, Value::Array(items)) => node
             .items
             .as_ref()
@@ -107,7 +108,9 @@ fn guard(value: &Value, path: &Path<'_>, depth: usize, errors: &mut Vec<Validati
             }
         }
         Value::Number(number) => {
-            let whole = number.as_u64().or_else(|| number.as_i64().map(i64::unsigned_abs));
+            let whole = number
+                .as_u64()
+                .or_else(|| number.as_i64().map(i64::unsigned_abs));
             if whole.is_some_and(|whole| whole > MAX_SAFE_INTEGER) {
                 errors.push(ValidationError::new(
                     path.pointer(),
@@ -145,8 +148,11 @@ fn guard(value: &Value, path: &Path<'_>, depth: usize, errors: &mut Vec<Validati
 
 /// Tab and line feed are allowed. The bytes are looked at first: the characters U+0080 to U+009F begin with 0xC2.
 fn holds_control_character(text: &str) -> bool {
-    text.bytes().any(|byte| byte < 0x20 || byte == 0x7f || byte == 0xc2)
-        && text.chars().any(|char| char.is_control() && char != '\t' && char != '\n')
+    text.bytes()
+        .any(|byte| byte < 0x20 || byte == 0x7f || byte == 0xc2)
+        && text
+            .chars()
+            .any(|char| char.is_control() && char != '\t' && char != '\n')
 }
 
 fn control_character(pointer: String) -> ValidationError {
@@ -188,7 +194,11 @@ pub(crate) fn tidy(mut errors: Vec<ValidationError>) -> Vec<ValidationError> {
     errors.dedup_by(|a, b| a.pointer == b.pointer && a.code == b.code && a.property == b.property);
     let mut kept: Vec<ValidationError> = Vec::with_capacity(errors.len());
     for error in errors {
-        match (kept.iter_mut().find(|known| known.pointer == error.pointer && weight(known.code).is_some()), weight(error.code)) {
+        match (
+            kept.iter_mut()
+                .find(|known| known.pointer == error.pointer && weight(known.code).is_some()),
+            weight(error.code),
+        ) {
             (Some(known), Some(heavier)) => {
                 if weight(known.code).is_none_or(|known| heavier < known) {
                     *known = error;
@@ -200,7 +210,12 @@ pub(crate) fn tidy(mut errors: Vec<ValidationError>) -> Vec<ValidationError> {
     // A reference that is none, or a value of the wrong type, explains everything inside and beside it.
     let hopeless: BTreeSet<String> = kept
         .iter()
-        .filter(|error| matches!(error.code, code::REFERENCE_MALFORMED | code::UNKNOWN_EXTENSION))
+        .filter(|error| {
+            matches!(
+                error.code,
+                code::REFERENCE_MALFORMED | code::UNKNOWN_EXTENSION
+            )
+        })
         .map(|error| error.pointer.clone())
         .collect();
     kept.retain(|error| {

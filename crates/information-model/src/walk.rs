@@ -11,10 +11,12 @@ use crate::annotation::{PrivacyClass, SearchMode};
 use crate::canonical::{canonical_json, hex, sha256};
 use crate::error::{ValidationError, code};
 use crate::fold::{fold, number_key, words_of_folded};
-use crate::model::Release;
 use crate::path::Path;
 use crate::plan::{CodePlan, DomainModel, IndexPlan, Node, ReferencePlan, Role};
-use crate::record::{CodeUse, Entry, Extract, Geometry, IdentifierUse, IndexMode, LinkUse, ReferenceUse, Target};
+use crate::record::{
+    CodeUse, Entry, Extract, Geometry, IdentifierUse, IndexMode, LinkUse, ReferenceUse, Target,
+};
+use crate::release::Release;
 use crate::scheme::SCHEME_LIST;
 
 /// What stands in a stored body in place of a geometry, before its SHA-256.
@@ -25,7 +27,12 @@ pub(crate) fn geometry_hash(value: &Value) -> Option<&str> {
     value
         .as_str()?
         .strip_prefix(GEOMETRY_PREFIX)
-        .filter(|hash| hash.len() == 64 && hash.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')))
+        .filter(|hash| {
+            hash.len() == 64
+                && hash
+                    .bytes()
+                    .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+        })
 }
 
 /// One walk.
@@ -59,7 +66,10 @@ impl<'m> Walk<'m> {
 
     /// A walk over a stored body, which only takes out.
     pub(crate) fn stored(release: &'m Release, domain: Domain, extensions: Vec<&'m str>) -> Self {
-        Self { stored: Some(extensions), ..Self::checking(release, domain) }
+        Self {
+            stored: Some(extensions),
+            ..Self::checking(release, domain)
+        }
     }
 
     /// Walks the whole data of a record.
@@ -79,7 +89,14 @@ impl<'m> Walk<'m> {
         self.extract.classes |= class.bit();
     }
 
-    fn visit(&mut self, node: &'m Node, value: &mut Value, path: &Path<'_>, inherited: PrivacyClass, by: Option<&str>) {
+    fn visit(
+        &mut self,
+        node: &'m Node,
+        value: &mut Value,
+        path: &Path<'_>,
+        inherited: PrivacyClass,
+        by: Option<&str>,
+    ) {
         let class = node.class.unwrap_or(inherited);
         match &node.role {
             Role::Reference(plan) => self.reference(plan, value, path, class, by),
@@ -98,7 +115,9 @@ impl<'m> Walk<'m> {
                     }
                     for (index, item) in items.iter_mut().enumerate() {
                         match &node.items {
-                            Some(plan) => self.visit(plan, item, &Path::Item(path, index), class, by),
+                            Some(plan) => {
+                                self.visit(plan, item, &Path::Item(path, index), class, by)
+                            }
                             None => self.leaf(class),
                         }
                     }
@@ -109,7 +128,9 @@ impl<'m> Walk<'m> {
     }
 
     fn members(&mut self, node: &'m Node, value: &mut Value, path: &Path<'_>, class: PrivacyClass) {
-        let Value::Object(members) = value else { return };
+        let Value::Object(members) = value else {
+            return;
+        };
         if members.is_empty() {
             self.leaf(class);
         }
@@ -119,10 +140,20 @@ impl<'m> Walk<'m> {
             .as_ref()
             .and_then(|by| by.classes.get(code_of(&by.sibling)?).copied())
             .unwrap_or(class);
-        let by = node.relation_by.as_deref().and_then(code_of).map(str::to_owned);
+        let by = node
+            .relation_by
+            .as_deref()
+            .and_then(code_of)
+            .map(str::to_owned);
         for (name, member) in members.iter_mut() {
             match node.member(name) {
-                Some(plan) => self.visit(plan, member, &Path::Member(path, name), class, by.as_deref()),
+                Some(plan) => self.visit(
+                    plan,
+                    member,
+                    &Path::Member(path, name),
+                    class,
+                    by.as_deref(),
+                ),
                 None => self.leaf(class),
             }
         }
@@ -179,7 +210,11 @@ impl<'m> Walk<'m> {
         if let Some((end, _)) = value.char_indices().nth(MAX_ENTRY_CHARS) {
             value.truncate(end);
         }
-        self.extract.entries.push(Entry { property: Arc::clone(&plan.property), mode, value });
+        self.extract.entries.push(Entry {
+            property: Arc::clone(&plan.property),
+            mode,
+            value,
+        });
     }
 
     fn index(&mut self, plan: &IndexPlan, value: &Value) {
@@ -244,12 +279,17 @@ impl<'m> Walk<'m> {
     }
 
     fn extensions(&mut self, node: &Node, value: &mut Value, path: &Path<'_>, class: PrivacyClass) {
-        let Value::Object(packages) = value else { return };
+        let Value::Object(packages) = value else {
+            return;
+        };
         let release = self.release;
         for (name, data) in packages.iter_mut() {
             let pin = self.stored.as_ref().and_then(|pins| {
-                pins.iter()
-                    .find_map(|pin| pin.split_once('/').filter(|(package, _)| package == name).map(|(_, version)| version))
+                pins.iter().find_map(|pin| {
+                    pin.split_once('/')
+                        .filter(|(package, _)| package == name)
+                        .map(|(_, version)| version)
+                })
             });
             let at = Path::Member(path, name);
             match release.extension(name, pin, self.domain) {
@@ -278,8 +318,16 @@ impl<'m> Walk<'m> {
     }
 
     /// Normalises and checks an identifier; answers the class of what it says: that of its scheme where it is stricter.
-    fn identifier(&mut self, node: &Node, value: &mut Value, path: &Path<'_>, class: PrivacyClass) -> PrivacyClass {
-        let Value::Object(members) = value else { return class };
+    fn identifier(
+        &mut self,
+        node: &Node,
+        value: &mut Value,
+        path: &Path<'_>,
+        class: PrivacyClass,
+    ) -> PrivacyClass {
+        let Value::Object(members) = value else {
+            return class;
+        };
         let Some(scheme) = self.scheme_and_value(members, path, &[self.domain]) else {
             return class;
         };
@@ -331,13 +379,23 @@ impl<'m> Walk<'m> {
         if !self.checks() {
             return Some((scheme_code, class));
         }
-        if !domains.iter().any(|domain| scheme.domains().contains(domain)) {
-            let allowed = scheme.domains().iter().map(|domain| domain.as_str()).collect::<Vec<_>>().join(", ");
+        if !domains
+            .iter()
+            .any(|domain| scheme.domains().contains(domain))
+        {
+            let allowed = scheme
+                .domains()
+                .iter()
+                .map(|domain| domain.as_str())
+                .collect::<Vec<_>>()
+                .join(", ");
             self.errors.push(ValidationError::new(
                 Path::Member(path, "scheme").pointer(),
                 code::SCHEME_NOT_FOR_DOMAIN,
                 format!("This identifier scheme is not for this domain, but for: {allowed}."),
-                format!("Identitetsbegreppet är inte till för den här domänen, utan för: {allowed}."),
+                format!(
+                    "Identitetsbegreppet är inte till för den här domänen, utan för: {allowed}."
+                ),
             ));
             return None;
         }
@@ -382,7 +440,9 @@ impl<'m> Walk<'m> {
             }),
             _ => Arc::clone(&plan.relation.name),
         };
-        let Value::Object(members) = value else { return };
+        let Value::Object(members) = value else {
+            return;
+        };
         let id = members.get("id").and_then(Value::as_str);
         if !self.checks() {
             if let Some(target) = id.and_then(|id| id.parse::<RecordId>().ok()) {
@@ -408,12 +468,29 @@ impl<'m> Walk<'m> {
             (target, canonical)
         } else {
             let at = Path::Member(path, "identifier");
-            let domains: Vec<Domain> = plan.relation.targets.iter().map(|target| target.domain).collect();
-            let Some(Value::Object(key)) = members.get_mut("identifier") else { return };
-            let Some((scheme, _)) = self.scheme_and_value(key, &at, &domains) else { return };
-            let Some(value) = key.get("value").and_then(Value::as_str) else { return };
+            let domains: Vec<Domain> = plan
+                .relation
+                .targets
+                .iter()
+                .map(|target| target.domain)
+                .collect();
+            let Some(Value::Object(key)) = members.get_mut("identifier") else {
+                return;
+            };
+            let Some((scheme, _)) = self.scheme_and_value(key, &at, &domains) else {
+                return;
+            };
+            let Some(value) = key.get("value").and_then(Value::as_str) else {
+                return;
+            };
             let canonical = json!({"identifier": {"scheme": scheme.as_str(), "value": value}});
-            (Target::Identifier { scheme, value: value.to_owned() }, canonical)
+            (
+                Target::Identifier {
+                    scheme,
+                    value: value.to_owned(),
+                },
+                canonical,
+            )
         };
         *value = canonical;
         self.references.push(ReferenceUse {
@@ -450,7 +527,10 @@ fn display(plan: &DomainModel, value: &Value) -> Option<String> {
     let mut parts = plan.display.iter().filter_map(|pointers| {
         let mut name = String::new();
         for pointer in pointers {
-            let text = value.pointer(pointer)?.as_str().filter(|text| !text.trim().is_empty())?;
+            let text = value
+                .pointer(pointer)?
+                .as_str()
+                .filter(|text| !text.trim().is_empty())?;
             let text = plan
                 .root
                 .at(pointer)

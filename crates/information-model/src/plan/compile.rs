@@ -9,8 +9,8 @@ use serde_json::{Map, Value};
 
 use super::schemas::{Located, SchemaSet};
 use super::{
-    CodePlan, DomainModel, IndexPlan, IndexedProperty, Node, PrivacyBy, Property, ReferencePlan, Relation, RelationBy,
-    Role,
+    CodePlan, DomainModel, IndexPlan, IndexedProperty, Node, PrivacyBy, Property, ReferencePlan,
+    Relation, RelationBy, Role,
 };
 use crate::annotation::{Annotations, PrivacyClass, SearchMode};
 use crate::code_list::{Code, CodeList};
@@ -70,11 +70,17 @@ pub(crate) fn compile(input: &Input<'_>) -> Result<DomainModel, Fault> {
         .collect();
     for pointer in display.iter().flatten() {
         if node.at(pointer).is_none() {
-            return Err(fault(&root, format!("x-display: nothing stands at {pointer:?}")));
+            return Err(fault(
+                &root,
+                format!("x-display: nothing stands at {pointer:?}"),
+            ));
         }
     }
     let (Some(label), Some(definition)) = (annotations.label, annotations.definition) else {
-        return Err(fault(&root, "x-label and x-definition are missing".to_owned()));
+        return Err(fault(
+            &root,
+            "x-label and x-definition are missing".to_owned(),
+        ));
     };
     Ok(DomainModel {
         domain: input.domain,
@@ -92,7 +98,10 @@ pub(crate) fn compile(input: &Input<'_>) -> Result<DomainModel, Fault> {
 
 fn fault(at: &Located<'_>, problem: String) -> Fault {
     let file = at.id.rsplit('/').next().unwrap_or(at.id);
-    Fault { at: format!("{file}#{}", at.pointer), problem }
+    Fault {
+        at: format!("{file}#{}", at.pointer),
+        problem,
+    }
 }
 
 /// The schemas of the members of one object, by name. Several when the object is composed of several schemas.
@@ -115,7 +124,8 @@ impl Merged<'_> {
     /// Whether the schema is the shared definition of that name.
     fn is(&self, definition: &str) -> bool {
         self.followed.iter().any(|(id, pointer)| {
-            id.ends_with("/common.schema.json") && pointer.strip_prefix("/$defs/") == Some(definition)
+            id.ends_with("/common.schema.json")
+                && pointer.strip_prefix("/$defs/") == Some(definition)
         })
     }
 }
@@ -143,16 +153,27 @@ struct Compiler<'a> {
 }
 
 impl<'a> Compiler<'a> {
-    fn merge(&mut self, at: &Located<'a>, optional: bool, merged: &mut Merged<'a>) -> Result<(), Fault> {
+    fn merge(
+        &mut self,
+        at: &Located<'a>,
+        optional: bool,
+        merged: &mut Merged<'a>,
+    ) -> Result<(), Fault> {
         let annotations = Annotations::read(at.schema).map_err(|problem| fault(at, problem))?;
         merged.annotations = std::mem::take(&mut merged.annotations).or(annotations);
         match at.schema.get("type") {
-            Some(Value::String(name)) if !merged.types.contains(name) => merged.types.push(name.clone()),
-            Some(Value::Array(names)) => merged.types.extend(names.iter().filter_map(Value::as_str).map(str::to_owned)),
+            Some(Value::String(name)) if !merged.types.contains(name) => {
+                merged.types.push(name.clone())
+            }
+            Some(Value::Array(names)) => merged
+                .types
+                .extend(names.iter().filter_map(Value::as_str).map(str::to_owned)),
             _ => {}
         }
         if !optional && let Some(Value::Array(names)) = at.schema.get("required") {
-            merged.required.extend(names.iter().filter_map(Value::as_str));
+            merged
+                .required
+                .extend(names.iter().filter_map(Value::as_str));
         }
         if let Some(Value::Object(members)) = at.schema.get("properties") {
             for (name, schema) in members {
@@ -164,7 +185,9 @@ impl<'a> Compiler<'a> {
         merged.additional.extend(inner(at, "additionalProperties"));
         if let Some(Value::Object(patterns)) = at.schema.get("patternProperties") {
             for (pattern, schema) in patterns {
-                merged.additional.extend(inside(at, &["patternProperties", pattern], schema));
+                merged
+                    .additional
+                    .extend(inside(at, &["patternProperties", pattern], schema));
             }
         }
         merged.items.extend(inner(at, "items"));
@@ -176,7 +199,12 @@ impl<'a> Compiler<'a> {
                 .map_err(|problem| fault(at, problem))?;
             let key = (target.id.to_owned(), target.pointer.clone());
             if self.references.contains(&key) {
-                return Err(fault(at, format!("$ref {reference:?} leads back to itself; a model must not be recursive")));
+                return Err(fault(
+                    at,
+                    format!(
+                        "$ref {reference:?} leads back to itself; a model must not be recursive"
+                    ),
+                ));
             }
             self.references.push(key);
             merged.followed.push((target.id, target.pointer.clone()));
@@ -185,7 +213,14 @@ impl<'a> Compiler<'a> {
             outcome?;
         }
         for (keyword, optional) in [("allOf", optional), ("anyOf", true), ("oneOf", true)] {
-            for (index, schema) in at.schema.get(keyword).and_then(Value::as_array).into_iter().flatten().enumerate() {
+            for (index, schema) in at
+                .schema
+                .get(keyword)
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten()
+                .enumerate()
+            {
                 if let Some(part) = inside(at, &[keyword, &index.to_string()], schema) {
                     self.merge(&part, optional, merged)?;
                 }
@@ -214,7 +249,10 @@ impl<'a> Compiler<'a> {
             .collect();
         for key in &followed {
             if self.references.contains(key) {
-                return Err(fault(first, "the schema contains itself; a model must not be recursive".to_owned()));
+                return Err(fault(
+                    first,
+                    "the schema contains itself; a model must not be recursive".to_owned(),
+                ));
             }
         }
         let depth = self.references.len();
@@ -224,7 +262,12 @@ impl<'a> Compiler<'a> {
         outcome
     }
 
-    fn merged_node(&mut self, at: &Located<'a>, merged: Merged<'a>, place: &Place<'_>) -> Result<Node, Fault> {
+    fn merged_node(
+        &mut self,
+        at: &Located<'a>,
+        merged: Merged<'a>,
+        place: &Place<'_>,
+    ) -> Result<Node, Fault> {
         let annotations = merged.annotations.clone();
         let class = annotations.privacy.unwrap_or(place.class);
         let modes = annotations.index.clone().or_else(|| place.index.clone());
@@ -232,10 +275,21 @@ impl<'a> Compiler<'a> {
         let codes = self.codes(at, &annotations)?;
         let protection = annotations.protection.unwrap_or(false);
         if protection && codes.is_none() {
-            return Err(fault(at, "x-protection needs x-codelist: the list ranks the levels".to_owned()));
+            return Err(fault(
+                at,
+                "x-protection needs x-codelist: the list ranks the levels".to_owned(),
+            ));
         }
         if place.named {
-            self.describe(at, &annotations, &merged, place, class, &role, modes.as_deref())?;
+            self.describe(
+                at,
+                &annotations,
+                &merged,
+                place,
+                class,
+                &role,
+                modes.as_deref(),
+            )?;
         }
         let walks = matches!(role, Role::Plain | Role::Identifier | Role::IdentifierKey);
         let privacy_by = match &annotations.privacy_by {
@@ -246,7 +300,11 @@ impl<'a> Compiler<'a> {
         if walks {
             for (name, schemas) in &merged.members {
                 let inner = Place {
-                    name: if place.name.is_empty() { (*name).to_owned() } else { format!("{}.{name}", place.name) },
+                    name: if place.name.is_empty() {
+                        (*name).to_owned()
+                    } else {
+                        format!("{}.{name}", place.name)
+                    },
                     class,
                     repeated: place.repeated,
                     required: merged.required.contains(name),
@@ -261,7 +319,11 @@ impl<'a> Compiler<'a> {
         for sibling in members.iter().filter_map(|(_, member)| member.named_by()) {
             match &relation_by {
                 Some(known) if known != sibling => {
-                    return Err(fault(at, "x-relation-by: one object has one property that names its relations".to_owned()));
+                    return Err(fault(
+                        at,
+                        "x-relation-by: one object has one property that names its relations"
+                            .to_owned(),
+                    ));
                 }
                 _ => relation_by = Some(sibling.to_owned()),
             }
@@ -287,12 +349,20 @@ impl<'a> Compiler<'a> {
             schemas if walks => Some(Box::new(self.node(schemas, &part(true, modes.clone()))?)),
             _ => None,
         };
-        if modes.is_some() && matches!(role, Role::Plain) && (!members.is_empty() || additional.is_some()) {
-            return Err(fault(at, "x-index stands on a value, a LangString, or a list of these".to_owned()));
+        if modes.is_some()
+            && matches!(role, Role::Plain)
+            && (!members.is_empty() || additional.is_some())
+        {
+            return Err(fault(
+                at,
+                "x-index stands on a value, a LangString, or a list of these".to_owned(),
+            ));
         }
         let index = match modes {
             // The items of a list carry its index.
-            Some(modes) if items.is_none() => Some(self.indexed(at, &annotations, place, class, modes)?),
+            Some(modes) if items.is_none() => {
+                Some(self.indexed(at, &annotations, place, class, modes)?)
+            }
             _ => None,
         };
         Ok(Node {
@@ -310,7 +380,13 @@ impl<'a> Compiler<'a> {
         })
     }
 
-    fn role(&mut self, at: &Located<'a>, merged: &Merged<'a>, place: &Place<'_>, class: PrivacyClass) -> Result<Role, Fault> {
+    fn role(
+        &mut self,
+        at: &Located<'a>,
+        merged: &Merged<'a>,
+        place: &Place<'_>,
+        class: PrivacyClass,
+    ) -> Result<Role, Fault> {
         if merged.annotations.geometry == Some(true) {
             return Ok(Role::Geometry);
         }
@@ -330,7 +406,10 @@ impl<'a> Compiler<'a> {
                     property: Arc::from(place.name.as_str()),
                     class,
                 };
-                if relation.targets.is_empty() || !is_kebab(&relation.name) || !is_kebab(&relation.inverse) {
+                if relation.targets.is_empty()
+                    || !is_kebab(&relation.name)
+                    || !is_kebab(&relation.inverse)
+                {
                     return Err(fault(
                         at,
                         "x-reference: relation and inverse are lower-case words with hyphens, and targets is not empty".to_owned(),
@@ -342,19 +421,34 @@ impl<'a> Compiler<'a> {
                     let names = list
                         .codes()
                         .iter()
-                        .map(|code| (Arc::clone(&code.code), Arc::from(format!("{}.{}", relation.name, code.code))))
+                        .map(|code| {
+                            (
+                                Arc::clone(&code.code),
+                                Arc::from(format!("{}.{}", relation.name, code.code)),
+                            )
+                        })
                         .collect();
                     relation.by = Some(Arc::clone(list.name()));
-                    by = Some(RelationBy { sibling: sibling.clone(), names });
+                    by = Some(RelationBy {
+                        sibling: sibling.clone(),
+                        names,
+                    });
                 }
                 let relation = self.relation(at, relation)?;
                 Ok(Role::Reference(ReferencePlan { relation, by }))
             }
-            (None, true) => Err(fault(at, "a Reference needs x-reference beside its $ref".to_owned())),
-            (Some(_), false) => Err(fault(at, "x-reference stands beside a $ref to the shared Reference".to_owned())),
-            (None, false) if merged.annotations.relation_by.is_some() => {
-                Err(fault(at, "x-relation-by stands beside x-reference".to_owned()))
-            }
+            (None, true) => Err(fault(
+                at,
+                "a Reference needs x-reference beside its $ref".to_owned(),
+            )),
+            (Some(_), false) => Err(fault(
+                at,
+                "x-reference stands beside a $ref to the shared Reference".to_owned(),
+            )),
+            (None, false) if merged.annotations.relation_by.is_some() => Err(fault(
+                at,
+                "x-relation-by stands beside x-reference".to_owned(),
+            )),
             (None, false) if merged.is("Identifier") => Ok(Role::Identifier),
             (None, false) if merged.is("IdentifierKey") => Ok(Role::IdentifierKey),
             (None, false) if merged.is("LangString") => Ok(Role::LangString),
@@ -367,17 +461,32 @@ impl<'a> Compiler<'a> {
     fn relation(&mut self, at: &Located<'_>, relation: Relation) -> Result<Arc<Relation>, Fault> {
         let Some(known) = self.relations.get(&relation.name) else {
             let relation = Arc::new(relation);
-            self.relations.insert(Arc::clone(&relation.name), Arc::clone(&relation));
+            self.relations
+                .insert(Arc::clone(&relation.name), Arc::clone(&relation));
             return Ok(relation);
         };
-        let same = Relation { property: Arc::clone(&known.property), class: known.class, ..relation.clone() };
+        let same = Relation {
+            property: Arc::clone(&known.property),
+            class: known.class,
+            ..relation.clone()
+        };
         if **known != same {
-            return Err(fault(at, format!("the relation {:?} is already declared otherwise in this domain", relation.name)));
+            return Err(fault(
+                at,
+                format!(
+                    "the relation {:?} is already declared otherwise in this domain",
+                    relation.name
+                ),
+            ));
         }
         Ok(Arc::clone(known))
     }
 
-    fn codes(&self, at: &Located<'_>, annotations: &Annotations) -> Result<Option<CodePlan>, Fault> {
+    fn codes(
+        &self,
+        at: &Located<'_>,
+        annotations: &Annotations,
+    ) -> Result<Option<CodePlan>, Fault> {
         let Some(name) = &annotations.codelist else {
             return match annotations.code_open {
                 Some(_) => Err(fault(at, "x-code-open stands beside x-codelist".to_owned())),
@@ -386,15 +495,20 @@ impl<'a> Compiler<'a> {
         };
         let list = self.list(at, "x-codelist", name)?;
         let dated = list.codes().iter().any(Code::is_dated);
-        Ok(Some(CodePlan { list, open: annotations.code_open.unwrap_or(false), dated }))
+        Ok(Some(CodePlan {
+            list,
+            open: annotations.code_open.unwrap_or(false),
+            dated,
+        }))
     }
 
     fn list(&self, at: &Located<'_>, keyword: &str, name: &str) -> Result<Arc<CodeList>, Fault> {
-        self.input
-            .code_lists
-            .get(name)
-            .cloned()
-            .ok_or_else(|| fault(at, format!("{keyword}: no package has the code list {name:?}")))
+        self.input.code_lists.get(name).cloned().ok_or_else(|| {
+            fault(
+                at,
+                format!("{keyword}: no package has the code list {name:?}"),
+            )
+        })
     }
 
     fn sibling_list(
@@ -404,7 +518,12 @@ impl<'a> Compiler<'a> {
         sibling: &str,
         members: Option<&Members<'_>>,
     ) -> Result<Arc<CodeList>, Fault> {
-        let missing = || fault(at, format!("{keyword}: {sibling:?} is no sibling with x-codelist"));
+        let missing = || {
+            fault(
+                at,
+                format!("{keyword}: {sibling:?} is no sibling with x-codelist"),
+            )
+        };
         let name = members
             .and_then(|members| members.get(sibling))
             .into_iter()
@@ -414,23 +533,38 @@ impl<'a> Compiler<'a> {
         self.list(at, keyword, &name)
     }
 
-    fn privacy_by(&mut self, at: &Located<'a>, sibling: &str, members: &Members<'_>) -> Result<PrivacyBy, Fault> {
+    fn privacy_by(
+        &mut self,
+        at: &Located<'a>,
+        sibling: &str,
+        members: &Members<'_>,
+    ) -> Result<PrivacyBy, Fault> {
         let list = self.sibling_list(at, "x-privacy-by", sibling, Some(members))?;
         let mut classes = HashMap::new();
         for code in list.codes() {
             match code.further.get("privacy").map(String::as_str) {
                 None => {
-                    return Err(fault(at, format!("x-privacy-by: the code list {:?} has no column privacy", list.name())));
+                    return Err(fault(
+                        at,
+                        format!(
+                            "x-privacy-by: the code list {:?} has no column privacy",
+                            list.name()
+                        ),
+                    ));
                 }
                 Some("") => {}
                 Some(name) => {
-                    let class = PrivacyClass::from_name(name)
-                        .ok_or_else(|| fault(at, format!("x-privacy-by: {name:?} is no privacy class")))?;
+                    let class = PrivacyClass::from_name(name).ok_or_else(|| {
+                        fault(at, format!("x-privacy-by: {name:?} is no privacy class"))
+                    })?;
                     classes.insert(Arc::clone(&code.code), class);
                 }
             }
         }
-        Ok(PrivacyBy { sibling: sibling.to_owned(), classes })
+        Ok(PrivacyBy {
+            sibling: sibling.to_owned(),
+            classes,
+        })
     }
 
     fn indexed(
@@ -465,10 +599,16 @@ impl<'a> Compiler<'a> {
                 label,
             },
         );
-        Ok(IndexPlan { property: name, modes })
+        Ok(IndexPlan {
+            property: name,
+            modes,
+        })
     }
 
-    #[expect(clippy::too_many_arguments, reason = "everything that is known about one property, at one place")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "everything that is known about one property, at one place"
+    )]
     fn describe(
         &mut self,
         at: &Located<'a>,
@@ -481,14 +621,20 @@ impl<'a> Compiler<'a> {
     ) -> Result<(), Fault> {
         let text = |text: &Option<Text>, keyword: &str| match text {
             Some(text) if !text.sv.is_empty() && !text.en.is_empty() => Ok(text.clone()),
-            _ => Err(fault(at, format!("{keyword} in Swedish and English is missing"))),
+            _ => Err(fault(
+                at,
+                format!("{keyword} in Swedish and English is missing"),
+            )),
         };
         // What stands on the items of a list is said of the list.
         let mut of_items = Merged::default();
         for items in &merged.items {
             self.merge(items, false, &mut of_items)?;
         }
-        let codelist = annotations.codelist.as_ref().or(of_items.annotations.codelist.as_ref());
+        let codelist = annotations
+            .codelist
+            .as_ref()
+            .or(of_items.annotations.codelist.as_ref());
         let relation = match role {
             Role::Reference(plan) => Some(Arc::clone(&plan.relation.name)),
             _ => of_items
@@ -507,7 +653,10 @@ impl<'a> Compiler<'a> {
             repeated: place.repeated || !merged.items.is_empty(),
             required: place.required,
             codelist: codelist.map(|name| Arc::from(name.as_str())),
-            code_open: annotations.code_open.or(of_items.annotations.code_open).unwrap_or(false),
+            code_open: annotations
+                .code_open
+                .or(of_items.annotations.code_open)
+                .unwrap_or(false),
             relation,
             modes: modes.map(<[SearchMode]>::to_vec).unwrap_or_default(),
         });
@@ -536,7 +685,10 @@ impl Node {
 fn is_kebab(name: &str) -> bool {
     !name.is_empty()
         && name.split('-').all(|word| {
-            !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+            !word.is_empty()
+                && word
+                    .bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
         })
 }
 
@@ -548,7 +700,11 @@ fn inside<'a>(at: &Located<'a>, keywords: &[&str], schema: &'a Value) -> Option<
         pointer.push('/');
         pointer.push_str(&crate::path::escape(keyword));
     }
-    Some(Located { id: at.id, pointer, schema })
+    Some(Located {
+        id: at.id,
+        pointer,
+        schema,
+    })
 }
 
 fn inner<'a>(at: &Located<'a>, keyword: &str) -> Option<Located<'a>> {

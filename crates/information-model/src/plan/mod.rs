@@ -52,10 +52,9 @@ impl Relation {
     pub fn allows(&self, domain: Domain, kind: Option<&str>) -> bool {
         self.targets.iter().any(|target| {
             target.domain == domain
-                && target
-                    .kinds
-                    .as_ref()
-                    .is_none_or(|kinds| kind.is_some_and(|kind| kinds.iter().any(|allowed| &**allowed == kind)))
+                && target.kinds.as_ref().is_none_or(|kinds| {
+                    kind.is_some_and(|kind| kinds.iter().any(|allowed| &**allowed == kind))
+                })
         })
     }
 }
@@ -178,7 +177,9 @@ impl DomainModel {
             .get(name)
             .or_else(|| {
                 let (base, _) = name.split_once('.')?;
-                self.relations.get(base).filter(|relation| relation.by.is_some())
+                self.relations
+                    .get(base)
+                    .filter(|relation| relation.by.is_some())
             })
             .map(|relation| &**relation)
     }
@@ -279,7 +280,10 @@ pub(crate) struct Node {
 impl Node {
     /// The node of a member.
     pub(crate) fn member(&self, name: &str) -> Option<&Node> {
-        match self.members.binary_search_by(|(known, _)| (**known).cmp(name)) {
+        match self
+            .members
+            .binary_search_by(|(known, _)| (**known).cmp(name))
+        {
             Ok(at) => self.members.get(at).map(|(_, node)| node),
             Err(_) => self.additional.as_deref(),
         }

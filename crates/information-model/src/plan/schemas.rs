@@ -37,7 +37,11 @@ impl SchemaSet {
     /// The root of the document with that `$id`.
     pub(crate) fn root(&self, id: &str) -> Option<Located<'_>> {
         let (id, schema) = self.by_id.get_key_value(id)?;
-        Some(Located { id, pointer: String::new(), schema: schema.as_object()? })
+        Some(Located {
+            id,
+            pointer: String::new(),
+            schema: schema.as_object()?,
+        })
     }
 
     /// Follows a `$ref` from the document `base`: `#/…`, `file#/…` beside it, or an absolute `$id`.
@@ -48,17 +52,31 @@ impl SchemaSet {
         } else if document.contains("://") {
             document.to_owned()
         } else {
-            let directory = base.rsplit_once('/').map_or("", |(directory, _)| directory);
-            format!("{directory}/{document}")
+            // RFC 3986 section 5.2, as far as the schemas of packages need it: a file beside this one, or up and down again.
+            let mut segments: Vec<&str> = base.split('/').collect();
+            segments.pop();
+            for segment in document.split('/') {
+                match segment {
+                    "." => {}
+                    ".." => {
+                        segments.pop();
+                    }
+                    segment => segments.push(segment),
+                }
+            }
+            segments.join("/")
         };
-        let (id, root) = self
-            .by_id
-            .get_key_value(&id)
-            .ok_or_else(|| format!("$ref {reference:?}: no loaded package has the schema {id:?}"))?;
+        let (id, root) = self.by_id.get_key_value(&id).ok_or_else(|| {
+            format!("$ref {reference:?}: no loaded package has the schema {id:?}")
+        })?;
         let schema = root
             .pointer(pointer)
             .and_then(Value::as_object)
             .ok_or_else(|| format!("$ref {reference:?}: there is no schema at {pointer:?}"))?;
-        Ok(Located { id, pointer: pointer.to_owned(), schema })
+        Ok(Located {
+            id,
+            pointer: pointer.to_owned(),
+            schema,
+        })
     }
 }
