@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
 
 use chrono::NaiveDate;
-use grunddata_model::{Domain, Instant};
+use grunddata_information_model::InformationModel;
+use grunddata_model::{Domain, Instant, Period};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -269,5 +270,65 @@ fn references(value: &Value, property: &str, found: &mut Vec<(String, Uuid)>) {
             .iter()
             .for_each(|item| references(item, property, found)),
         _ => {}
+    }
+}
+
+#[test]
+fn every_state_is_valid_in_the_information_model() {
+    let model = InformationModel::embedded().unwrap();
+    // The data of the last state that was written, by record: what the next patch is applied to.
+    let mut present: HashMap<Uuid, Value> = HashMap::new();
+    // Each kind of error once, with one record that has it.
+    let mut faults: BTreeMap<String, String> = BTreeMap::new();
+    for operation in ALL.iter().flat_map(|transaction| &transaction.operations) {
+        let (data, on) = match &operation.action {
+            SeedAction::Create {
+                data, valid_from, ..
+            } => (data.clone(), valid_from.start()),
+            SeedAction::Amend {
+                patch, valid_from, ..
+            } => {
+                let mut data = present[&operation.id].clone();
+                merge(&mut data, patch);
+                (data, valid_from.unwrap_or(Period::BEGINNING))
+            }
+            SeedAction::End { .. } => continue,
+        };
+        present.insert(operation.id, data.clone());
+        let shown = data.to_string();
+        let errors = match model.validate(operation.domain, None, data) {
+            Ok(validated) => model.check_codes(validated.dated_codes(), on),
+            Err(errors) => errors,
+        };
+        for error in errors {
+            let fault = format!("{} {}: {}", operation.domain, error.pointer, error.message);
+            faults
+                .entry(fault)
+                .or_insert_with(|| shown.chars().take(200).collect());
+        }
+    }
+    assert!(
+        faults.is_empty(),
+        "{} faults: {:#?}",
+        faults.len(),
+        faults.iter().take(20).collect::<Vec<_>>()
+    );
+}
+
+/// RFC 7396.
+fn merge(target: &mut Value, patch: &Value) {
+    let Value::Object(members) = patch else {
+        *target = patch.clone();
+        return;
+    };
+    if !target.is_object() {
+        *target = Value::Object(serde_json::Map::new());
+    }
+    for (name, value) in members {
+        if value.is_null() {
+            target.as_object_mut().unwrap().remove(name);
+        } else {
+            merge(&mut target[name], value);
+        }
     }
 }

@@ -204,7 +204,7 @@ impl Places {
         operations.extend(self.districts.iter().map(|row| {
             let data = json!({
                 "name": swedish(&row.name_sv),
-                "kind": "district",
+                "kind": "key-code-area",
                 "within": [reference(area())],
                 "overlaps": [reference(locality(&row.locality))],
             });

@@ -190,6 +190,10 @@ impl Staff {
                 "special-fixed-term",
                 "intermittent",
             ]);
+            if post.form == "special-fixed-term" {
+                // Before that day there was no such form of employment.
+                post.from = post.from.max(day(2022, 10, 1));
+            }
             self.posts.push(post);
         }
     }
