@@ -184,7 +184,7 @@ impl InformationModel {
         self.0.current.schemes().nearest(unknown, None)
     }
 
-    fn release(&self, model: Option<&ModelVersion>) -> Result<&Arc<Release>, ValidationError> {
+    fn release(&self, model: Option<&ModelVersion>) -> Result<&Arc<Release>, Box<ValidationError>> {
         let Some(model) = model.filter(|model| **model != self.0.current_model) else {
             return Ok(&self.0.current);
         };
@@ -193,12 +193,12 @@ impl InformationModel {
             .and_then(|model| self.0.releases.get(&model.version.parse::<Version>().ok()?))
             .ok_or_else(|| {
                 let current = &self.0.current_model;
-                ValidationError::new(
+                Box::new(ValidationError::new(
                     "",
                     code::UNKNOWN_MODEL,
                     format!("This version of the information model is not loaded; leave it out, or write \"{current}\"."),
                     format!("Den versionen av informationsmodellen är inte inläst; utelämna den, eller skriv \"{current}\"."),
-                )
+                ))
             })
     }
 
@@ -213,7 +213,7 @@ impl InformationModel {
         model: Option<&ModelVersion>,
         mut data: Value,
     ) -> Result<Validated, Vec<ValidationError>> {
-        let release = self.release(model).map_err(|error| vec![error])?;
+        let release = self.release(model).map_err(|error| vec![*error])?;
         let mut errors = validate::check_schema(release, domain, &data)?;
         let mut walk = Walk::checking(release, domain);
         walk.run(&mut data);
@@ -350,7 +350,7 @@ impl InformationModel {
     }
 
     /// The core and the extensions (`NAME/VERSION`) that a stored model text names.
-    fn stored_release<'a>(
+    pub(crate) fn stored_release<'a>(
         &self,
         model: &'a str,
     ) -> Result<(&Arc<Release>, Vec<&'a str>), ModelError> {

@@ -38,6 +38,16 @@ impl Path<'_> {
         out
     }
 
+    /// The search name: with dots, without list markers.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Path::Root => String::new(),
+            Path::Member(Path::Root, name) => (*name).to_owned(),
+            Path::Member(parent, name) => format!("{}.{name}", parent.name()),
+            Path::Item(parent, _) => parent.name(),
+        }
+    }
+
     fn write(&self, out: &mut String) {
         match self {
             Path::Root => {}
@@ -66,6 +76,8 @@ mod tests {
         let item = Path::Item(&member, 2);
         assert_eq!(item.pointer(), "/a~1b~0c/2");
         assert_eq!(tokens("/a~1b~0c/2").collect::<Vec<_>>(), ["a/b~c", "2"]);
+        assert_eq!(item.name(), "a/b~c");
+        assert_eq!(Path::Member(&item, "d").name(), "a/b~c.d");
         assert_eq!(root.pointer(), "");
         assert_eq!(tokens("").count(), 0);
     }

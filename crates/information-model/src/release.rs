@@ -89,10 +89,7 @@ pub(crate) struct Release {
 
 impl Release {
     pub(crate) fn compile(core: &Package, packages: &[Package]) -> Result<Self, ModelError> {
-        let mut schemas = SchemaSet::default();
-        for package in packages {
-            schemas.add(package);
-        }
+        let schemas = schemas_for(core, packages);
         let mut extending: Vec<&Package> = packages
             .iter()
             .filter(|package| package.is_extension() && builds_on(package, core))
@@ -139,6 +136,7 @@ impl Release {
         let mut extensions: BTreeMap<String, BTreeMap<Version, Extension>> = BTreeMap::new();
         for package in &extending {
             let lists = together(core, &[package])?;
+            let schemas = schemas_for(package, packages);
             let prefix = format!("extensions.{}", package.name());
             let mut of_domains = BTreeMap::new();
             for domain in Domain::ALL {
@@ -249,6 +247,20 @@ fn builds_on(package: &Package, core: &Package) -> bool {
         .depends_on
         .get(core.name())
         .is_none_or(|required| required.matches(core.version()))
+}
+
+/// The schemas that a package may refer to: its own, and those of the packages that it says it depends on. A fault in one
+/// package is then never blamed on another.
+fn schemas_for(package: &Package, packages: &[Package]) -> SchemaSet {
+    let mut schemas = SchemaSet::default();
+    schemas.add(package);
+    for other in packages {
+        let required = package.manifest().depends_on.get(other.name());
+        if required.is_some_and(|required| required.matches(other.version())) {
+            schemas.add(other);
+        }
+    }
+    schemas
 }
 
 /// The code lists of the core and of extension packages. Identifier schemes may be added to; any other list belongs to

@@ -76,10 +76,8 @@ fn holds_stored_geometry(node: &Node, value: &Value) -> bool {
 
 fn replace_stored_geometries(node: &Node, value: &mut Value) {
     match (&node.role, value) {
-        (Role::Geometry, value) => {
-            if geometry_hash(value).is_some() {
-                *value = json!({"type": "Point", "coordinates": [0, 0]});
-            }
+        (Role::Geometry, value) if geometry_hash(value).is_some() => {
+            *value = json!({"type": "Point", "coordinates": [0, 0]});
         }
         (Role::Plain, Value::Object(members)) => {
             for (name, value) in members.iter_mut() {

@@ -284,13 +284,7 @@ impl<'m> Walk<'m> {
         };
         let release = self.release;
         for (name, data) in packages.iter_mut() {
-            let pin = self.stored.as_ref().and_then(|pins| {
-                pins.iter().find_map(|pin| {
-                    pin.split_once('/')
-                        .filter(|(package, _)| package == name)
-                        .map(|(_, version)| version)
-                })
-            });
+            let pin = self.stored.as_ref().and_then(|pins| pinned(pins, name));
             let at = Path::Member(path, name);
             match release.extension(name, pin, self.domain) {
                 Some((version, extension)) => {
@@ -433,13 +427,7 @@ impl<'m> Walk<'m> {
         by: Option<&str>,
     ) {
         self.leaf(class);
-        let relation = match (&plan.by, by) {
-            (Some(names), Some(code)) => names.names.get(code).cloned().unwrap_or_else(|| {
-                // A code that an open list does not hold.
-                Arc::from(format!("{}.{code}", plan.relation.name))
-            }),
-            _ => Arc::clone(&plan.relation.name),
-        };
+        let relation = relation_name(plan, by);
         let Value::Object(members) = value else {
             return;
         };
@@ -500,6 +488,25 @@ impl<'m> Walk<'m> {
             target,
         });
     }
+}
+
+/// The name of a relation, with the code of its kind where it has one.
+pub(crate) fn relation_name(plan: &ReferencePlan, by: Option<&str>) -> Arc<str> {
+    match (&plan.by, by) {
+        (Some(names), Some(code)) => names.names.get(code).cloned().unwrap_or_else(|| {
+            // A code that an open list does not hold.
+            Arc::from(format!("{}.{code}", plan.relation.name))
+        }),
+        _ => Arc::clone(&plan.relation.name),
+    }
+}
+
+/// The version of a package among the `NAME/VERSION` that a stored body names.
+pub(crate) fn pinned<'a>(extensions: &[&'a str], name: &str) -> Option<&'a str> {
+    extensions
+        .iter()
+        .filter_map(|extension| extension.split_once('/'))
+        .find_map(|(package, version)| (package == name).then_some(version))
 }
 
 /// The error of a reference that is none.

@@ -51,7 +51,7 @@ pub(crate) fn compile(input: &Input<'_>) -> Result<DomainModel, Fault> {
     let annotations = Annotations::read(root.schema).map_err(|problem| fault(&root, problem))?;
     let class = annotations.privacy.unwrap_or(input.class);
     let node = compiler.node(
-        &[root.clone()],
+        std::slice::from_ref(&root),
         &Place {
             name: input.prefix.to_owned(),
             class,

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use grunddata_information_model::{ExpectedError, InformationModel};
+use grunddata_information_model::ExpectedError;
+
+use crate::MODEL;
 
 #[test]
 fn every_example_gives_exactly_its_errors() {
-    let model = InformationModel::embedded().unwrap();
+    let model = &*MODEL;
     let mut wrong = Vec::new();
     let mut seen = (0, 0);
     for package in model.packages() {
