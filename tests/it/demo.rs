@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono::NaiveDate;
 use grunddata_model::Domain;
-use grunddata_seeds::{NORRBERGA, SCB, SeedAction, Seeds};
+use grunddata_seeds::{NORRBERGA, SCB, SeedAction, Seeds, seed_id};
 use grunddata_testing::{Database, on_both};
 use serde_json::Value;
 use uuid::Uuid;
@@ -55,7 +55,12 @@ fn questions() -> Vec<(&'static str, Domain, &'static str, Option<&'static str>)
         (SCB, Domain::Organisation, today, Some("state-agency")),
         (SCB, Domain::Geography, today, Some("county")),
         (SCB, Domain::Geography, today, Some("municipality")),
-        (SCB, Domain::Geography, today, Some("demographic-statistical-area")),
+        (
+            SCB,
+            Domain::Geography,
+            today,
+            Some("demographic-statistical-area"),
+        ),
         (SCB, Domain::Geography, "2002-12-31", Some("municipality")),
     ]
 }
@@ -66,7 +71,10 @@ fn counts(program: &Program, token: &str) -> Vec<usize> {
         .map(|(owner, domain, day, kind)| {
             let kind = kind.map(|kind| format!("&kind={kind}")).unwrap_or_default();
             let collection = domain.collection();
-            let page = program.get(token, &format!("/{collection}?owner={owner}&validAt={day}{kind}&count=exact&limit=1"));
+            let page = program.get(
+                token,
+                &format!("/{collection}?owner={owner}&validAt={day}{kind}&count=exact&limit=1"),
+            );
             usize::try_from(page["_meta"]["totalRecords"].as_u64().unwrap()).unwrap()
         })
         .collect()
@@ -85,14 +93,27 @@ fn promised() -> Vec<usize> {
     for transaction in Seeds::load().unwrap().transactions().unwrap() {
         for operation in transaction.operations {
             match operation.action {
-                SeedAction::Create { data, valid_from, valid_to, .. } => {
+                SeedAction::Create {
+                    data,
+                    valid_from,
+                    valid_to,
+                    ..
+                } => {
                     let (from, to) = (valid_from.start(), valid_to.end());
                     let kind = data["kind"].clone();
-                    let life = Life { owner: transaction.owner, domain: operation.domain, kind, from, to };
+                    let life = Life {
+                        owner: transaction.owner,
+                        domain: operation.domain,
+                        kind,
+                        from,
+                        to,
+                    };
                     records.insert(operation.id, life);
                 }
                 SeedAction::Amend { .. } => {}
-                SeedAction::End { valid_from } => records.get_mut(&operation.id).unwrap().to = valid_from,
+                SeedAction::End { valid_from } => {
+                    records.get_mut(&operation.id).unwrap().to = valid_from
+                }
             }
         }
     }
@@ -102,7 +123,11 @@ fn promised() -> Vec<usize> {
             let day: NaiveDate = day.parse().unwrap();
             records
                 .values()
-                .filter(|life| (life.owner, life.domain) == (owner, domain) && life.from <= day && day < life.to)
+                .filter(|life| {
+                    (life.owner, life.domain) == (owner, domain)
+                        && life.from <= day
+                        && day < life.to
+                })
                 .filter(|life| kind.is_none_or(|kind| life.kind == kind))
                 .count()
         })
@@ -115,38 +140,63 @@ fn areas_change_codes(program: &Program, token: &str) {
         program.get(token, &format!("/geographies?identifier=se-municipality-code:{code}&validAt={day}&kind=municipality"))
     };
     let ids = |page: &Value| -> Vec<String> {
-        page["items"].as_array().unwrap().iter().map(|item| item["id"].as_str().unwrap().to_owned()).collect()
+        page["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|item| item["id"].as_str().unwrap().to_owned())
+            .collect()
     };
-    let heby = Seeds::showcase().heby.to_string();
+    let heby = seed_id(Domain::Geography, "municipality/0331").to_string();
     let (before, after) = (found("1917", "2006-12-31"), found("0331", "2007-01-01"));
     assert_eq!(ids(&before), [heby.as_str()]);
     assert_eq!(ids(&after), [heby.as_str()]);
     assert_eq!(ids(&found("0331", "2006-12-31")), [""; 0]);
     assert_eq!(ids(&found("1917", "2007-01-01")), [""; 0]);
     assert_eq!(before["items"][0]["validTo"], "2007-01-01");
-    let county = |page: &Value| page["items"][0]["data"]["within"][0]["display"].as_str().unwrap().to_owned();
-    assert!(county(&before).contains("Västmanland"), "{}", county(&before));
+    let county = |page: &Value| {
+        page["items"][0]["data"]["within"][0]["display"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    assert!(
+        county(&before).contains("Västmanland"),
+        "{}",
+        county(&before)
+    );
     assert!(county(&after).contains("Uppsala"), "{}", county(&after));
 }
 
 /// From 2027-01-01 the administration is split and a unit has another parent; until then nothing has changed.
 fn the_reorganisation_is_planned(program: &Program, token: &str) {
-    let showcase = Seeds::showcase();
+    let [split, moved] = ["sof", "aldreomsorg"]
+        .map(|unit| seed_id(Domain::Organisation, &format!("norrberga/{unit}")));
     let status = |id: Uuid, day: &str| {
         let url = program.url(&format!("/organisations/{id}?validAt={day}"));
-        program.client().get(url).bearer_auth(token).send().unwrap().status().as_u16()
+        program
+            .client()
+            .get(url)
+            .bearer_auth(token)
+            .send()
+            .unwrap()
+            .status()
+            .as_u16()
     };
-    assert_eq!(status(showcase.split_administration, "2026-12-31"), 200);
-    assert_eq!(status(showcase.split_administration, "2027-02-01"), 404);
+    assert_eq!(status(split, "2026-12-31"), 200);
+    assert_eq!(status(split, "2027-02-01"), 404);
     let parent = |day: &str| {
-        let unit = program.get(token, &format!("/organisations/{}?validAt={day}", showcase.moved_unit));
+        let unit = program.get(token, &format!("/organisations/{}?validAt={day}", moved));
         unit["data"]["parent"]["id"].as_str().unwrap().to_owned()
     };
     assert_ne!(parent("2026-12-31"), parent("2027-02-01"));
     // What was known before the decision does not know of the plan.
     let early = program.get(
         token,
-        &format!("/organisations/{}?validAt=2027-02-01&knownAt=2026-09-01T00:00:00Z", showcase.moved_unit),
+        &format!(
+            "/organisations/{}?validAt=2027-02-01&knownAt=2026-09-01T00:00:00Z",
+            moved
+        ),
     );
     assert_eq!(early["data"]["parent"]["id"], parent("2026-12-31"));
 }

@@ -25,7 +25,11 @@ fn mentioned(prefix: &str) -> BTreeSet<String> {
     for file in FILES {
         let content = std::fs::read_to_string(xtask::structure::root().join(file)).expect(file);
         let words = content.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-        found.extend(words.filter(|word| word.starts_with(prefix) && word.len() > prefix.len()).map(str::to_owned));
+        found.extend(
+            words
+                .filter(|word| word.starts_with(prefix) && word.len() > prefix.len())
+                .map(str::to_owned),
+        );
     }
     found
 }
@@ -34,13 +38,25 @@ fn mentioned(prefix: &str) -> BTreeSet<String> {
 fn metrics_of_dashboard_and_alerts_exist() {
     let db = Database::new(Engine::Sqlite);
     let migrated = program::run(&["migrate", "--database", &db.url]);
-    assert!(migrated.status.success(), "{}", String::from_utf8_lossy(&migrated.stderr));
+    assert!(
+        migrated.status.success(),
+        "{}",
+        String::from_utf8_lossy(&migrated.stderr)
+    );
     let program = Program::start(&["serve", "--database", &db.url], Duration::from_secs(60));
-    let metrics = program.client().get(program.root("/metrics")).send().unwrap().text().unwrap();
+    let metrics = program
+        .client()
+        .get(program.root("/metrics"))
+        .send()
+        .unwrap()
+        .text()
+        .unwrap();
     let names = mentioned("grunddata_");
     assert!(names.len() > 8, "{names:?}");
     for name in names {
-        let family = ["_bucket", "_count", "_sum", "_total"].iter().find_map(|suffix| name.strip_suffix(suffix));
+        let family = ["_bucket", "_count", "_sum", "_total"]
+            .iter()
+            .find_map(|suffix| name.strip_suffix(suffix));
         let known = metrics.contains(&format!("# TYPE {name} "))
             || family.is_some_and(|family| metrics.contains(&format!("# TYPE {family} ")));
         assert!(known, "{name} is not among the metrics:\n{metrics}");
@@ -53,10 +69,19 @@ fn settings_in_the_environment_exist() {
     assert!(names.len() > 3, "{names:?}");
     let nowhere = tempfile::tempdir().unwrap();
     let database = nowhere.path().join("no/such/file.sqlite");
-    for name in names.iter().map(String::as_str).chain(["GRUNDDATA_NO_SUCH_SETTING"]) {
-        let mut command = program::command(&["owner", "list", "--database", database.to_str().unwrap()]);
+    for name in names
+        .iter()
+        .map(String::as_str)
+        .chain(["GRUNDDATA_NO_SUCH_SETTING"])
+    {
+        let mut command =
+            program::command(&["owner", "list", "--database", database.to_str().unwrap()]);
         let output = command.env(name, "1").output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(said.contains("unknown field"), name == "GRUNDDATA_NO_SUCH_SETTING", "{name}: {said}");
+        assert_eq!(
+            said.contains("unknown field"),
+            name == "GRUNDDATA_NO_SUCH_SETTING",
+            "{name}: {said}"
+        );
     }
 }

@@ -37,17 +37,34 @@ on_both! {
 fn prepare(db: &Database) -> String {
     let done = |arguments: &[&str]| {
         let output = program::run(&[arguments, &["--database", &db.url]].concat());
-        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{arguments:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     };
     done(&["migrate"]);
     done(&["owner", "add", "se-test", "--name", "Testkommunen"]);
-    done(&["token", "create", "--name", "test", "--grant", "se-test:write"])
+    done(&[
+        "token",
+        "create",
+        "--name",
+        "test",
+        "--grant",
+        "se-test:write",
+    ])
 }
 
 /// Writes from several connections until `enough` are acknowledged, ends the program while they go on, and gives the
 /// names of the records that were acknowledged.
-fn write_until(program: Program, token: &str, enough: usize, prefix: &str, end: impl FnOnce(Program)) -> Vec<String> {
+fn write_until(
+    program: Program,
+    token: &str,
+    enough: usize,
+    prefix: &str,
+    end: impl FnOnce(Program),
+) -> Vec<String> {
     let acknowledged = Mutex::new(Vec::new());
     let (counter, ended) = (AtomicUsize::new(0), AtomicBool::new(false));
     let (client, url) = (program.client().clone(), program.url("/organisations"));
@@ -66,7 +83,9 @@ fn write_until(program: Program, token: &str, enough: usize, prefix: &str, end: 
                         },
                     });
                     // A refused or broken connection is what the kill is about; an answer must be an acknowledgement.
-                    let Ok(answer) = client.post(&url).bearer_auth(token).json(&body).send() else { continue };
+                    let Ok(answer) = client.post(&url).bearer_auth(token).json(&body).send() else {
+                        continue;
+                    };
                     let status = answer.status().as_u16();
                     let Ok(text) = answer.text() else { continue };
                     assert!(status == 201 || status == 503, "{status}: {text}");
@@ -78,7 +97,11 @@ fn write_until(program: Program, token: &str, enough: usize, prefix: &str, end: 
         }
         let begun = Instant::now();
         while acknowledged.lock().unwrap().len() < enough {
-            assert!(begun.elapsed() < PATIENCE, "only {} writes were acknowledged", acknowledged.lock().unwrap().len());
+            assert!(
+                begun.elapsed() < PATIENCE,
+                "only {} writes were acknowledged",
+                acknowledged.lock().unwrap().len()
+            );
             std::thread::sleep(Duration::from_millis(5));
         }
         end(program);
@@ -88,12 +111,18 @@ fn write_until(program: Program, token: &str, enough: usize, prefix: &str, end: 
 }
 
 /// By identifier, so that the directory and the identifier rows are there too; then the whole database.
-fn assert_all_there<'a>(db: &Database, token: &str, acknowledged: impl IntoIterator<Item = &'a String>) {
+fn assert_all_there<'a>(
+    db: &Database,
+    token: &str,
+    acknowledged: impl IntoIterator<Item = &'a String>,
+) {
     let program = Program::start(&["serve", "--database", &db.url], PATIENCE);
     let names: Vec<&String> = acknowledged.into_iter().collect();
     for some in names.chunks(500) {
-        let identifiers: Vec<Value> =
-            some.iter().map(|name| json!({"scheme": "source:test", "value": name})).collect();
+        let identifiers: Vec<Value> = some
+            .iter()
+            .map(|name| json!({"scheme": "source:test", "value": name}))
+            .collect();
         let answer = program
             .client()
             .post(program.url("/records/lookup"))
@@ -106,7 +135,10 @@ fn assert_all_there<'a>(db: &Database, token: &str, acknowledged: impl IntoItera
         let items = answer["items"].as_array().unwrap();
         assert_eq!(items.len(), some.len());
         for (item, name) in items.iter().zip(some) {
-            assert!(item.to_string().contains(&format!("\"sv\":\"{name}\"")), "{name} was acknowledged and is lost: {item}");
+            assert!(
+                item.to_string().contains(&format!("\"sv\":\"{name}\"")),
+                "{name} was acknowledged and is lost: {item}"
+            );
         }
     }
     assert!(program.stop().success());

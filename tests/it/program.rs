@@ -12,12 +12,21 @@ use serde_json::Value;
 pub(crate) fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
-        if let Some(given) = std::env::var_os("GRUNDDATA_BIN").map(PathBuf::from).filter(|path| path.is_file()) {
+        if let Some(given) = std::env::var_os("GRUNDDATA_BIN")
+            .map(PathBuf::from)
+            .filter(|path| path.is_file())
+        {
             return given;
         }
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let built = Command::new(cargo)
-            .args(["build", "--quiet", "--package", "grunddata", "--message-format=json"])
+            .args([
+                "build",
+                "--quiet",
+                "--package",
+                "grunddata",
+                "--message-format=json",
+            ])
             .current_dir(xtask::structure::root())
             .stderr(Stdio::inherit())
             .output()
@@ -74,26 +83,44 @@ impl Program {
         let log = tempfile::NamedTempFile::new().expect("a file for the log");
         let mut command = command(arguments);
         command.args(["--listen", &address.to_string()]);
-        command.stdout(log.reopen().expect("the log")).stderr(log.reopen().expect("the log"));
+        command
+            .stdout(log.reopen().expect("the log"))
+            .stderr(log.reopen().expect("the log"));
         let child = command.spawn().expect("the program starts");
         let client = reqwest::blocking::Client::builder()
             .timeout(Duration::from_secs(30))
             .pool_max_idle_per_host(64)
             .build()
             .expect("a client");
-        let mut program = Program { child, address, client, log };
+        let mut program = Program {
+            child,
+            address,
+            client,
+            log,
+        };
         let begun = Instant::now();
         while !program.ready() {
             let ended = program.child.try_wait().expect("the state of the program");
-            assert!(ended.is_none(), "the program ended ({ended:?}):\n{}", program.said());
-            assert!(begun.elapsed() < patience, "not ready after {patience:?}:\n{}", program.said());
+            assert!(
+                ended.is_none(),
+                "the program ended ({ended:?}):\n{}",
+                program.said()
+            );
+            assert!(
+                begun.elapsed() < patience,
+                "not ready after {patience:?}:\n{}",
+                program.said()
+            );
             std::thread::sleep(Duration::from_millis(50));
         }
         program
     }
 
     fn ready(&self) -> bool {
-        self.client.get(self.root("/readyz")).send().is_ok_and(|answer| answer.status().is_success())
+        self.client
+            .get(self.root("/readyz"))
+            .send()
+            .is_ok_and(|answer| answer.status().is_success())
     }
 
     /// What it wrote so far.
@@ -117,7 +144,12 @@ impl Program {
 
     /// Reads as JSON; anything but success fails the test with what was said.
     pub(crate) fn get(&self, token: &str, path: &str) -> Value {
-        let answer = self.client.get(self.url(path)).bearer_auth(token).send().expect("an answer");
+        let answer = self
+            .client
+            .get(self.url(path))
+            .bearer_auth(token)
+            .send()
+            .expect("an answer");
         let status = answer.status();
         let text = answer.text().expect("text");
         assert!(status.is_success(), "GET {path}: {status}\n{text}");
@@ -132,7 +164,9 @@ impl Program {
 
     /// Asks it to stop, as the service manager does, and gives its exit status.
     pub(crate) fn stop(mut self) -> std::process::ExitStatus {
-        let asked = Command::new("sh").args(["-c", &format!("kill -TERM {}", self.child.id())]).status();
+        let asked = Command::new("sh")
+            .args(["-c", &format!("kill -TERM {}", self.child.id())])
+            .status();
         assert!(asked.expect("sh").success());
         self.child.wait().expect("the end of the program")
     }

@@ -41,6 +41,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     command
         .args(arguments)
         .env("TEST_DATABASE_URL", &cluster.url);
+    if let Some(program) = program().filter(|_| !arguments.iter().any(selects_package)) {
+        command.env("GRUNDDATA_BIN", program);
+    }
     let mut tally = Tally::default();
     let mut succeeded = observe(&mut command, &mut tally)?;
     if everything {
@@ -68,6 +71,23 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         bail!("the tests did not pass");
     }
     Ok(())
+}
+
+/// Where cargo puts the program when it builds the tests of the whole workspace. It does so only because the program
+/// has an integration test of its own; without one the end-to-end tests build it themselves.
+fn program() -> Option<std::path::PathBuf> {
+    let metadata = xtask::structure::metadata().ok()?;
+    let package = metadata
+        .packages
+        .iter()
+        .find(|package| package.name.as_str() == "grunddata")?;
+    package.targets.iter().find(|target| target.is_test())?;
+    Some(
+        metadata
+            .target_directory
+            .join("debug/grunddata")
+            .into_std_path_buf(),
+    )
 }
 
 /// Shows what the command writes, and counts.
