@@ -103,6 +103,9 @@ const OWNED: &[(&str, &[&str])] = &[
 /// The innermost crate stays free of I/O: nothing but these.
 const OF_MODEL: &[&str] = &["serde", "serde_json", "uuid", "chrono", "thiserror"];
 
+/// Behind a feature that only tests of other crates turn on.
+const FOR_TESTS: &[&str] = &["proptest"];
+
 /// Edges that must not be there.
 #[must_use]
 pub fn edges(metadata: &Metadata) -> Vec<String> {
@@ -112,6 +115,9 @@ pub fn edges(metadata: &Metadata) -> Vec<String> {
             .dependencies
             .iter()
             .filter(|dependency| dependency.kind == DependencyKind::Normal)
+            .filter(|dependency| {
+                !(dependency.optional && FOR_TESTS.contains(&dependency.name.as_str()))
+            })
             .map(|dependency| dependency.name.as_str());
         findings.extend(of_package(package.name.as_str(), edges));
     }
