@@ -1,1 +1,53 @@
-//! grunddata store.
+//! The registry's database: bitemporal states with what follows from them, the change log, and reads at a coordinate, on
+//! SQLite and on PostgreSQL.
+//!
+//! How a write goes: [`Store::write`] puts a job into the owner's queue; a committing thread takes the waiting jobs
+//! together ([`combiner`]), locks the owner's counter row, runs each job against an overlay in memory ([`WriteTx`]),
+//! writes the rows of all accepted jobs set-wise, commits once, and answers.
+//!
+//! How a read goes: [`Store::read`] gives a [`Reader`] on a connection that belongs to the thread. [`Reader::pin`] fixes the
+//! recorded time of the owners; as every row says from when until when it was believed, no database transaction is
+//! needed for several statements to tell of the same moment.
+//!
+//! Architecture invariants: this is the only crate that knows diesel or SQL. It accepts [`Resolved`] data alone, which only
+//! the information model can make, and never sees a JSON Schema, HTTP or a reader's identity: what may be seen comes in
+//! as a [`Visibility`], and every read that shows anything contains it. Rows never leave the crate.
+//!
+//! [`Resolved`]: grunddata_information_model::Resolved
+
+mod combiner;
+mod connection;
+mod coordinate;
+mod dialect;
+mod directory;
+mod engine;
+mod error;
+mod metrics;
+mod migrations;
+mod options;
+mod owner;
+mod read;
+mod schema;
+mod sql;
+mod sql_types;
+mod store;
+mod verify;
+mod visibility;
+mod write;
+
+pub use coordinate::{Coordinate, Known};
+pub use directory::{NewOwner, TokenRow};
+pub use error::{StoreError, WriteError};
+pub use metrics::{BATCH_SIZES, StoreMetrics};
+pub use options::{Clock, StoreOptions};
+pub use owner::{OwnerRow, OwnerSet};
+pub use read::{
+    Absent, ChangeEntry, Condition, Count, Direction, ESTIMATE, HierarchyRow, IdentifierRow, LinkCondition, LinkCursor, LinkRow,
+    Lookup, Matching, Page, Reader, RecordRow, SearchCursor, SortBy, SortKey, StoreSearch,
+};
+pub use store::Store;
+pub use verify::{Finding, Progress};
+pub use visibility::{ALL_CLASSES, Visibility, VisibilityRule};
+pub use write::{
+    ChangeKind, Claim, Inbound, Needs, Operation, RecordImage, RecordStatus, StagedWrite, StoredOutcome, WriteTx,
+};

@@ -1,0 +1,238 @@
+//! A thread that commits: takes an owner's waiting jobs and makes one database transaction of them.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant as Stopwatch};
+
+use diesel::sql_types::BigInt;
+use grunddata_model::{Instant, OwnerKey};
+
+use crate::combiner::job::{BatchFailure, Job};
+use crate::connection::{Connection, Purpose};
+use crate::dialect;
+use crate::engine::Engine;
+use crate::error::StoreError;
+use crate::sql::Sql;
+use crate::sql_types::{Id, Moment, SqlId, SqlMoment};
+use crate::write::{AcceptedJob, Batch, Needs, WriteTx, flush};
+
+/// How often a batch is tried before its jobs are told that the database is busy.
+const ATTEMPTS: u32 = 6;
+/// From this many staged writes on, the jobs that have not run yet wait for the next batch: memory stays bounded.
+const FULL_BATCH: usize = 20_000;
+
+/// A committing thread with its connection.
+pub(crate) struct Worker {
+    engine: Arc<Engine>,
+    connection: Option<Connection>,
+}
+
+/// What became of the jobs of a batch.
+enum Outcome {
+    /// The first so many jobs are decided and what they staged is on disk.
+    Decided(usize),
+    Failed(BatchFailure),
+}
+
+impl Worker {
+    pub(crate) fn new(engine: Arc<Engine>) -> Self {
+        Self { engine, connection: None }
+    }
+
+    /// Serves until the queue is closed and empty.
+    pub(crate) fn run(mut self) {
+        while let Some((owner, jobs)) = self.engine.queue.take(self.engine.options.batch) {
+            let left = self.serve(&owner, jobs);
+            self.engine.queue.release(&owner, left);
+        }
+    }
+
+    /// Runs a batch and answers its jobs; what is left waits for the next one.
+    fn serve(&mut self, owner: &OwnerKey, mut jobs: Vec<Box<dyn Job>>) -> Vec<Box<dyn Job>> {
+        let watch = Stopwatch::now();
+        let size = jobs.len();
+        match self.commit(owner, &mut jobs) {
+            Outcome::Decided(count) => {
+                let left = jobs.split_off(count.min(jobs.len()));
+                self.engine.metrics.batch(jobs.len(), watch.elapsed());
+                for job in jobs {
+                    job.answer(None);
+                }
+                left
+            }
+            // One bad job must not take the others with it: each by itself.
+            Outcome::Failed(BatchFailure::Store(error)) if size > 1 && !error.is_transient() => {
+                tracing::warn!(%owner, %error, jobs = size, "a batch failed; its jobs are run one by one");
+                for job in jobs {
+                    let mut alone = vec![job];
+                    let failure = match self.commit(owner, &mut alone) {
+                        Outcome::Decided(_) => None,
+                        Outcome::Failed(failure) => Some(failure),
+                    };
+                    self.engine.metrics.batch(1, watch.elapsed());
+                    for job in alone {
+                        job.answer(failure.clone());
+                    }
+                }
+                Vec::new()
+            }
+            Outcome::Failed(failure) => {
+                if let BatchFailure::Store(error) = &failure {
+                    tracing::error!(%owner, %error, jobs = size, "a batch could not be committed");
+                }
+                for job in jobs {
+                    job.answer(Some(failure.clone()));
+                }
+                Vec::new()
+            }
+        }
+    }
+
+    /// Tries a batch until it is committed or has failed for good.
+    fn commit(&mut self, owner: &OwnerKey, jobs: &mut [Box<dyn Job>]) -> Outcome {
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            let failure = match self.attempt(owner, jobs) {
+                Ok(outcome) => return outcome,
+                Err(failure) => failure,
+            };
+            // Whatever happened to the connection, a new one is sound.
+            self.connection = None;
+            let again = failure.is_transient() || is_race(&failure);
+            if !again || attempt >= ATTEMPTS {
+                let failure = match failure {
+                    StoreError::Busy => BatchFailure::Busy,
+                    other => BatchFailure::Store(other),
+                };
+                return Outcome::Failed(failure);
+            }
+            self.engine.metrics.retry();
+            tracing::debug!(%owner, %failure, attempt, "a batch is repeated");
+            std::thread::sleep(Duration::from_millis(5 << attempt));
+        }
+    }
+
+    fn attempt(&mut self, owner: &OwnerKey, jobs: &mut [Box<dyn Job>]) -> Result<Outcome, StoreError> {
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => Connection::open(&self.engine.target, &self.engine.options, Purpose::Write)?,
+        };
+        connection.begin()?;
+        let Some((position, last)) = lock_owner(&mut connection, owner)? else {
+            connection.rollback()?;
+            self.connection = Some(connection);
+            return Ok(Outcome::Failed(BatchFailure::Store(StoreError::UnknownOwner(owner.clone()))));
+        };
+        let clock = (self.engine.options.clock)();
+        if position > 0 && clock.date_time() - last.date_time() > self.engine.options.clock_jump_limit {
+            connection.rollback()?;
+            self.connection = Some(connection);
+            return Ok(Outcome::Failed(BatchFailure::ClockJump { last, now: clock }));
+        }
+        let mut batch = Batch::new(connection, self.engine.model.clone(), owner.clone());
+        let decided = run_jobs(&mut batch, jobs, clock, last)?;
+        let Batch { mut connection, accepted, .. } = batch;
+        let accepted: Vec<AcceptedJob> = accepted
+            .into_iter()
+            .filter(|job| !job.writes.is_empty() || job.remembered.is_some())
+            .collect();
+        let Some(instant) = accepted.last().map(|job| job.instant) else {
+            connection.rollback()?;
+            self.connection = Some(connection);
+            return Ok(Outcome::Decided(decided));
+        };
+        let (position, words) = flush(&mut connection, &self.engine.known, owner.as_str(), &accepted, position)?;
+        advance(&mut connection, owner, position, instant)?;
+        if let Err(error) = connection.commit() {
+            // The commit may have arrived although its answer did not.
+            if !matches!(error, StoreError::Unavailable(_)) || !self.was_committed(owner, &accepted)? {
+                return Err(error);
+            }
+        } else {
+            self.connection = Some(connection);
+        }
+        self.engine.known.vocabulary.learn(owner.as_str(), words);
+        self.engine.metrics.position(owner, u64::try_from(position).unwrap_or_default());
+        Ok(Outcome::Decided(decided))
+    }
+
+    /// Whether a batch whose commit was not answered is on disk: its transactions are there or they are not.
+    fn was_committed(&mut self, owner: &OwnerKey, accepted: &[AcceptedJob]) -> Result<bool, StoreError> {
+        let Some(write) = accepted.iter().flat_map(|job| &job.writes).map(|(write, _)| write).next() else {
+            return Ok(false);
+        };
+        let mut connection = Connection::open(&self.engine.target, &self.engine.options, Purpose::Write)?;
+        let mut sql = Sql::<(SqlId,)>::new("SELECT t.id FROM accepted_transaction t WHERE t.owner = ");
+        sql.text(owner.as_str()).push(" AND t.id = ").id(write.transaction);
+        let found: Option<(Id,)> = connection.first(&sql)?;
+        Ok(found.is_some())
+    }
+}
+
+/// Two processes took the same id at once: when the batch is repeated, the second one sees the first.
+fn is_race(error: &StoreError) -> bool {
+    matches!(error, StoreError::Database(message)
+        if message.contains("duplicate key") || message.contains("UNIQUE constraint"))
+}
+
+/// Runs jobs in order; how many were run.
+fn run_jobs(
+    batch: &mut Batch,
+    jobs: &mut [Box<dyn Job>],
+    clock: Instant,
+    mut last: Instant,
+) -> Result<usize, StoreError> {
+    let mut needs = Needs::default();
+    let mut keys = Vec::new();
+    for job in jobs.iter() {
+        let wanted = job.needs();
+        needs.records.extend_from_slice(&wanted.records);
+        needs.identifiers.extend_from_slice(&wanted.identifiers);
+        needs.inbound.extend_from_slice(&wanted.inbound);
+        keys.extend(wanted.idempotency);
+    }
+    batch.load_records(&needs.records)?;
+    batch.load_claims(&needs.identifiers)?;
+    batch.load_inbound(&needs.inbound)?;
+    batch.load_outcomes(&keys, crate::write::remembered_since(clock))?;
+    let mut decided = 0;
+    let mut staged = 0;
+    for job in jobs {
+        let instant = clock.max(last.next());
+        let mut tx = WriteTx::new(batch, instant);
+        let accepted = catch_unwind(AssertUnwindSafe(|| job.run(&mut tx)));
+        match accepted {
+            Ok(true) => {
+                staged += tx.staged().count();
+                tx.accept();
+                last = instant;
+            }
+            Ok(false) => {}
+            Err(_) => return Err(StoreError::Database("a job panicked".into())),
+        }
+        if let Some(failure) = batch.failure.take() {
+            return Err(failure);
+        }
+        decided += 1;
+        if staged >= FULL_BATCH {
+            break;
+        }
+    }
+    Ok(decided)
+}
+
+fn lock_owner(connection: &mut Connection, owner: &OwnerKey) -> Result<Option<(i64, Instant)>, StoreError> {
+    let mut sql = Sql::<(BigInt, SqlMoment)>::new("SELECT o.position, o.last_instant FROM owner o WHERE o.key = ");
+    sql.text(owner.as_str()).push(dialect::for_update(connection));
+    let row: Option<(i64, Moment)> = connection.first(&sql)?;
+    Ok(row.map(|(position, last)| (position, last.0)))
+}
+
+fn advance(connection: &mut Connection, owner: &OwnerKey, position: i64, instant: Instant) -> Result<(), StoreError> {
+    let mut sql = Sql::<()>::new("UPDATE owner SET position = ");
+    sql.big(position).push(", last_instant = ").moment(instant);
+    sql.push(" WHERE key = ").text(owner.as_str());
+    connection.execute(&sql)?;
+    Ok(())
+}

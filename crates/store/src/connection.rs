@@ -1,0 +1,137 @@
+//! One connection to either database.
+
+use std::time::Duration;
+
+use diesel::connection::{AnsiTransactionManager, SimpleConnection as _, TransactionManager as _};
+use diesel::query_dsl::methods::{ExecuteDsl, LoadQuery};
+use diesel::{Connection as _, PgConnection, RunQueryDsl as _, SqliteConnection};
+
+use crate::error::{StoreError, from_diesel};
+use crate::options::{StoreOptions, Target};
+use crate::sql::Sql;
+
+/// A connection. The same typed statements run on both arms; each is compiled for its database.
+pub(crate) enum Connection {
+    Sqlite(Box<SqliteConnection>),
+    Postgres(Box<PgConnection>),
+}
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    Read,
+    Write,
+}
+
+impl Connection {
+    pub(crate) fn open(target: &Target, options: &StoreOptions, purpose: Purpose) -> Result<Self, StoreError> {
+        match target {
+            Target::Sqlite(path) => Self::open_sqlite(path, options.statement_timeout, purpose),
+            Target::Postgres(url) => Self::open_postgres(url, options.statement_timeout),
+        }
+    }
+
+    fn open_sqlite(path: &str, timeout: Duration, purpose: Purpose) -> Result<Self, StoreError> {
+        let mut connection =
+            SqliteConnection::establish(path).map_err(|error| StoreError::Unavailable(error.to_string().into()))?;
+        // Negative: KiB. Many reader connections share the page cache of the operating system.
+        let cache = match purpose {
+            Purpose::Read => -2_000,
+            Purpose::Write => -16_000,
+        };
+        let wait = timeout.as_millis().clamp(1_000, 30_000);
+        connection
+            .batch_execute(&format!(
+                "PRAGMA busy_timeout = {wait};\
+                 PRAGMA page_size = 8192;\
+                 PRAGMA journal_mode = WAL;\
+                 PRAGMA synchronous = FULL;\
+                 PRAGMA foreign_keys = ON;\
+                 PRAGMA temp_store = MEMORY;\
+                 PRAGMA journal_size_limit = 67108864;\
+                 PRAGMA cache_size = {cache};"
+            ))
+            .map_err(from_diesel)?;
+        Ok(Self::Sqlite(Box::new(connection)))
+    }
+
+    fn open_postgres(url: &str, timeout: Duration) -> Result<Self, StoreError> {
+        let mut connection =
+            PgConnection::establish(url).map_err(|error| StoreError::Unavailable(error.to_string().into()))?;
+        let timeout = timeout.as_millis();
+        // An acknowledged write must be on disk: a server whose default is weaker is overruled, a stronger one is not.
+        connection
+            .batch_execute(&format!(
+                "SET statement_timeout = {timeout};\
+                 SET jit = off;\
+                 SET client_min_messages = warning;\
+                 SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off';"
+            ))
+            .map_err(from_diesel)?;
+        Ok(Self::Postgres(Box::new(connection)))
+    }
+
+    /// All rows of a statement.
+    pub(crate) fn load<'a, 'q, ST, U>(&mut self, sql: &'q Sql<'a, ST>) -> Result<Vec<U>, StoreError>
+    where
+        &'q Sql<'a, ST>: LoadQuery<'q, SqliteConnection, U> + LoadQuery<'q, PgConnection, U>,
+    {
+        match self {
+            Self::Sqlite(connection) => sql.load::<U>(&mut **connection),
+            Self::Postgres(connection) => sql.load::<U>(&mut **connection),
+        }
+        .map_err(from_diesel)
+    }
+
+    /// The first row of a statement that has at most one.
+    pub(crate) fn first<'a, 'q, ST, U>(&mut self, sql: &'q Sql<'a, ST>) -> Result<Option<U>, StoreError>
+    where
+        &'q Sql<'a, ST>: LoadQuery<'q, SqliteConnection, U> + LoadQuery<'q, PgConnection, U>,
+    {
+        Ok(self.load(sql)?.into_iter().next())
+    }
+
+    /// Runs a statement; the number of rows that it changed.
+    pub(crate) fn execute<'a, 'q>(&mut self, sql: &'q Sql<'a, ()>) -> Result<usize, StoreError>
+    where
+        &'q Sql<'a, ()>: ExecuteDsl<SqliteConnection> + ExecuteDsl<PgConnection>,
+    {
+        match self {
+            Self::Sqlite(connection) => sql.execute(&mut **connection),
+            Self::Postgres(connection) => sql.execute(&mut **connection),
+        }
+        .map_err(from_diesel)
+    }
+
+    /// Begins a transaction that will write. On SQLite it takes the write lock at once (a deferred transaction that
+    /// begins to write late fails instead of waiting); on PostgreSQL it is READ COMMITTED, and the owner's row is locked
+    /// by the first statement.
+    pub(crate) fn begin(&mut self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(connection) => {
+                AnsiTransactionManager::begin_transaction_sql(&mut **connection, "BEGIN IMMEDIATE")
+            }
+            Self::Postgres(connection) => AnsiTransactionManager::begin_transaction_sql(
+                &mut **connection,
+                "BEGIN ISOLATION LEVEL READ COMMITTED",
+            ),
+        }
+        .map_err(from_diesel)
+    }
+
+    pub(crate) fn commit(&mut self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(connection) => AnsiTransactionManager::commit_transaction(&mut **connection),
+            Self::Postgres(connection) => AnsiTransactionManager::commit_transaction(&mut **connection),
+        }
+        .map_err(from_diesel)
+    }
+
+    pub(crate) fn rollback(&mut self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(connection) => AnsiTransactionManager::rollback_transaction(&mut **connection),
+            Self::Postgres(connection) => AnsiTransactionManager::rollback_transaction(&mut **connection),
+        }
+        .map_err(from_diesel)
+    }
+}

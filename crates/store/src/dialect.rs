@@ -1,0 +1,21 @@
+//! What the two databases spell differently. Everything else is the same text (see also [`crate::sql_types`], the
+//! inserts of [`crate::write`] and the pragmas and settings of [`crate::connection`]).
+
+use crate::connection::Connection;
+
+/// Locks the selected row until the end of the transaction. SQLite has taken its write lock at the beginning.
+pub(crate) fn for_update(connection: &Connection) -> &'static str {
+    match connection {
+        Connection::Sqlite(_) => "",
+        Connection::Postgres(_) => " FOR UPDATE",
+    }
+}
+
+/// A join whose order the planner keeps. SQLite has no statistics to choose by and takes `CROSS JOIN` as the order;
+/// PostgreSQL plans by statistics.
+pub(crate) fn ordered_join(connection: &Connection) -> &'static str {
+    match connection {
+        Connection::Sqlite(_) => " CROSS JOIN ",
+        Connection::Postgres(_) => " JOIN ",
+    }
+}

@@ -1,0 +1,203 @@
+//! Owners and tokens: the few rows that are written outside the log.
+
+use diesel::sql_types::{BigInt, Binary, Nullable, SmallInt, Text};
+use grunddata_model::{Instant, OwnerKey, RecordId};
+
+use crate::error::StoreError;
+use crate::owner::OwnerRow;
+use crate::read::Reader;
+use crate::sql::{Bind, Sql};
+use crate::sql_types::{Id, Moment, SqlId, SqlMoment};
+use crate::store::Store;
+use crate::write::owner_key;
+
+/// An owner to be added, or its new properties.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewOwner {
+    /// The key, for good.
+    pub key: OwnerKey,
+    /// What it is called.
+    pub name: String,
+    /// The record that describes the organisation itself.
+    pub organisation: Option<RecordId>,
+    /// Whether anyone may read what the model classes as public.
+    pub open_data: bool,
+}
+
+/// A bearer token. Only its hash is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenRow {
+    /// SHA-256 of the token.
+    pub hash: [u8; 32],
+    /// Who or what holds it; stands as the actor in the log.
+    pub name: String,
+    /// What it grants: JSON, as the registry wrote it.
+    pub grants: String,
+    /// When it was made.
+    pub created_at: Instant,
+    /// From when on it is refused.
+    pub expires_at: Option<Instant>,
+    /// When it was taken back.
+    pub revoked_at: Option<Instant>,
+    /// When it was last used, roughly.
+    pub last_used_at: Option<Instant>,
+}
+
+type OwnerTypes = (Text, Text, Nullable<SqlId>, SmallInt, BigInt, SqlMoment, SqlMoment);
+type OwnerParts = (String, String, Option<Id>, i16, i64, Moment, Moment);
+type TokenTypes = (Binary, Text, Text, SqlMoment, Nullable<SqlMoment>, Nullable<SqlMoment>, Nullable<SqlMoment>);
+type TokenParts = (Vec<u8>, String, String, Moment, Option<Moment>, Option<Moment>, Option<Moment>);
+
+const OWNER_COLUMNS: &str =
+    "SELECT o.key, o.name, o.organisation, o.open_data, o.position, o.last_instant, o.created_at FROM owner o";
+const TOKEN_COLUMNS: &str = "SELECT t.hash, t.name, t.grants, t.created_at, t.expires_at, t.revoked_at, t.last_used_at FROM token t";
+
+fn owner_row((key, name, organisation, open_data, position, last, created): OwnerParts) -> Result<OwnerRow, StoreError> {
+    Ok(OwnerRow {
+        key: owner_key(&key)?,
+        name,
+        organisation: organisation.map(Id::record),
+        open_data: open_data != 0,
+        position: u64::try_from(position).unwrap_or_default(),
+        last_instant: last.0,
+        created_at: created.0,
+    })
+}
+
+fn token_row((hash, name, grants, created, expires, revoked, used): TokenParts) -> Result<TokenRow, StoreError> {
+    Ok(TokenRow {
+        hash: hash.try_into().map_err(|_| StoreError::disagrees("the hash of a token"))?,
+        name,
+        grants,
+        created_at: created.0,
+        expires_at: expires.map(|moment| moment.0),
+        revoked_at: revoked.map(|moment| moment.0),
+        last_used_at: used.map(|moment| moment.0),
+    })
+}
+
+impl Reader<'_> {
+    /// All owners, by key.
+    ///
+    /// # Errors
+    /// [`StoreError`] of the database.
+    pub fn owners(&mut self) -> Result<Vec<OwnerRow>, StoreError> {
+        let sql = Sql::<OwnerTypes>::new(&format!("{OWNER_COLUMNS} ORDER BY o.key"));
+        let rows: Vec<OwnerParts> = self.connection.load(&sql)?;
+        rows.into_iter().map(owner_row).collect()
+    }
+
+    /// One owner.
+    ///
+    /// # Errors
+    /// [`StoreError`] of the database.
+    pub fn owner(&mut self, key: &OwnerKey) -> Result<Option<OwnerRow>, StoreError> {
+        let mut sql = Sql::<OwnerTypes>::new(OWNER_COLUMNS);
+        sql.push(" WHERE o.key = ").text(key.as_str());
+        let row: Option<OwnerParts> = self.connection.first(&sql)?;
+        row.map(owner_row).transpose()
+    }
+}
+
+impl Store {
+    /// Adds an owner or changes its name, organisation or openness.
+    ///
+    /// # Errors
+    /// [`StoreError`] of the database.
+    pub fn put_owner(&self, owner: &NewOwner) -> Result<OwnerRow, StoreError> {
+        self.read(|reader| {
+            let now = reader.now();
+            let mut sql = Sql::<()>::new(
+                "INSERT INTO owner (key, name, organisation, open_data, position, last_instant, created_at) VALUES (",
+            );
+            sql.text(owner.key.as_str()).push(", ").text(owner.name.as_str()).push(", ");
+            sql.bind(Bind::OptId(owner.organisation.map(Id::from))).push(", ");
+            sql.small(i16::from(owner.open_data)).push(", ").big(0).push(", ").moment(now).push(", ").moment(now);
+            sql.push(
+                ") ON CONFLICT (key) DO UPDATE SET name = excluded.name, organisation = excluded.organisation, \
+                 open_data = excluded.open_data",
+            );
+            reader.connection.execute(&sql)?;
+            let row = reader.owner(&owner.key)?;
+            row.ok_or_else(|| StoreError::UnknownOwner(owner.key.clone()))
+        })
+    }
+
+    /// All owners, by key.
+    ///
+    /// # Errors
+    /// [`StoreError`] of the database.
+    pub fn owners(&self) -> Result<Vec<OwnerRow>, StoreError> {
+        self.read(|reader| reader.owners())
+    }
+
+    /// Adds a token.
+    ///
+    /// # Errors
+    /// [`StoreError`] of the database, a token with the same hash included.
+    pub fn put_token(&self, token: &TokenRow) -> Result<(), StoreError> {
+        self.read(|reader| {
+            let mut sql = Sql::<()>::new(
+                "INSERT INTO token (hash, name, grants, created_at, expires_at, revoked_at, last_used_at) VALUES (",
+            );
+            sql.bytes(token.hash.as_slice()).push(", ").text(token.name.as_str()).push(", ");
+            sql.text(token.grants.as_str()).push(", ").moment(token.created_at);
+            for moment in [token.expires_at, token.revoked_at, token.last_used_at] {
+                sql.push(", ").bind(Bind::OptMoment(moment.map(Moment)));
+            }
+            sql.push(")");
+            reader.connection.execute(&sql).map(drop)
+        })
+    }
+
+    /// The token with the hash.
+    ///
+    /// # Errors
+    /// [`StoreError`] of the database.
+    pub fn find_token(&self, hash: &[u8; 32]) -> Result<Option<TokenRow>, StoreError> {
+        self.read(|reader| {
+            let mut sql = Sql::<TokenTypes>::new(TOKEN_COLUMNS);
+            sql.push(" WHERE t.hash = ").bytes(hash.as_slice());
+            let row: Option<TokenParts> = reader.connection.first(&sql)?;
+            row.map(token_row).transpose()
+        })
+    }
+
+    /// All tokens, the newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] of the database.
+    pub fn tokens(&self) -> Result<Vec<TokenRow>, StoreError> {
+        self.read(|reader| {
+            let sql = Sql::<TokenTypes>::new(&format!("{TOKEN_COLUMNS} ORDER BY t.created_at DESC, t.hash"));
+            let rows: Vec<TokenParts> = reader.connection.load(&sql)?;
+            rows.into_iter().map(token_row).collect()
+        })
+    }
+
+    /// Takes a token back; whether there was one that was still good.
+    ///
+    /// # Errors
+    /// [`StoreError`] of the database.
+    pub fn revoke_token(&self, hash: &[u8; 32]) -> Result<bool, StoreError> {
+        self.read(|reader| {
+            let now = reader.now();
+            let mut sql = Sql::<()>::new("UPDATE token SET revoked_at = ");
+            sql.moment(now).push(" WHERE revoked_at IS NULL AND hash = ").bytes(hash.as_slice());
+            Ok(reader.connection.execute(&sql)? > 0)
+        })
+    }
+
+    /// Notes that a token was used. Callers do it seldom, not at every request: it is a write of its own.
+    ///
+    /// # Errors
+    /// [`StoreError`] of the database.
+    pub fn touch_token(&self, hash: &[u8; 32]) -> Result<(), StoreError> {
+        self.read(|reader| {
+            let now = reader.now();
+            let mut sql = Sql::<()>::new("UPDATE token SET last_used_at = ");
+            sql.moment(now).push(" WHERE hash = ").bytes(hash.as_slice());
+            reader.connection.execute(&sql).map(drop)
+        })
+    }
+}

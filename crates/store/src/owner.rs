@@ -1,0 +1,56 @@
+//! Owners: who answers for records.
+
+use std::collections::BTreeSet;
+
+use grunddata_model::{Instant, OwnerKey, RecordId};
+
+/// An owner with the state of its log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnerRow {
+    /// The key, for good.
+    pub key: OwnerKey,
+    /// What it is called.
+    pub name: String,
+    /// The record that describes the organisation itself.
+    pub organisation: Option<RecordId>,
+    /// Whether anyone may read what the model classes as public.
+    pub open_data: bool,
+    /// The position of the last change; 0 before the first.
+    pub position: u64,
+    /// The recorded time of the last change (or the fence of a later pin). The instant of creation before the first.
+    pub last_instant: Instant,
+    /// When the owner was added.
+    pub created_at: Instant,
+}
+
+/// Some owners or all of them.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum OwnerSet {
+    /// Every owner, those that come later included.
+    All,
+    /// Exactly these.
+    Some(BTreeSet<OwnerKey>),
+}
+
+impl OwnerSet {
+    /// One owner.
+    #[must_use]
+    pub fn one(owner: OwnerKey) -> Self {
+        Self::Some(BTreeSet::from([owner]))
+    }
+
+    /// Whether the owner is among them.
+    #[must_use]
+    pub fn contains(&self, owner: &OwnerKey) -> bool {
+        match self {
+            Self::All => true,
+            Self::Some(owners) => owners.contains(owner),
+        }
+    }
+}
+
+impl FromIterator<OwnerKey> for OwnerSet {
+    fn from_iter<I: IntoIterator<Item = OwnerKey>>(owners: I) -> Self {
+        Self::Some(owners.into_iter().collect())
+    }
+}

@@ -1,0 +1,175 @@
+//! Up and down a hierarchy at a coordinate.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use diesel::sql_types::{Integer, SmallInt, Text};
+use grunddata_model::{Domain, OwnerKey, RecordId};
+
+use crate::coordinate::Coordinate;
+use crate::error::StoreError;
+use crate::read::Reader;
+use crate::read::changes::limit_of;
+use crate::sql::Sql;
+use crate::sql_types::{Id, SqlId};
+use crate::visibility::Visibility;
+use crate::write::{domain, owner_key};
+
+/// A record above or below another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HierarchyRow {
+    /// The record.
+    pub id: RecordId,
+    /// Who answers for it.
+    pub owner: OwnerKey,
+    /// Its domain.
+    pub domain: Domain,
+    /// How many steps it is away, at least 1.
+    pub depth: u32,
+    /// The record by which it was reached (one step nearer).
+    pub via: RecordId,
+    /// The relation of that step.
+    pub relation: Arc<str>,
+}
+
+/// The deepest that is followed, whatever is asked: hierarchies never hold a cycle at any day, and none is so deep.
+const DEEPEST: u32 = 64;
+
+type Types = (SqlId, Text, SmallInt, Integer, SqlId, Text);
+type Parts = (Id, String, i16, i32, Id, String);
+
+fn rows(parts: Vec<Parts>) -> Result<Vec<HierarchyRow>, StoreError> {
+    let mut seen = HashSet::new();
+    let mut rows = Vec::with_capacity(parts.len());
+    for (id, owner, domain_code, depth, via, relation) in parts {
+        // By several ways at once: the shortest one counts.
+        if seen.insert(id) {
+            rows.push(HierarchyRow {
+                id: id.record(),
+                owner: owner_key(&owner)?,
+                domain: domain(domain_code)?,
+                depth: u32::try_from(depth).unwrap_or_default(),
+                via: via.record(),
+                relation: Arc::from(relation),
+            });
+        }
+    }
+    Ok(rows)
+}
+
+impl<'q> Reader<'_> {
+    /// The records above a record along the relations (`parent`, `within`), the nearest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] of the database.
+    pub fn ancestors(
+        &mut self,
+        id: RecordId,
+        relations: &'q [Arc<str>],
+        coordinate: &'q Coordinate,
+        visibility: &'q Visibility,
+        max_depth: u32,
+    ) -> Result<Vec<HierarchyRow>, StoreError> {
+        let today = self.today();
+        let mut sql = Sql::<Types>::new("WITH RECURSIVE ");
+        push_start(&mut sql, "up", id, coordinate, visibility, today);
+        sql.push(
+            " UNION SELECT l.target_id, dt.owner, dt.domain, up.depth + 1, l.source_id, l.relation FROM up \
+             JOIN link l ON l.owner = up.owner AND l.source_id = up.id AND l.relation IN ",
+        );
+        sql.texts(relations.iter().map(|relation| &**relation));
+        sql.push(" JOIN directory_id dt ON dt.id = l.target_id");
+        push_step(&mut sql, "up", "dt.owner", "dt.id", coordinate, visibility, today, max_depth);
+        sql.push(") SELECT up.id, up.owner, up.domain, up.depth, up.via, up.relation FROM up WHERE up.depth > 0 ORDER BY up.depth, up.id");
+        rows(self.connection.load(&sql)?)
+    }
+
+    /// The records below a record along the relations, the nearest first and then by id; at most `limit` of those that
+    /// come after the place of `after` (a depth and an id).
+    ///
+    /// # Errors
+    /// [`StoreError`] of the database.
+    #[expect(clippy::too_many_arguments, reason = "a page of a subtree has that many degrees of freedom")]
+    pub fn subtree(
+        &mut self,
+        id: RecordId,
+        relations: &'q [Arc<str>],
+        coordinate: &'q Coordinate,
+        visibility: &'q Visibility,
+        max_depth: u32,
+        limit: usize,
+        after: Option<(u32, RecordId)>,
+    ) -> Result<Vec<HierarchyRow>, StoreError> {
+        let today = self.today();
+        let mut sql = Sql::<Types>::new("WITH RECURSIVE ");
+        push_subtree(&mut sql, "down", id, relations, coordinate, visibility, today, max_depth);
+        sql.push(" SELECT down.id, down.owner, down.domain, down.depth, down.via, down.relation FROM down WHERE down.depth > 0");
+        if let Some((depth, last)) = after {
+            let depth = i32::try_from(depth).unwrap_or(i32::MAX);
+            sql.push(" AND (down.depth > ").int(depth).push(" OR (down.depth = ").int(depth);
+            sql.push(" AND down.id > ").id(last).push("))");
+        }
+        sql.push(" ORDER BY down.depth, down.id LIMIT ").big(limit_of(limit));
+        rows(self.connection.load(&sql)?)
+    }
+}
+
+/// `name(id, owner, domain, depth, via, relation) AS (` the start and everything below it `)`.
+#[expect(clippy::too_many_arguments, reason = "the parts of one statement")]
+pub(crate) fn push_subtree<'q, T>(
+    sql: &mut Sql<'q, T>,
+    name: &str,
+    id: RecordId,
+    relations: &'q [Arc<str>],
+    coordinate: &'q Coordinate,
+    visibility: &'q Visibility,
+    today: chrono::NaiveDate,
+    max_depth: u32,
+) {
+    push_start(sql, name, id, coordinate, visibility, today);
+    sql.push(" UNION SELECT l.source_id, l.owner, l.source_domain, ").push(name).push(".depth + 1, l.target_id, l.relation FROM ");
+    sql.push(name).push(" JOIN owner_reference f ON f.target = ").push(name);
+    sql.push(".owner JOIN link l ON l.owner = f.source AND l.target_id = ").push(name).push(".id AND l.relation IN ");
+    sql.texts(relations.iter().map(|relation| &**relation));
+    push_step(sql, name, "l.owner", "l.source_id", coordinate, visibility, today, max_depth);
+    sql.push(")");
+}
+
+fn push_start<'q, T>(
+    sql: &mut Sql<'q, T>,
+    name: &str,
+    id: RecordId,
+    coordinate: &'q Coordinate,
+    visibility: &'q Visibility,
+    today: chrono::NaiveDate,
+) {
+    sql.push(name).push("(id, owner, domain, depth, via, relation) AS (SELECT d.id, d.owner, d.domain, ");
+    sql.int(0).push(", d.id, ").text("").push(
+        " FROM directory_id d JOIN record r ON r.owner = d.owner AND r.id = d.id \
+         JOIN state s ON s.owner = d.owner AND s.record_id = d.id WHERE d.id = ",
+    );
+    sql.id(id).push(" AND ").holds("s", "d.owner", &coordinate.known, coordinate.valid_at);
+    sql.push(" AND ");
+    visibility.push(sql, "s", "r", today);
+}
+
+/// The end of a recursive step: the link holds, and the record that it leads to is there and visible.
+#[expect(clippy::too_many_arguments, reason = "the parts of one statement")]
+fn push_step<'q, T>(
+    sql: &mut Sql<'q, T>,
+    name: &str,
+    owner: &str,
+    id: &str,
+    coordinate: &'q Coordinate,
+    visibility: &'q Visibility,
+    today: chrono::NaiveDate,
+    max_depth: u32,
+) {
+    sql.push(" JOIN record r ON r.owner = ").push(owner).push(" AND r.id = ").push(id);
+    sql.push(" JOIN state s ON s.owner = ").push(owner).push(" AND s.record_id = ").push(id);
+    sql.push(" WHERE ").push(name).push(".depth < ").int(i32::try_from(max_depth.min(DEEPEST)).unwrap_or(1));
+    sql.push(" AND ").holds("l", "l.owner", &coordinate.known, coordinate.valid_at);
+    sql.push(" AND ").holds("s", owner, &coordinate.known, coordinate.valid_at);
+    sql.push(" AND ");
+    visibility.push(sql, "s", "r", today);
+}

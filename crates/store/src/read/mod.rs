@@ -1,0 +1,47 @@
+//! Reads at a coordinate. Every statement says which owners, what is valid and known, and what the reader may see.
+
+mod changes;
+mod find;
+mod hierarchy;
+mod identifiers;
+mod links;
+mod pin;
+mod records;
+mod search;
+mod text;
+
+use chrono::NaiveDate;
+use grunddata_model::Instant;
+
+use crate::connection::Connection;
+use crate::engine::Engine;
+
+pub use changes::ChangeEntry;
+pub use find::{Absent, Lookup};
+pub use hierarchy::HierarchyRow;
+pub use identifiers::IdentifierRow;
+pub use links::{Direction, LinkCursor, LinkRow};
+pub use records::RecordRow;
+pub use search::{Condition, Count, ESTIMATE, LinkCondition, Matching, Page, SearchCursor, SortBy, SortKey, StoreSearch};
+
+/// Reads on one connection. Given by [`Store::read`](crate::Store::read).
+pub struct Reader<'a> {
+    pub(crate) engine: &'a Engine,
+    pub(crate) connection: &'a mut Connection,
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn new(engine: &'a Engine, connection: &'a mut Connection) -> Self {
+        Self { engine, connection }
+    }
+
+    pub(crate) fn now(&self) -> Instant {
+        (self.engine.options.clock)()
+    }
+
+    /// The real day, for protection: the coordinate never lowers it. In UTC, which is behind Swedish time, so that a
+    /// protection ends late rather than early.
+    pub(crate) fn today(&self) -> NaiveDate {
+        self.now().date_time().date_naive()
+    }
+}

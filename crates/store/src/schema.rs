@@ -1,0 +1,244 @@
+//! The tables, as both databases have them (a test compares this file with each).
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    owner (key) {
+        key -> Text,
+        name -> Text,
+        organisation -> Nullable<SqlId>,
+        open_data -> SmallInt,
+        position -> BigInt,
+        last_instant -> SqlMoment,
+        created_at -> SqlMoment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    record (owner, id) {
+        owner -> Text,
+        id -> SqlId,
+        domain -> SmallInt,
+        controller -> Nullable<SqlId>,
+        origin -> Nullable<Text>,
+        version -> Integer,
+        status -> SmallInt,
+        protected_until -> SqlDay,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    state (owner, record_id, superseded_at, valid_from) {
+        owner -> Text,
+        record_id -> SqlId,
+        superseded_at -> SqlMoment,
+        valid_from -> SqlDay,
+        valid_to -> SqlDay,
+        recorded_at -> SqlMoment,
+        domain -> SmallInt,
+        version -> Integer,
+        change_kind -> SmallInt,
+        model -> Text,
+        body -> Text,
+        hash -> Binary,
+        display -> Nullable<Text>,
+        kind -> Nullable<Text>,
+        classes -> SmallInt,
+        protection -> SmallInt,
+        has_links -> SmallInt,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    identifier (owner, scheme, value, record_id, issuer, valid_from, recorded_at) {
+        owner -> Text,
+        scheme -> Text,
+        value -> Text,
+        record_id -> SqlId,
+        issuer -> Text,
+        valid_from -> SqlDay,
+        recorded_at -> SqlMoment,
+        valid_to -> SqlDay,
+        superseded_at -> SqlMoment,
+        status -> Text,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    link (owner, source_id, relation, target_id, valid_from, recorded_at) {
+        owner -> Text,
+        source_id -> SqlId,
+        relation -> Text,
+        target_id -> SqlId,
+        valid_from -> SqlDay,
+        recorded_at -> SqlMoment,
+        valid_to -> SqlDay,
+        superseded_at -> SqlMoment,
+        source_domain -> SmallInt,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    entry (owner, domain, property, mode, value, record_id, valid_from, recorded_at) {
+        owner -> Text,
+        domain -> SmallInt,
+        property -> Text,
+        mode -> SmallInt,
+        value -> Text,
+        record_id -> SqlId,
+        valid_from -> SqlDay,
+        recorded_at -> SqlMoment,
+        valid_to -> SqlDay,
+        superseded_at -> SqlMoment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    term (owner, domain, word) {
+        owner -> Text,
+        domain -> SmallInt,
+        word -> Text,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    term_variant (owner, domain, deletion, word) {
+        owner -> Text,
+        domain -> SmallInt,
+        deletion -> Text,
+        word -> Text,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    geometry (owner, hash) {
+        owner -> Text,
+        hash -> Text,
+        body -> Text,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    change (owner, position) {
+        owner -> Text,
+        position -> BigInt,
+        record_id -> SqlId,
+        domain -> SmallInt,
+        version -> Integer,
+        recorded_at -> SqlMoment,
+        transaction_id -> SqlId,
+        operation -> SmallInt,
+        change_kind -> SmallInt,
+        corrects -> Nullable<Integer>,
+        actor -> Text,
+        reason -> Nullable<Text>,
+        source -> Nullable<Text>,
+        valid_from -> SqlDay,
+        valid_to -> SqlDay,
+        hash -> Binary,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    accepted_transaction (owner, id) {
+        owner -> Text,
+        id -> SqlId,
+        first_position -> BigInt,
+        last_position -> BigInt,
+        recorded_at -> SqlMoment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    idempotency (owner, key_hash) {
+        owner -> Text,
+        key_hash -> Binary,
+        request_hash -> Binary,
+        outcome -> Text,
+        created_at -> SqlMoment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    token (hash) {
+        hash -> Binary,
+        name -> Text,
+        grants -> Text,
+        created_at -> SqlMoment,
+        expires_at -> Nullable<SqlMoment>,
+        revoked_at -> Nullable<SqlMoment>,
+        last_used_at -> Nullable<SqlMoment>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    directory_id (id) {
+        id -> SqlId,
+        owner -> Text,
+        domain -> SmallInt,
+        forward_to -> Nullable<SqlId>,
+        erased -> SmallInt,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    directory_identifier (scheme, value, owner, record_id) {
+        scheme -> Text,
+        value -> Text,
+        owner -> Text,
+        record_id -> SqlId,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    owner_reference (target, source) {
+        target -> Text,
+        source -> Text,
+    }
+}

@@ -1,0 +1,276 @@
+//! The store's handle.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak, mpsc};
+use std::thread::JoinHandle;
+
+use diesel::sql_types::Integer;
+use grunddata_information_model::InformationModel;
+use grunddata_model::OwnerKey;
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+
+use crate::combiner::{Job, Queue, Refused, TypedJob, Worker};
+use crate::connection::{Connection, Purpose};
+use crate::engine::Engine;
+use crate::error::{StoreError, WriteError};
+use crate::metrics::{Metrics, StoreMetrics};
+use crate::migrations;
+use crate::options::{StoreOptions, Target};
+use crate::read::Reader;
+use crate::sql::Sql;
+use crate::verify::{Finding, Progress, Verifier};
+use crate::write::{KnownRows, Needs, WriteTx};
+
+/// The registry's database. Cheap to clone; when the last clone is dropped, what waits is still committed by the threads
+/// that remain, and they end.
+#[derive(Clone)]
+pub struct Store {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    engine: Arc<Engine>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    /// What reader connections on other threads hold on to, to know whether the store is still there.
+    alive: Arc<()>,
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.engine.queue.close();
+    }
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").finish_non_exhaustive()
+    }
+}
+
+struct Pinned {
+    alive: Weak<()>,
+    connection: Connection,
+    engine: Weak<Engine>,
+}
+
+impl Drop for Pinned {
+    fn drop(&mut self) {
+        if let Some(engine) = self.engine.upgrade() {
+            engine.metrics.readers.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+thread_local! {
+    /// The reader connections of this thread, one per store.
+    static READERS: RefCell<HashMap<u64, Pinned>> = RefCell::new(HashMap::new());
+}
+
+static INSTANCES: AtomicU64 = AtomicU64::new(1);
+
+impl Store {
+    /// Opens the database and starts the committing threads. It does not migrate.
+    ///
+    /// # Errors
+    /// [`StoreError::Url`]; [`StoreError::Unavailable`] when no connection can be opened.
+    pub fn open(options: StoreOptions, model: InformationModel) -> Result<Self, StoreError> {
+        let target = Target::parse(&options.url)?;
+        // The first connection fails here rather than in a thread, and gives a new SQLite file its page size.
+        drop(Connection::open(&target, &options, Purpose::Write)?);
+        let writers = match target {
+            Target::Sqlite(_) => 1,
+            Target::Postgres(_) => options.writers.max(1),
+        };
+        let engine = Arc::new(Engine {
+            instance: INSTANCES.fetch_add(1, Ordering::Relaxed),
+            target,
+            model,
+            queue: Queue::new(options.queue),
+            options,
+            known: KnownRows::new(),
+            metrics: Metrics::default(),
+        });
+        let mut threads = Vec::with_capacity(writers);
+        for number in 1..=writers {
+            let worker = Worker::new(Arc::clone(&engine));
+            let thread = std::thread::Builder::new()
+                .name(format!("writer-{number}"))
+                .spawn(move || worker.run())
+                .map_err(|error| StoreError::Unavailable(error.to_string().into()))?;
+            threads.push(thread);
+        }
+        let shared = Shared {
+            engine,
+            threads: Mutex::new(threads),
+            alive: Arc::new(()),
+        };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Brings the database to this version's tables; the names of the migrations that were run.
+    ///
+    /// # Errors
+    /// [`StoreError`] of the database.
+    pub fn migrate(&self) -> Result<Vec<String>, StoreError> {
+        migrations::run(&mut self.connect()?)
+    }
+
+    /// The names of the migrations that the database lacks.
+    ///
+    /// # Errors
+    /// [`StoreError`] of the database.
+    pub fn pending_migrations(&self) -> Result<Vec<String>, StoreError> {
+        migrations::pending(&mut self.connect()?)
+    }
+
+    /// Whether there is no owner yet.
+    ///
+    /// # Errors
+    /// [`StoreError`] of the database; [`StoreError::NotMigrated`] before the first migration.
+    pub fn is_empty(&self) -> Result<bool, StoreError> {
+        let pending = self.pending_migrations()?;
+        if !pending.is_empty() {
+            return Err(StoreError::NotMigrated(pending));
+        }
+        self.read(|reader| {
+            let sql = Sql::<(Integer,)>::new("SELECT 1 FROM owner LIMIT 1");
+            let found: Option<(i32,)> = reader.connection.first(&sql)?;
+            Ok(found.is_none())
+        })
+    }
+
+    /// Reads on the connection that belongs to the calling thread (opened at the first read). Blocks the thread for as
+    /// long as the statements take: point reads may run on a thread that serves requests, longer ones not.
+    ///
+    /// # Errors
+    /// What the function gives, and [`StoreError::Unavailable`] when no connection can be opened.
+    pub fn read<T>(&self, run: impl FnOnce(&mut Reader<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let engine = &self.shared.engine;
+        let pinned = READERS.with(|readers| readers.borrow_mut().remove(&engine.instance));
+        let mut pinned = match pinned {
+            Some(pinned) => pinned,
+            None => {
+                READERS.with(|readers| readers.borrow_mut().retain(|_, pinned| pinned.alive.strong_count() > 0));
+                let connection = Connection::open(&engine.target, &engine.options, Purpose::Read)?;
+                engine.metrics.readers.fetch_add(1, Ordering::Relaxed);
+                Pinned {
+                    alive: Arc::downgrade(&self.shared.alive),
+                    connection,
+                    engine: Arc::downgrade(engine),
+                }
+            }
+        };
+        let result = run(&mut Reader::new(engine, &mut pinned.connection));
+        // A lost connection is dropped, the next read opens another.
+        if !matches!(result, Err(StoreError::Unavailable(_))) {
+            READERS.with(|readers| readers.borrow_mut().insert(engine.instance, pinned));
+        }
+        result
+    }
+
+    /// Runs a job in the owner's next batch and answers when the batch is on disk. The job may run more than once (when
+    /// the batch is repeated), runs on another thread, and must not block on anything but the transaction. A job that
+    /// returns an error leaves nothing behind.
+    ///
+    /// # Errors
+    /// [`WriteError::Refused`] with the job's own error, and the store's.
+    pub async fn write<T, E>(
+        &self,
+        owner: &OwnerKey,
+        needs: Needs,
+        run: impl FnMut(&mut WriteTx<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, WriteError<E>>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let (sender, receiver) = oneshot::channel();
+        self.enqueue(owner, needs, run, move |answer| drop(sender.send(answer)));
+        receiver.await.unwrap_or(Err(WriteError::Store(StoreError::ShuttingDown)))
+    }
+
+    /// The same as [`write`](Self::write) for a thread that may wait: loads, seeds and benchmarks.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub fn write_blocking<T, E>(
+        &self,
+        owner: &OwnerKey,
+        needs: Needs,
+        run: impl FnMut(&mut WriteTx<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, WriteError<E>>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let (sender, receiver) = mpsc::sync_channel(1);
+        self.enqueue(owner, needs, run, move |answer| drop(sender.send(answer)));
+        receiver.recv().unwrap_or(Err(WriteError::Store(StoreError::ShuttingDown)))
+    }
+
+    fn enqueue<T, E>(
+        &self,
+        owner: &OwnerKey,
+        needs: Needs,
+        work: impl FnMut(&mut WriteTx<'_>) -> Result<T, E> + Send + 'static,
+        reply: impl FnOnce(Result<T, WriteError<E>>) + Send + 'static,
+    ) where
+        T: Send + 'static,
+        E: Send + 'static,
+    {
+        use crate::combiner::BatchFailure;
+        let job: Box<dyn Job> = Box::new(TypedJob {
+            needs,
+            work,
+            result: None,
+            reply,
+        });
+        if let Err((refused, job)) = self.shared.engine.queue.push(owner, job) {
+            job.answer(Some(match refused {
+                Refused::Full => BatchFailure::Busy,
+                Refused::Closed => BatchFailure::Store(StoreError::ShuttingDown),
+            }));
+        }
+    }
+
+    /// Checks everything that is stored against what must hold, and says what does not. Reads in bounded memory; meant
+    /// for a registry that is not written to meanwhile (on a busy one, records that change while they are checked may be
+    /// reported).
+    ///
+    /// # Errors
+    /// [`StoreError`] of the database.
+    pub fn verify(&self, progress: &mut dyn FnMut(Progress)) -> Result<Vec<Finding>, StoreError> {
+        Verifier::new(&self.shared.engine.model, &mut self.connect()?).run(progress)
+    }
+
+    /// Figures for monitoring.
+    #[must_use]
+    pub fn metrics(&self) -> StoreMetrics {
+        let engine = &self.shared.engine;
+        engine.metrics.snapshot(engine.queue.len())
+    }
+
+    /// Takes no more writes, waits until everything that was taken is committed, and ends the threads.
+    pub fn shutdown(&self) {
+        self.shared.engine.queue.close();
+        for thread in self.shared.threads.lock().drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("a writing thread had panicked");
+            }
+        }
+    }
+
+    /// The information model that stored bodies are read with.
+    #[must_use]
+    pub fn model(&self) -> &InformationModel {
+        &self.shared.engine.model
+    }
+
+    pub(crate) fn connect(&self) -> Result<Connection, StoreError> {
+        let engine = &self.shared.engine;
+        Connection::open(&engine.target, &engine.options, Purpose::Write)
+    }
+}

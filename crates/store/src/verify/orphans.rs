@@ -1,0 +1,96 @@
+//! Rows that belong to nothing, and links that lead to nothing.
+
+use diesel::sql_types::{BigInt, Text};
+
+use crate::error::StoreError;
+use crate::sql::Sql;
+use crate::verify::Verifier;
+use crate::write::owner_key;
+
+/// Each rule counts, per owner, rows that must not be there.
+const RULES: [(&str, &str); 14] = [
+    (
+        "state-has-record",
+        "SELECT s.owner, COUNT(*) FROM state s LEFT JOIN record r ON r.owner = s.owner AND r.id = s.record_id \
+         WHERE r.id IS NULL OR r.domain <> s.domain GROUP BY s.owner",
+    ),
+    (
+        "change-has-record",
+        "SELECT c.owner, COUNT(*) FROM change c LEFT JOIN record r ON r.owner = c.owner AND r.id = c.record_id \
+         WHERE r.id IS NULL OR r.domain <> c.domain GROUP BY c.owner",
+    ),
+    (
+        "identifier-has-record",
+        "SELECT i.owner, COUNT(*) FROM identifier i LEFT JOIN record r ON r.owner = i.owner AND r.id = i.record_id \
+         WHERE r.id IS NULL GROUP BY i.owner",
+    ),
+    (
+        "link-has-record",
+        "SELECT l.owner, COUNT(*) FROM link l LEFT JOIN record r ON r.owner = l.owner AND r.id = l.source_id \
+         WHERE r.id IS NULL OR r.domain <> l.source_domain GROUP BY l.owner",
+    ),
+    (
+        "entry-has-record",
+        "SELECT e.owner, COUNT(*) FROM entry e LEFT JOIN record r ON r.owner = e.owner AND r.id = e.record_id \
+         WHERE r.id IS NULL OR r.domain <> e.domain GROUP BY e.owner",
+    ),
+    (
+        "link-target-exists",
+        "SELECT l.owner, COUNT(*) FROM link l LEFT JOIN directory_id d ON d.id = l.target_id \
+         WHERE d.id IS NULL GROUP BY l.owner",
+    ),
+    (
+        "owner-reference-exists",
+        "SELECT l.owner, COUNT(*) FROM link l JOIN directory_id d ON d.id = l.target_id \
+         LEFT JOIN owner_reference f ON f.target = d.owner AND f.source = l.owner WHERE f.source IS NULL GROUP BY l.owner",
+    ),
+    (
+        "directory-id-has-record",
+        "SELECT d.owner, COUNT(*) FROM directory_id d LEFT JOIN record r ON r.owner = d.owner AND r.id = d.id \
+         WHERE r.id IS NULL GROUP BY d.owner",
+    ),
+    (
+        "directory-identifier-has-record",
+        "SELECT h.owner, COUNT(*) FROM directory_identifier h LEFT JOIN record r ON r.owner = h.owner AND r.id = h.record_id \
+         WHERE r.id IS NULL GROUP BY h.owner",
+    ),
+    (
+        "identifier-in-directory",
+        "SELECT i.owner, COUNT(*) FROM identifier i LEFT JOIN directory_identifier h ON h.scheme = i.scheme \
+         AND h.value = i.value AND h.owner = i.owner AND h.record_id = i.record_id WHERE h.owner IS NULL GROUP BY i.owner",
+    ),
+    (
+        "transaction-has-changes",
+        "SELECT t.owner, COUNT(*) FROM accepted_transaction t LEFT JOIN change c ON c.owner = t.owner \
+         AND c.position = t.first_position AND c.transaction_id = t.id AND c.recorded_at = t.recorded_at \
+         WHERE c.owner IS NULL GROUP BY t.owner",
+    ),
+    (
+        "change-has-transaction",
+        "SELECT c.owner, COUNT(*) FROM change c LEFT JOIN accepted_transaction t ON t.owner = c.owner \
+         AND t.id = c.transaction_id AND c.position >= t.first_position AND c.position <= t.last_position \
+         WHERE t.owner IS NULL GROUP BY c.owner",
+    ),
+    (
+        "record-has-owner",
+        "SELECT r.owner, COUNT(*) FROM record r LEFT JOIN owner o ON o.key = r.owner WHERE o.key IS NULL GROUP BY r.owner",
+    ),
+    (
+        "term-has-variant",
+        "SELECT t.owner, COUNT(*) FROM term t LEFT JOIN term_variant v ON v.owner = t.owner AND v.domain = t.domain \
+         AND v.deletion = t.word AND v.word = t.word WHERE v.word IS NULL GROUP BY t.owner",
+    ),
+];
+
+impl Verifier<'_> {
+    pub(super) fn check_orphans(&mut self) -> Result<(), StoreError> {
+        for (rule, text) in RULES {
+            let sql = Sql::<(Text, BigInt)>::new(text);
+            let rows: Vec<(String, i64)> = self.connection.load(&sql)?;
+            for (owner, count) in rows {
+                self.found(&owner_key(&owner)?, None, rule, format!("{count} rows"));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,28 @@
+//! What a job sees while it runs: the owner's records as believed now, overlaid with what this and earlier jobs of the
+//! batch have staged.
+
+mod claims;
+mod derive;
+mod flush;
+mod inbound;
+mod load;
+mod overlay;
+mod references;
+mod rows;
+mod staged;
+mod statements;
+mod tx;
+mod vocabulary;
+
+pub(crate) use flush::{WORD, flush};
+pub(crate) use derive::{Derived, derived, mode_code, timeline_hash};
+pub(crate) use load::{domain, owner_key, period, reload};
+pub(crate) use overlay::{AcceptedJob, Batch};
+pub(crate) use references::Known as KnownRows;
+pub(crate) use vocabulary::{deletions, is_eligible};
+
+pub use claims::Claim;
+pub use inbound::Inbound;
+pub use staged::{ChangeKind, Needs, Operation, RecordImage, RecordStatus, StagedWrite, StoredOutcome};
+pub use tx::WriteTx;
+pub(crate) use tx::remembered_since;

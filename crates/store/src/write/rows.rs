@@ -1,0 +1,187 @@
+//! The rows of the tables, borrowed from what they were computed from, and how many are inserted at once.
+
+use diesel::prelude::*;
+
+use crate::connection::Connection;
+use crate::error::{StoreError, from_diesel};
+use crate::schema;
+use crate::sql_types::{Day, Id, Moment};
+
+macro_rules! row {
+    ($(#[$doc:meta])* $name:ident of $table:ident { $($field:ident: $type:ty,)+ }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Insertable)]
+        #[diesel(table_name = schema::$table, treat_none_as_default_value = false)]
+        pub(crate) struct $name<'a> {
+            $(pub(crate) $field: $type,)+
+        }
+
+        impl Insert for $name<'_> {
+            fn insert(connection: &mut Connection, rows: &[Self]) -> Result<(), StoreError> {
+                match connection {
+                    Connection::Sqlite(connection) => {
+                        for row in rows {
+                            diesel::insert_into(schema::$table::table)
+                                .values(row)
+                                .execute(&mut **connection)
+                                .map_err(from_diesel)?;
+                        }
+                    }
+                    Connection::Postgres(connection) if rows.len() < COPY_FROM => {
+                        for row in rows {
+                            diesel::insert_into(schema::$table::table)
+                                .values(row)
+                                .execute(&mut **connection)
+                                .map_err(from_diesel)?;
+                        }
+                    }
+                    Connection::Postgres(connection) => {
+                        diesel::copy_from(schema::$table::table)
+                            .from_insertable(rows)
+                            .execute(&mut **connection)
+                            .map_err(from_diesel)?;
+                    }
+                }
+                Ok(())
+            }
+        }
+    };
+}
+
+/// From this many rows on PostgreSQL takes them by COPY; fewer go as prepared inserts, one round trip each.
+const COPY_FROM: usize = 4;
+
+/// A row that is inserted. On SQLite every row is one prepared insert (a longer statement is no faster there).
+pub(crate) trait Insert: Sized {
+    /// Inserts new rows, in the order given (key order is the fastest).
+    fn insert(connection: &mut Connection, rows: &[Self]) -> Result<(), StoreError>;
+}
+
+row! {
+    RecordRow of record {
+        owner: &'a str,
+        id: Id,
+        domain: i16,
+        controller: Option<Id>,
+        origin: Option<&'a str>,
+        version: i32,
+        status: i16,
+        protected_until: Day,
+    }
+}
+
+row! {
+    StateRow of state {
+        owner: &'a str,
+        record_id: Id,
+        superseded_at: Moment,
+        valid_from: Day,
+        valid_to: Day,
+        recorded_at: Moment,
+        domain: i16,
+        version: i32,
+        change_kind: i16,
+        model: &'a str,
+        body: &'a str,
+        hash: &'a [u8],
+        display: Option<&'a str>,
+        kind: Option<&'a str>,
+        classes: i16,
+        protection: i16,
+        has_links: i16,
+    }
+}
+
+row! {
+    IdentifierRow of identifier {
+        owner: &'a str,
+        scheme: &'a str,
+        value: &'a str,
+        record_id: Id,
+        issuer: &'a str,
+        valid_from: Day,
+        recorded_at: Moment,
+        valid_to: Day,
+        superseded_at: Moment,
+        status: &'a str,
+    }
+}
+
+row! {
+    LinkRow of link {
+        owner: &'a str,
+        source_id: Id,
+        relation: &'a str,
+        target_id: Id,
+        valid_from: Day,
+        recorded_at: Moment,
+        valid_to: Day,
+        superseded_at: Moment,
+        source_domain: i16,
+    }
+}
+
+row! {
+    EntryRow of entry {
+        owner: &'a str,
+        domain: i16,
+        property: &'a str,
+        mode: i16,
+        value: &'a str,
+        record_id: Id,
+        valid_from: Day,
+        recorded_at: Moment,
+        valid_to: Day,
+        superseded_at: Moment,
+    }
+}
+
+row! {
+    ChangeRow of change {
+        owner: &'a str,
+        position: i64,
+        record_id: Id,
+        domain: i16,
+        version: i32,
+        recorded_at: Moment,
+        transaction_id: Id,
+        operation: i16,
+        change_kind: i16,
+        corrects: Option<i32>,
+        actor: &'a str,
+        reason: Option<&'a str>,
+        source: Option<&'a str>,
+        valid_from: Day,
+        valid_to: Day,
+        hash: Vec<u8>,
+    }
+}
+
+row! {
+    TransactionRow of accepted_transaction {
+        owner: &'a str,
+        id: Id,
+        first_position: i64,
+        last_position: i64,
+        recorded_at: Moment,
+    }
+}
+
+row! {
+    DirectoryIdRow of directory_id {
+        id: Id,
+        owner: &'a str,
+        domain: i16,
+        forward_to: Option<Id>,
+        erased: i16,
+    }
+}
+
+row! {
+    DirectoryIdentifierRow of directory_identifier {
+        scheme: &'a str,
+        value: &'a str,
+        owner: &'a str,
+        record_id: Id,
+    }
+}

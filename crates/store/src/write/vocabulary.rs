@@ -1,0 +1,104 @@
+//! The words of an owner's texts, kept so that a search can find what was nearly typed.
+//!
+//! Each word is stored under itself and under every word that is left when one letter is taken away (the idea of
+//! SymSpell): two words that differ by one insertion, deletion, substitution or transposition share such a form.
+
+use std::collections::HashSet;
+use std::hash::{BuildHasher as _, RandomState};
+
+use parking_lot::Mutex;
+
+/// Which words this process knows to be stored, so that the same first name is not offered to the database each time.
+pub(crate) struct Vocabulary {
+    known: Mutex<HashSet<u64>>,
+    hasher: RandomState,
+}
+
+/// The most words remembered; then it is forgotten and learnt again (a few MiB).
+const REMEMBERED: usize = 200_000;
+/// Shorter words are not corrected: too many are alike.
+const SHORTEST: usize = 4;
+const LONGEST: usize = 40;
+
+/// Whether a word takes part: letters alone (a number that is nearly right is another number).
+pub(crate) fn is_eligible(word: &str) -> bool {
+    let mut letters = 0;
+    word.chars().all(|char| {
+        letters += 1;
+        char.is_alphabetic()
+    }) && (SHORTEST..=LONGEST).contains(&letters)
+}
+
+/// The word itself and every form with one letter less.
+pub(crate) fn deletions(word: &str) -> Vec<String> {
+    let mut forms = vec![word.to_owned()];
+    for (at, char) in word.char_indices() {
+        let (before, rest) = word.split_at(at);
+        let after = rest.get(char.len_utf8()..).unwrap_or_default();
+        let form = format!("{before}{after}");
+        // Taking either of two equal letters gives the same form.
+        if forms.last() != Some(&form) {
+            forms.push(form);
+        }
+    }
+    forms
+}
+
+impl Vocabulary {
+    pub(crate) fn new() -> Self {
+        Self {
+            known: Mutex::new(HashSet::new()),
+            hasher: RandomState::new(),
+        }
+    }
+
+    fn key(&self, owner: &str, domain: i16, word: &str) -> u64 {
+        self.hasher.hash_one((owner, domain, word))
+    }
+
+    /// The words that are perhaps not stored yet.
+    pub(crate) fn unknown<'a>(&self, owner: &str, words: &HashSet<(i16, &'a str)>) -> Vec<(i16, &'a str)> {
+        let known = self.known.lock();
+        let mut unknown: Vec<_> = words
+            .iter()
+            .filter(|(domain, word)| !known.contains(&self.key(owner, *domain, word)))
+            .copied()
+            .collect();
+        unknown.sort_unstable();
+        unknown
+    }
+
+    /// Notes words whose rows are committed.
+    pub(crate) fn learn(&self, owner: &str, words: impl IntoIterator<Item = (i16, String)>) {
+        let mut known = self.known.lock();
+        for (domain, word) in words {
+            if known.len() >= REMEMBERED {
+                known.clear();
+            }
+            known.insert(self.key(owner, domain, &word));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn near_words_share_a_form() {
+        let share = |one: &str, other: &str| deletions(one).iter().any(|form| deletions(other).contains(form));
+        for near in ["andersen", "anderson", "anderssn", "anderssson", "adnersson"] {
+            assert!(share("andersson", near), "{near}");
+        }
+        assert!(!share("andersson", "svensson"));
+        assert!(deletions("åäö").contains(&"åö".to_owned()));
+    }
+
+    #[test]
+    fn numbers_and_short_words_take_no_part() {
+        assert!(is_eligible("åker"));
+        for word in ["åk", "3b", "19121212", "abc1"] {
+            assert!(!is_eligible(word), "{word}");
+        }
+    }
+}

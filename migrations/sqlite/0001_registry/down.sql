@@ -1,0 +1,16 @@
+DROP TABLE owner_reference;
+DROP TABLE directory_identifier;
+DROP TABLE directory_id;
+DROP TABLE token;
+DROP TABLE idempotency;
+DROP TABLE accepted_transaction;
+DROP TABLE change;
+DROP TABLE geometry;
+DROP TABLE term_variant;
+DROP TABLE term;
+DROP TABLE entry;
+DROP TABLE link;
+DROP TABLE identifier;
+DROP TABLE state;
+DROP TABLE record;
+DROP TABLE owner;
