@@ -10,23 +10,33 @@
 mod access;
 mod code;
 mod coordinate;
+mod owners;
 mod patch;
+mod query;
 mod read;
 mod refusal;
+mod registry;
+mod tokens;
 mod write;
 
 pub use access::{Action, Actor, Context, Grant, OwnerScope, stockholm_day};
 pub use code::Code;
 pub use coordinate::{AsOf, At, CoordinateParameters, KnownAt, Pins};
+pub use owners::{NewOwner, Owner};
 pub use patch::Patch;
+pub use query::{
+    Condition, CountMode, PARAMETERS, PageChoice, Place, Query, SortBy, SortKey, Test,
+};
 pub use read::{
-    DiffKind, DiffPeriod, Direction, Found, Got, Hierarchy, HistoryItem, HistoryPage,
+    DiffKind, DiffPeriod, Direction, Fields, Found, Got, Hierarchy, HistoryItem, HistoryPage,
     IdentifierHit, Link, LinksPage, LinksRequest, LookupAnswer, Node, Record, SearchPage,
     TimelineItem, TimelineView, Total,
 };
 pub use refusal::{Fault, Refusal, fact, nearest};
+pub use registry::{Limits, Registry};
+pub use tokens::{MintedToken, NewToken, Token};
 pub use write::{
     Amend, ChangeKind, Command, Content, Create, End, Envelope, From, Idempotency, IfMatch, Note,
-    OnUncovered, Operation, Origin, Outcome, Replace, Retract, Revert, Revive, Subject,
-    Transaction, TransactionWritten, Written,
+    OnUncovered, Operation, Origin, Outcome, PreparedBatch, Replace, Retract, Revert, Revive,
+    Subject, Transaction, TransactionWritten, ValidationDraft, Written,
 };

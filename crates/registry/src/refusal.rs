@@ -82,6 +82,25 @@ impl Fault {
     }
 }
 
+impl From<grunddata_information_model::ValidationError> for Fault {
+    fn from(error: grunddata_information_model::ValidationError) -> Self {
+        let mut more = Map::new();
+        if let Some(property) = error.property {
+            more.insert("property".to_owned(), property.into());
+        }
+        if let Some(suggestion) = error.suggestion {
+            more.insert("suggestion".to_owned(), suggestion.into());
+        }
+        Self {
+            pointer: error.pointer,
+            code: Cow::Borrowed(error.code),
+            message: error.message,
+            message_sv: error.message_sv,
+            more,
+        }
+    }
+}
+
 /// A request that was refused. Nothing of it was stored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Refusal {
@@ -201,10 +220,15 @@ impl Refusal {
         )
     }
 
-    /// The same refusal for operation `index` of a transaction: errors point below `/operations/INDEX`.
+    /// The same refusal for operation `index` of a transaction: errors of the data point below
+    /// `/operations/INDEX/data`, those of a JSON Patch below `/operations/INDEX/operations`.
     #[must_use]
     pub fn in_operation(mut self, index: usize) -> Self {
         let prefix = format!("/operations/{index}");
+        let is_patch = matches!(
+            self.code,
+            Code::PatchFailed | Code::PatchMalformed | Code::PatchNeedsTest
+        );
         if self.errors.is_empty() {
             self.errors.push(Fault {
                 pointer: prefix,
@@ -214,6 +238,8 @@ impl Refusal {
                 more: self.facts.clone(),
             });
         } else {
+            let within = if is_patch { "operations" } else { "data" };
+            let prefix = format!("{prefix}/{within}");
             for error in &mut self.errors {
                 error.pointer.insert_str(0, &prefix);
             }
@@ -288,7 +314,7 @@ mod tests {
     #[test]
     fn operations_of_a_transaction_point_into_it() {
         let refusal = Refusal::invalid_data(vec![Fault::new(
-            "/data/name",
+            "/name",
             Code::InvalidData,
             "bad",
             "dåligt",

@@ -2,11 +2,15 @@
 //!
 //! The access issue refines this (controllers, relations to the reader, levels of protection); the places are here.
 
+mod visibility;
+
 use std::collections::BTreeSet;
 
 use chrono::NaiveDate;
 use grunddata_model::{Instant, OwnerKey};
 use serde::{Deserialize, Serialize};
+
+pub(crate) use visibility::Visibilities;
 
 /// What a grant covers.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -1,7 +1,18 @@
 //! Reading: every read takes one coordinate and answers with the resolved one.
 
+mod diff;
+mod get;
+mod hierarchy;
+mod links;
+mod lookup;
+mod pin;
+mod search;
+mod show;
+mod splice;
+mod timeline;
 mod view;
 
+pub use splice::Fields;
 pub use view::{
     DiffKind, DiffPeriod, Direction, Found, Got, Hierarchy, HistoryItem, HistoryPage,
     IdentifierHit, Link, LinksPage, LinksRequest, LookupAnswer, Node, Record, SearchPage,

@@ -98,14 +98,14 @@ pub struct HistoryItem {
     pub version: u32,
     /// When.
     pub recorded_at: Instant,
-    /// Which operation: `create`, `replace`, `amend`, `end`, `revive`, `retract`, `revert`.
+    /// Which operation: `create`, `replace`, `amend`, `end`, `revive`, `retract`, `revert`, `follow` (cut with its target).
     pub operation: String,
     /// Change or correction.
     pub change_kind: ChangeKind,
     /// The version put right.
     pub corrects: Option<u32>,
-    /// Who.
-    pub actor: String,
+    /// Who. Like reason and source only for readers of the owner.
+    pub actor: Option<String>,
     /// Why.
     pub reason: Option<String>,
     /// From which source.

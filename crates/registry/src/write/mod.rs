@@ -1,10 +1,24 @@
 //! Writing: requests, the pipeline, and what it answers.
 
+mod apply;
+mod check;
+mod operate;
 mod outcome;
+mod pipeline;
+mod prepare;
 mod request;
+mod resolve;
+mod reverse;
+mod validate;
+
+pub(crate) use apply::Failure;
+pub(crate) use operate::{not_yours, unknown_version};
+pub(crate) use prepare::{check_name, check_text, unknown_scheme};
 
 pub use outcome::{Outcome, TransactionWritten, Written};
+pub use pipeline::PreparedBatch;
 pub use request::{
     Amend, ChangeKind, Command, Content, Create, End, Envelope, From, Idempotency, IfMatch, Note,
     OnUncovered, Operation, Origin, Replace, Retract, Revert, Revive, Subject, Transaction,
 };
+pub use validate::ValidationDraft;

@@ -1,0 +1,131 @@
+//! Owners: who answers for records.
+
+use std::collections::BTreeMap;
+
+use grunddata_model::{Domain, OwnerKey, RecordId};
+use grunddata_store::NewOwner as StoredOwner;
+
+use crate::registry::refuse_store;
+use crate::write::check_text;
+use crate::{Action, At, Code, Context, Refusal, Registry};
+
+/// An owner to be added, or its new properties.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewOwner {
+    /// The key, for good.
+    pub key: OwnerKey,
+    /// What it is called.
+    pub name: String,
+    /// The record that describes the organisation itself.
+    pub organisation: Option<RecordId>,
+    /// Whether anyone may read what the model classes as public.
+    pub open_data: bool,
+}
+
+/// An owner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owner {
+    /// The key.
+    pub key: OwnerKey,
+    /// What it is called.
+    pub name: String,
+    /// The record that describes the organisation itself.
+    pub organisation: Option<RecordId>,
+    /// Whether anyone may read what the model classes as public.
+    pub open_data: bool,
+    /// The position of the last change in its log; only for readers of the whole owner.
+    pub position: Option<u64>,
+}
+
+impl Registry {
+    /// Adds an owner, or changes its name, organisation or openness.
+    ///
+    /// # Errors
+    /// [`Code::Forbidden`] without `admin` on every owner (for a new one) or on this one; [`Code::InvalidText`].
+    pub fn put_owner(&self, context: &Context, owner: NewOwner) -> Result<Owner, Refusal> {
+        check_text("name", &owner.name, 200)?;
+        let exists = self
+            .inner
+            .store
+            .owners()
+            .map_err(refuse_store)?
+            .iter()
+            .any(|known| known.key == owner.key);
+        let allowed = context.actor.may_everywhere(Action::Admin)
+            || (exists && context.actor.may(Action::Admin, &owner.key));
+        if !allowed {
+            return Err(Refusal::new(
+                Code::Forbidden,
+                "Owners are added by an administrator of the whole registry, and changed by their own.",
+            ));
+        }
+        let row = self
+            .inner
+            .store
+            .put_owner(&StoredOwner {
+                key: owner.key,
+                name: owner.name,
+                organisation: owner.organisation,
+                open_data: owner.open_data,
+            })
+            .map_err(refuse_store)?;
+        self.inner.visibilities.forget();
+        Ok(Owner {
+            key: row.key,
+            name: row.name,
+            organisation: row.organisation,
+            open_data: row.open_data,
+            position: Some(row.position),
+        })
+    }
+
+    /// The owners, by key: for everybody who they are, for those who read a whole owner also how far its log is.
+    ///
+    /// # Errors
+    /// [`Refusal`] of the store.
+    pub fn owners(&self, context: &Context) -> Result<Vec<Owner>, Refusal> {
+        let rows = self.inner.store.owners().map_err(refuse_store)?;
+        Ok(rows
+            .into_iter()
+            .filter(|row| row.open_data || context.actor.may(Action::Read, &row.key))
+            .map(|row| Owner {
+                position: context
+                    .actor
+                    .may(Action::Read, &row.key)
+                    .then_some(row.position),
+                key: row.key,
+                name: row.name,
+                organisation: row.organisation,
+                open_data: row.open_data,
+            })
+            .collect())
+    }
+
+    /// Whether any owner lets anybody read something.
+    ///
+    /// # Errors
+    /// [`Refusal`] of the store.
+    pub fn has_open_data(&self) -> Result<bool, Refusal> {
+        self.inner
+            .visibilities
+            .of(&self.inner.store, &crate::Actor::anonymous(), self.now())
+            .map_err(refuse_store)
+            .map(|visibility| !visibility.rules.is_empty())
+    }
+
+    /// How many records of each domain the actor may see at the coordinate.
+    ///
+    /// # Errors
+    /// [`Refusal`] of the store.
+    pub fn counts(&self, context: &Context, at: &At) -> Result<BTreeMap<Domain, u64>, Refusal> {
+        let visibility = self.visibility(context)?;
+        self.inner
+            .store
+            .read(|reader| {
+                let coordinate = Self::pin_all(reader, context, at)?;
+                reader.counts(&coordinate, &visibility)
+            })
+            .map_err(refuse_store)
+            .map(|counts| counts.into_iter().collect())
+    }
+}

@@ -1,0 +1,255 @@
+//! One record at a coordinate: the hot path, and what is said when there is nothing to show.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use grunddata_model::{Domain, Instant, Period, RecordId};
+use grunddata_store::{
+    ALL_CLASSES, Absent, Coordinate, Known, Lookup, Reader, RecordRow, RecordStatus, StoreError,
+    Visibility,
+};
+use serde_json::json;
+
+use super::pin::{as_of, settled};
+use super::show::{Shape, record};
+use super::splice::{self, Fields};
+use super::view::{Found, Got};
+use crate::registry::refuse_store;
+use crate::{At, Code, Context, KnownAt, Refusal, Registry, fact};
+
+impl Registry {
+    /// The state of a record at the coordinate. With `domain`, a record of another domain is not found.
+    ///
+    /// # Errors
+    /// [`Code::NotFound`], [`Code::NotValidThen`] (with the periods in which there is something), [`Code::NotKnownThen`],
+    /// [`Code::Retracted`], [`Code::Erased`].
+    pub fn get(
+        &self,
+        context: &Context,
+        domain: Option<Domain>,
+        id: RecordId,
+        at: &At,
+        fields: Option<&Fields>,
+    ) -> Result<Got, Refusal> {
+        let visibility = self.visibility(context)?;
+        let shape = Shape {
+            fields,
+            geometry: true,
+        };
+        self.inner
+            .store
+            .read(|reader| {
+                let pinned = match at.known {
+                    KnownAt::Latest => None,
+                    _ => Some(Self::pin_all(reader, context, at)?),
+                };
+                let known = pinned.as_ref().map(|coordinate| &coordinate.known);
+                match reader.find(id, at.valid_at, known, &visibility)? {
+                    Lookup::Unknown => Ok(Err(Refusal::not_found(id))),
+                    Lookup::Found { row, .. }
+                        if domain.is_some_and(|domain| domain != row.domain) =>
+                    {
+                        Ok(Err(other_domain(id, row.domain)))
+                    }
+                    Lookup::Found { row, pin } => {
+                        let (coordinate, displays) =
+                            Self::names(reader, context, at, pinned, pin, &row, &visibility)?;
+                        let record = record(reader, *row, &displays, shape)?;
+                        Ok(Ok(Got::Found(Box::new(Found {
+                            record,
+                            as_of: as_of(&coordinate),
+                        }))))
+                    }
+                    Lookup::Absent(absent) => {
+                        nothing(reader, context, domain, id, at, known, &absent, &visibility)
+                    }
+                }
+            })
+            .map_err(refuse_store)?
+    }
+
+    /// Whether the reader may know of a record, at whatever coordinate.
+    pub(crate) fn exists_for(&self, context: &Context, id: RecordId) -> Result<bool, Refusal> {
+        match self.get(context, None, id, &At::now(context), None) {
+            Ok(_) => Ok(true),
+            Err(refusal) => match refusal.code {
+                Code::NotFound => Ok(false),
+                Code::NotValidThen | Code::NotKnownThen | Code::Retracted | Code::Erased => {
+                    Ok(true)
+                }
+                _ => Err(refusal),
+            },
+        }
+    }
+
+    /// What the actor may see.
+    pub(crate) fn visibility(&self, context: &Context) -> Result<Arc<Visibility>, Refusal> {
+        self.inner
+            .visibilities
+            .of(&self.inner.store, &context.actor, context.now)
+            .map_err(refuse_store)
+    }
+
+    /// The names of the targets, and the coordinate of the whole answer. As a rule all targets are the owner's own, and
+    /// its pin is all that the answer depends on; only otherwise are all owners pinned.
+    fn names(
+        reader: &mut Reader<'_>,
+        context: &Context,
+        at: &At,
+        pinned: Option<Coordinate>,
+        pin: (grunddata_model::OwnerKey, Instant),
+        row: &RecordRow,
+        visibility: &Visibility,
+    ) -> Result<(Coordinate, BTreeMap<RecordId, String>), StoreError> {
+        let targets = if row.has_links {
+            splice::references(&row.body)
+        } else {
+            Vec::new()
+        };
+        let coordinate = match pinned {
+            Some(coordinate) => coordinate,
+            None => {
+                let own = Coordinate {
+                    valid_at: at.valid_at,
+                    known: Known {
+                        pins: vec![pin.clone()],
+                        others: Some(Instant::from_micros(0)),
+                    },
+                };
+                let names: BTreeMap<RecordId, String> = if targets.is_empty() {
+                    BTreeMap::new()
+                } else {
+                    reader
+                        .displays(&targets, &own, visibility)?
+                        .into_iter()
+                        .collect()
+                };
+                if names.len() == targets.len() {
+                    let known = Known {
+                        pins: vec![pin],
+                        others: Some(settled(context)),
+                    };
+                    let coordinate = Coordinate {
+                        valid_at: at.valid_at,
+                        known,
+                    };
+                    return Ok((coordinate, names));
+                }
+                let mut coordinate = Self::pin_all(reader, context, at)?;
+                // The owner may have written since its state was read: the answer stands where that was read.
+                coordinate.known.pins.retain(|(owner, _)| *owner != pin.0);
+                coordinate.known.pins.push(pin);
+                coordinate.known.pins.sort();
+                coordinate
+            }
+        };
+        let names = if targets.is_empty() {
+            BTreeMap::new()
+        } else {
+            reader
+                .displays(&targets, &coordinate, visibility)?
+                .into_iter()
+                .collect()
+        };
+        Ok((coordinate, names))
+    }
+}
+
+/// The record exists in another domain, and the reader may see it there.
+pub(crate) fn other_domain(id: RecordId, domain: Domain) -> Refusal {
+    Refusal::new(
+        Code::NotFound,
+        format!(
+            "The record {id} is not in this collection: look in {}.",
+            domain.collection()
+        ),
+    )
+    .fact("reason", "other-domain")
+    .fact("domain", domain.as_str())
+}
+
+/// There is nothing at the coordinate: says what there is, to those who may know of the record at all.
+#[expect(clippy::too_many_arguments, reason = "the parts of one read")]
+fn nothing(
+    reader: &mut Reader<'_>,
+    context: &Context,
+    domain: Option<Domain>,
+    id: RecordId,
+    at: &At,
+    known: Option<&Known>,
+    absent: &Absent,
+    visibility: &Visibility,
+) -> Result<Result<Got, Refusal>, StoreError> {
+    let latest = Known::latest();
+    let states = reader.timeline(id, known.unwrap_or(&latest), visibility)?;
+    // Who may see no state of it, and is no reader of the whole owner, is told nothing.
+    let reads_owner = visibility
+        .rules
+        .iter()
+        .any(|rule| rule.classes == ALL_CLASSES && rule.owners.contains(&absent.owner));
+    if states.is_empty() && !reads_owner {
+        return Ok(Err(Refusal::not_found(id)));
+    }
+    if domain.is_some_and(|domain| domain != absent.domain) {
+        return Ok(Err(other_domain(id, absent.domain)));
+    }
+    let refusal = match absent.status {
+        RecordStatus::Merged => {
+            let Some(into) = absent.forward_to else {
+                return Err(StoreError::Disagrees {
+                    what: format!("the record {id} is merged into nothing"),
+                });
+            };
+            let survivor = reader.find(into, context.today, None, visibility)?;
+            let domain = match survivor {
+                Lookup::Found { row, .. } => Some(row.domain),
+                Lookup::Absent(absent) => Some(absent.domain),
+                Lookup::Unknown => None,
+            };
+            return Ok(Ok(Got::Merged { into, domain }));
+        }
+        RecordStatus::Erased => Refusal::new(Code::Erased, format!("The content of the record {id} was erased.")),
+        _ if absent.version == 0 => Refusal::new(
+            Code::NotKnownThen,
+            format!("The record {id} was not recorded yet at that knownAt. Leave knownAt out, or give a later one."),
+        ),
+        _ if states.is_empty() => Refusal::new(
+            Code::Retracted,
+            format!(
+                "The record {id} was retracted: it had been recorded in error. Read it at an earlier knownAt to see what was believed; its history says when."
+            ),
+        )
+        .fact(fact::VERSION, absent.version),
+        RecordStatus::Current | RecordStatus::Retracted => {
+            let periods = stretches(&states);
+            let shown: Vec<String> = periods.iter().map(ToString::to_string).collect();
+            Refusal::new(
+                Code::NotValidThen,
+                format!(
+                    "The record {id} does not hold on {}; it holds in {}. Give one of those days as validAt.",
+                    at.valid_at,
+                    shown.join(", ")
+                ),
+            )
+            .fact(fact::VALID_PERIODS, json!(periods))
+            .fact(fact::VERSION, absent.version)
+        }
+    };
+    Ok(Err(refusal.fact("domain", absent.domain.as_str())))
+}
+
+/// The unbroken stretches of the states.
+fn stretches(states: &[RecordRow]) -> Vec<Period> {
+    let mut stretches: Vec<Period> = Vec::new();
+    for state in states {
+        match stretches.last_mut() {
+            Some(last) if last.to() == state.period.from() => {
+                if let Ok(joined) = Period::new(last.from(), state.period.to()) {
+                    *last = joined;
+                }
+            }
+            _ => stretches.push(state.period),
+        }
+    }
+    stretches
+}

@@ -1,0 +1,68 @@
+//! From what a request says about recorded time to the instants that its statements use.
+//!
+//! An owner that has written lately is pinned at its last change; all others share one instant that lies far enough back
+//! for no batch to be on its way to it. So a coordinate over a thousand owners stays small, in the statement and in the
+//! token, and an answer that was given stays as it was.
+
+use grunddata_model::Instant;
+use grunddata_store::{Coordinate, Known, OwnerSet, Reader, StoreError};
+
+use crate::{AsOf, At, Context, KnownAt, Pins, Registry};
+
+/// How long after its instant a batch can still be on its way, in microseconds: longer than any statement may take, and
+/// than the clocks of two machines may differ.
+const SETTLES: i64 = 60_000_000;
+
+/// The latest instant at or before which nothing more can be recorded.
+pub(crate) fn settled(context: &Context) -> Instant {
+    Instant::from_micros(context.now.micros().saturating_sub(SETTLES))
+}
+
+/// Before anything was recorded.
+fn before_everything() -> Instant {
+    Instant::from_micros(0)
+}
+
+impl Registry {
+    /// The coordinate over all owners.
+    pub(crate) fn pin_all(
+        reader: &mut Reader<'_>,
+        context: &Context,
+        at: &At,
+    ) -> Result<Coordinate, StoreError> {
+        let settled = settled(context);
+        let known = match &at.known {
+            KnownAt::Latest => {
+                let mut known = reader.pin(&OwnerSet::All, None)?;
+                known.pins.retain(|(_, instant)| *instant > settled);
+                known.others = Some(settled);
+                known
+            }
+            // Nothing more comes at or before it: there is nothing to fence.
+            KnownAt::Instant(instant) if *instant <= settled => Known::at(*instant),
+            KnownAt::Instant(instant) => {
+                reader.pin(&OwnerSet::All, Some(*instant))?;
+                Known::at(*instant)
+            }
+            KnownAt::Pinned(pins) => Known {
+                pins: pins.owners.clone(),
+                others: Some(pins.others.unwrap_or_else(before_everything)),
+            },
+        };
+        Ok(Coordinate {
+            valid_at: at.valid_at,
+            known,
+        })
+    }
+}
+
+/// What the reply echoes.
+pub(crate) fn as_of(coordinate: &Coordinate) -> AsOf {
+    AsOf {
+        valid_at: coordinate.valid_at,
+        pins: Pins {
+            owners: coordinate.known.pins.clone(),
+            others: coordinate.known.others,
+        },
+    }
+}

@@ -1,0 +1,257 @@
+//! Search: the query as the store takes it, and cursors.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use grunddata_information_model::{DomainModel, IndexMode, SearchMode, fold, number_key, words};
+use grunddata_store::{
+    Condition as StoredCondition, Count, Matching, OwnerSet, SearchCursor, SortBy as StoredSortBy,
+    SortKey as StoredSortKey, StoreSearch,
+};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use super::pin::as_of;
+use super::show::{Shape, show};
+use super::view::{SearchPage, Total};
+use crate::query::{CountMode, PageChoice, Query, SortBy, Test};
+use crate::registry::refuse_store;
+use crate::{Code, Context, Refusal, Registry, fact};
+
+/// The cursor as it is written.
+#[derive(Serialize, Deserialize)]
+struct WrittenCursor {
+    /// The beginning of the hash of the query that it belongs to.
+    #[serde(rename = "q")]
+    query: String,
+    #[serde(rename = "v")]
+    values: Vec<String>,
+    #[serde(rename = "i")]
+    id: grunddata_model::RecordId,
+}
+
+impl Registry {
+    /// A page of the records that answer the query.
+    ///
+    /// # Errors
+    /// [`Code::InvalidCursor`], [`Code::LimitOutOfRange`], [`Code::PageTooDeep`], [`Code::UnknownProperty`].
+    pub fn search(&self, context: &Context, query: &Query) -> Result<SearchPage, Refusal> {
+        self.check_limit(query.limit)?;
+        let visibility = self.visibility(context)?;
+        let fingerprint = fingerprint(query);
+        let mut search = self.store_search(query)?;
+        match &query.page {
+            PageChoice::Number(page) => {
+                let offset =
+                    u64::from(page.saturating_sub(1)).saturating_mul(u64::from(query.limit));
+                if offset >= self.inner.limits.hits_by_page {
+                    return Err(Refusal::new(
+                        Code::PageTooDeep,
+                        "Pages by number do not reach so far: follow the next link (after).",
+                    ));
+                }
+                search.offset = usize::try_from(offset).unwrap_or(usize::MAX);
+            }
+            PageChoice::After(cursor) => search.after = Some(read_cursor(cursor, &fingerprint)?),
+        }
+        let shape = Shape {
+            fields: query.fields.as_ref(),
+            geometry: false,
+        };
+        self.inner
+            .store
+            .read(|reader| {
+                let coordinate = Self::pin_all(reader, context, &query.at)?;
+                let mut search = search;
+                if query.owners.is_empty() {
+                    // Those that the coordinate does not name are read as well.
+                    search.owners = reader
+                        .owners()?
+                        .into_iter()
+                        .map(|owner| owner.key)
+                        .collect();
+                }
+                let page = reader.search(&search, &coordinate, &visibility)?;
+                let items = show(reader, page.rows, &coordinate, &visibility, shape)?;
+                Ok(SearchPage {
+                    items,
+                    total: page.total.map(|records| Total {
+                        records,
+                        exact: page.total_exact,
+                    }),
+                    after: page.next.map(|cursor| write_cursor(cursor, fingerprint)),
+                    as_of: as_of(&coordinate),
+                })
+            })
+            .map_err(refuse_store)
+    }
+
+    fn store_search(&self, query: &Query) -> Result<StoreSearch, Refusal> {
+        let domain = self.inner.model.domain(query.domain);
+        let conditions = query
+            .conditions
+            .iter()
+            .map(|condition| self::condition(domain, condition))
+            .collect::<Result<Vec<_>, _>>()?;
+        let sort = query
+            .sort
+            .iter()
+            .map(|key| {
+                let by = match &key.by {
+                    SortBy::ValidFrom => StoredSortBy::ValidFrom,
+                    SortBy::RecordedAt => StoredSortBy::RecordedAt,
+                    SortBy::Display => StoredSortBy::Display,
+                    SortBy::Property(name) => StoredSortBy::Property {
+                        property: Arc::from(name.as_str()),
+                        mode: mode_of(domain, name)?,
+                    },
+                };
+                Ok(StoredSortKey {
+                    by,
+                    descending: key.descending,
+                })
+            })
+            .collect::<Result<Vec<_>, Refusal>>()?;
+        let text_properties = domain
+            .indexed_properties()
+            .filter(|property| property.modes.contains(&SearchMode::Text))
+            .map(|property| Arc::clone(&property.name))
+            .collect();
+        let owners: BTreeSet<_> = query.owners.iter().cloned().collect();
+        Ok(StoreSearch {
+            domain: query.domain,
+            owners: if owners.is_empty() {
+                OwnerSet::All
+            } else {
+                OwnerSet::Some(owners)
+            },
+            controller: query.controller,
+            identifier: query.identifier.clone(),
+            conditions,
+            links: Vec::new(),
+            text: query.text.as_deref().map(words).unwrap_or_default(),
+            text_properties,
+            sort,
+            after: None,
+            offset: 0,
+            limit: query.limit as usize,
+            count: match query.count {
+                CountMode::None => Count::None,
+                CountMode::Estimate => Count::Estimate,
+                CountMode::Exact => Count::Exact,
+            },
+        })
+    }
+}
+
+/// By which entries a property is compared and sorted.
+fn mode_of(domain: &DomainModel, name: &str) -> Result<IndexMode, Refusal> {
+    let property = domain.indexed(name).ok_or_else(|| {
+        Refusal::new(
+            Code::UnknownProperty,
+            format!(
+                "{} has no indexed property {name:?}.",
+                domain.domain().collection()
+            ),
+        )
+        .fact(fact::PARAMETER, name)
+    })?;
+    let has = |mode: SearchMode| property.modes.contains(&mode);
+    Ok(if has(SearchMode::Exact) {
+        IndexMode::Exact
+    } else if has(SearchMode::Prefix) {
+        IndexMode::Folded
+    } else if has(SearchMode::Date) {
+        IndexMode::Date
+    } else if has(SearchMode::Number) {
+        IndexMode::Number
+    } else {
+        IndexMode::Word
+    })
+}
+
+fn condition(
+    domain: &DomainModel,
+    condition: &crate::query::Condition,
+) -> Result<StoredCondition, Refusal> {
+    let name = condition.property.as_str();
+    let mut mode = mode_of(domain, name)?;
+    let entry = |mode: IndexMode, value: &str| match mode {
+        IndexMode::Folded | IndexMode::Word => fold(value),
+        // What is no number equals none.
+        IndexMode::Number => number_key(value).unwrap_or_else(|| value.to_owned()),
+        IndexMode::Exact | IndexMode::Date => value.to_owned(),
+    };
+    let matching = match &condition.test {
+        Test::Equals(values) => match values.as_slice() {
+            [only] => Matching::Equals(entry(mode, only)),
+            several => Matching::OneOf(several.iter().map(|value| entry(mode, value)).collect()),
+        },
+        Test::Prefix(prefix) => {
+            let folded = domain
+                .indexed(name)
+                .is_some_and(|property| property.modes.contains(&SearchMode::Prefix));
+            if folded {
+                mode = IndexMode::Folded;
+            }
+            Matching::Prefix(entry(mode, prefix))
+        }
+    };
+    Ok(StoredCondition {
+        property: Arc::from(name),
+        mode,
+        matching,
+    })
+}
+
+/// What a cursor belongs to: everything but the page and the coordinate, which the link carries.
+fn fingerprint(query: &Query) -> String {
+    let text = format!(
+        "{:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+        query.domain,
+        query.owners,
+        query.controller,
+        query.identifier,
+        query.conditions,
+        query.text,
+        query.sort
+    );
+    URL_SAFE_NO_PAD.encode(
+        Sha256::digest(text.as_bytes())
+            .iter()
+            .take(9)
+            .copied()
+            .collect::<Vec<u8>>(),
+    )
+}
+
+fn write_cursor(cursor: SearchCursor, query: String) -> String {
+    let written = WrittenCursor {
+        query,
+        values: cursor.values,
+        id: cursor.id,
+    };
+    // Strings and an id: cannot fail.
+    URL_SAFE_NO_PAD.encode(serde_json::to_vec(&written).unwrap_or_default())
+}
+
+fn read_cursor(text: &str, query: &str) -> Result<SearchCursor, Refusal> {
+    URL_SAFE_NO_PAD
+        .decode(text)
+        .ok()
+        .and_then(|bytes| serde_json::from_slice::<WrittenCursor>(&bytes).ok())
+        .filter(|written| written.query == query)
+        .map(|written| SearchCursor {
+            values: written.values,
+            id: written.id,
+        })
+        .ok_or_else(|| {
+            Refusal::new(
+                Code::InvalidCursor,
+                "after is not a cursor of this search: follow the next link of its last page as it is, or start again without after.",
+            )
+            .fact(fact::PARAMETER, "after")
+        })
+}

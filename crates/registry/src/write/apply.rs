@@ -1,0 +1,365 @@
+//! The one function that applies commands, inside the combiner and under the owner's lock: a single write, a
+//! transaction and a load of 10,000 are the same list.
+//!
+//! Order: idempotency → each command (record, precondition, guards, references, timeline, no-op, stage) → consequences
+//! for referrers → end-of-transaction checks. A command whose references do not resolve yet waits until the others
+//! have run, so that the order of a list does not matter for what it refers to. Every refusal is collected; any one
+//! refuses the whole.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use grunddata_information_model::{InformationModel, Resolved};
+use grunddata_model::{OwnerKey, RecordId, Timeline, TransactionId};
+use grunddata_store::{Needs, StagedWrite, StoreError, Visibility, WriteTx};
+
+use super::check;
+use super::operate::{self, Done};
+use super::outcome::{Outcome, TransactionWritten, Written};
+use super::prepare::{Prepared, Target};
+use super::request::OnUncovered;
+use crate::{Code, Fault, Refusal};
+
+/// Why a job did not succeed.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// Refused, with what to do about it.
+    Refused(Box<Refusal>),
+    /// The store failed.
+    Store(StoreError),
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(Box::new(refusal))
+    }
+}
+
+/// In whose name a job runs; what the combiner's thread needs of the context.
+pub(crate) struct JobContext {
+    pub(crate) model: InformationModel,
+    pub(crate) owner: OwnerKey,
+    pub(crate) actor: Arc<str>,
+    pub(crate) visibility: Visibility,
+    pub(crate) feeds_copies: bool,
+    pub(crate) today: chrono::NaiveDate,
+}
+
+/// A list of prepared commands for one owner.
+pub(crate) struct Job {
+    pub(crate) context: JobContext,
+    pub(crate) transaction: TransactionId,
+    pub(crate) commands: Vec<Prepared>,
+    /// Temporary id → the id minted or given for it.
+    pub(crate) temporary: BTreeMap<String, RecordId>,
+    /// Hash of the idempotency key with its scope, and the fingerprint of the request.
+    pub(crate) idempotency: Option<([u8; 32], [u8; 32])>,
+    /// Whether errors are numbered by operation: a transaction, not a single write.
+    pub(crate) numbered: bool,
+}
+
+/// A record that the job has changed so far.
+pub(crate) struct Touched {
+    pub(crate) id: RecordId,
+    pub(crate) domain: grunddata_model::Domain,
+    /// As believed before the job.
+    pub(crate) before: Timeline<Resolved>,
+    pub(crate) after: Timeline<Resolved>,
+    /// The command that changed it last; `None` for a referrer that follows its target.
+    pub(crate) command: Option<usize>,
+    pub(crate) on_uncovered: OnUncovered,
+    /// The staged write, for changing it again.
+    pub(crate) staged: StagedWrite,
+    pub(crate) version: u32,
+}
+
+/// What a running job has gathered.
+pub(crate) struct Run<'job, 'tx, 'store> {
+    pub(crate) job: &'job Job,
+    pub(crate) tx: &'tx mut WriteTx<'store>,
+    pub(crate) touched: BTreeMap<RecordId, Touched>,
+    /// In the order in which they were first touched.
+    pub(crate) order: Vec<RecordId>,
+    /// The version before the job of every record that a command named; `None` = it did not exist.
+    pub(crate) versions: BTreeMap<RecordId, Option<u32>>,
+    /// Faults of the checks, with the command that they belong to.
+    pub(crate) faults: Vec<(Option<usize>, Code, Fault)>,
+    /// What was let through but belongs in a list of findings, by command.
+    pub(crate) findings: Vec<(Option<usize>, Fault)>,
+}
+
+impl Job {
+    /// What the job will ask for, so that the combiner can fetch it for a whole batch at once.
+    pub(crate) fn needs(&self) -> Needs {
+        let mut needs = Needs::default();
+        for command in &self.commands {
+            match &command.target {
+                Target::Id(id) => {
+                    needs.records.push(*id);
+                    if !matches!(
+                        command.action,
+                        super::prepare::PreparedAction::Create { .. }
+                    ) {
+                        needs.inbound.push(*id);
+                    }
+                }
+                Target::Fresh(_) | Target::Temporary(_) | Target::Matching(..) => {}
+            }
+            if let Some(value) = command.value() {
+                for reference in value.references() {
+                    match &reference.target {
+                        grunddata_information_model::Target::Id(id) => needs.records.push(*id),
+                        grunddata_information_model::Target::Identifier { scheme, value } => {
+                            needs.identifiers.push((scheme.clone(), value.clone()));
+                        }
+                        grunddata_information_model::Target::Temporary(_) => {}
+                    }
+                }
+                for identifier in value.identifiers() {
+                    needs
+                        .identifiers
+                        .push((identifier.scheme.clone(), identifier.value.clone()));
+                }
+            }
+        }
+        needs.idempotency = self.idempotency.map(|(key, _)| key);
+        needs
+    }
+
+    /// Runs the job. May be called again after a lost race: it keeps nothing between calls.
+    pub(crate) fn run(&self, tx: &mut WriteTx<'_>) -> Result<TransactionWritten, Failure> {
+        if let Some((key, fingerprint)) = &self.idempotency
+            && let Some(stored) = tx.idempotent(key)?
+        {
+            return replay(&stored.outcome, stored.request_hash == *fingerprint);
+        }
+        let mut run = Run {
+            job: self,
+            tx,
+            touched: BTreeMap::new(),
+            order: Vec::new(),
+            versions: BTreeMap::new(),
+            faults: Vec::new(),
+            findings: Vec::new(),
+        };
+        let items = run.commands()?;
+        check::all(&mut run)?;
+        if let Some(refusal) = run.refusal_of_faults() {
+            return Err(refusal.into());
+        }
+        let written = run.written(items);
+        if let Some((key, fingerprint)) = &self.idempotency {
+            let outcome = serde_json::to_string(&written).map_err(|_| Refusal::internal())?;
+            run.tx.remember(*key, *fingerprint, outcome);
+        }
+        Ok(written)
+    }
+}
+
+fn replay(outcome: &str, same_request: bool) -> Result<TransactionWritten, Failure> {
+    if !same_request {
+        return Err(Refusal::new(
+            Code::IdempotencyKeyReused,
+            "This Idempotency-Key was used for another request. Use a new key for every new request, and the same one only to repeat it unchanged.",
+        )
+        .into());
+    }
+    let mut written: TransactionWritten =
+        serde_json::from_str(outcome).map_err(|_| Refusal::internal())?;
+    for item in written.items.iter_mut().chain(&mut written.also) {
+        item.replayed = true;
+    }
+    Ok(written)
+}
+
+impl Run<'_, '_, '_> {
+    /// Runs every command; those whose references do not resolve yet again after the others.
+    fn commands(&mut self) -> Result<Vec<Option<Done>>, Failure> {
+        let job = self.job;
+        let mut done: Vec<Option<Done>> = job.commands.iter().map(|_| None).collect();
+        let mut refusals: Vec<(usize, Refusal)> = Vec::new();
+        let mut waiting: Vec<(usize, &Prepared)> = job.commands.iter().enumerate().collect();
+        loop {
+            let mut still: Vec<(usize, &Prepared)> = Vec::new();
+            let mut held: BTreeSet<RecordId> = BTreeSet::new();
+            let count = waiting.len();
+            let last_chance = |still: &Vec<_>| still.len() == count;
+            let mut deferred: Vec<(usize, Refusal)> = Vec::new();
+            for (index, command) in waiting {
+                // The operations of one record keep their order.
+                let subject = self.subject_of(command);
+                if subject.is_some_and(|id| held.contains(&id)) {
+                    still.push((index, command));
+                    continue;
+                }
+                match operate::operate(self, index, command) {
+                    Ok(result) => {
+                        if let Some(slot) = done.get_mut(index) {
+                            *slot = Some(result);
+                        }
+                    }
+                    Err(operate::Stop::Unresolved(refusal)) => {
+                        held.extend(subject);
+                        deferred.push((index, refusal));
+                        still.push((index, command));
+                    }
+                    Err(operate::Stop::Refused(refusal)) => {
+                        held.extend(subject);
+                        refusals.push((index, *refusal));
+                    }
+                    Err(operate::Stop::Store(error)) => return Err(error.into()),
+                }
+            }
+            if still.is_empty() {
+                break;
+            }
+            if last_chance(&still) || job.commands.len() == 1 {
+                refusals.extend(deferred);
+                break;
+            }
+            waiting = still;
+        }
+        refusals.sort_by_key(|(index, _)| *index);
+        let refusals = refusals
+            .into_iter()
+            .map(|(index, refusal)| {
+                if job.numbered {
+                    refusal.in_operation(index)
+                } else {
+                    refusal
+                }
+            })
+            .collect();
+        match Refusal::together(refusals) {
+            Some(refusal) => Err(refusal.into()),
+            None => Ok(done),
+        }
+    }
+
+    fn subject_of(&self, command: &Prepared) -> Option<RecordId> {
+        match &command.target {
+            Target::Id(id) | Target::Fresh(id) => Some(*id),
+            Target::Temporary(name) => self.job.temporary.get(name).copied(),
+            Target::Matching(..) => None,
+        }
+    }
+
+    /// Records a change of a record and stages it.
+    pub(crate) fn stage(
+        &mut self,
+        staged: StagedWrite,
+        command: Option<usize>,
+        on_uncovered: OnUncovered,
+    ) -> Result<u32, StoreError> {
+        let id = staged.id;
+        let version = self.tx.stage(staged.clone())?;
+        match self.touched.get_mut(&id) {
+            Some(touched) => {
+                touched.after = staged.after.clone();
+                touched.command = command.or(touched.command);
+                if command.is_some() {
+                    touched.on_uncovered = on_uncovered;
+                }
+                touched.staged = staged;
+                touched.version = version;
+            }
+            None => {
+                self.order.push(id);
+                self.touched.insert(
+                    id,
+                    Touched {
+                        id,
+                        domain: staged.domain,
+                        before: staged.before.clone(),
+                        after: staged.after.clone(),
+                        command,
+                        on_uncovered,
+                        staged,
+                        version,
+                    },
+                );
+            }
+        }
+        Ok(version)
+    }
+
+    /// Notes a fault of a check.
+    pub(crate) fn fault(&mut self, command: Option<usize>, code: Code, fault: Fault) {
+        self.faults.push((command, code, fault));
+    }
+
+    fn refusal_of_faults(&mut self) -> Option<Refusal> {
+        let numbered = self.job.numbered;
+        let faults = std::mem::take(&mut self.faults)
+            .into_iter()
+            .map(|(command, code, fault)| {
+                let fault = match command {
+                    Some(index) if numbered => fault.below(&format!("/operations/{index}/data")),
+                    _ => fault,
+                };
+                (code, fault)
+            })
+            .collect();
+        Refusal::of_faults(faults)
+    }
+
+    fn written(&mut self, items: Vec<Option<Done>>) -> TransactionWritten {
+        let mut findings: BTreeMap<Option<usize>, Vec<Fault>> = BTreeMap::new();
+        for (command, finding) in std::mem::take(&mut self.findings) {
+            findings.entry(command).or_default().push(finding);
+        }
+        let mut named: BTreeSet<RecordId> = BTreeSet::new();
+        let items: Vec<Written> = items
+            .into_iter()
+            .enumerate()
+            .filter_map(|(index, done)| {
+                let done = done?;
+                named.insert(done.id);
+                // A consequence of a later command may have changed the record again: one version all the same.
+                let version = self
+                    .touched
+                    .get(&done.id)
+                    .map_or(done.version, |touched| touched.version);
+                Some(Written {
+                    id: done.id,
+                    domain: done.domain,
+                    owner: self.job.context.owner.clone(),
+                    version,
+                    outcome: done.outcome,
+                    period: done.period,
+                    replayed: false,
+                    findings: findings.remove(&Some(index)).unwrap_or_default(),
+                })
+            })
+            .collect();
+        let also = self
+            .order
+            .iter()
+            .filter(|id| !named.contains(id))
+            .filter_map(|id| self.touched.get(id))
+            .map(|touched| Written {
+                id: touched.id,
+                domain: touched.domain,
+                owner: self.job.context.owner.clone(),
+                version: touched.version,
+                outcome: Outcome::Updated,
+                period: None,
+                replayed: false,
+                findings: Vec::new(),
+            })
+            .collect();
+        let changed = !self.touched.is_empty();
+        TransactionWritten {
+            transaction: changed.then_some(self.job.transaction),
+            recorded_at: changed.then(|| self.tx.now()),
+            items,
+            also,
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! From the references of a body to ids: temporary ids of the transaction, and identifiers by the directory.
+
+use grunddata_information_model::{ReferenceUse, Resolved, Target, Uniqueness, Validated};
+use grunddata_model::{Period, RecordId};
+use grunddata_store::{Claim, RecordImage, StoreError, Visibility};
+
+use super::apply::Run;
+use super::operate::Stop;
+use crate::{Code, Fault, Refusal};
+
+impl Run<'_, '_, '_> {
+    /// The body with every reference as an id. `period` is when the references are to hold.
+    pub(crate) fn resolve(&mut self, value: &Validated, period: Period) -> Result<Resolved, Stop> {
+        let mut faults: Vec<(Code, Fault)> = Vec::new();
+        let mut failed: Option<StoreError> = None;
+        let resolved = value.resolve(&mut |reference| match self.target_of(reference, period) {
+            Ok(Ok(id)) => Some(id),
+            Ok(Err(fault)) => {
+                faults.push(*fault);
+                None
+            }
+            Err(error) => {
+                failed = Some(error);
+                None
+            }
+        });
+        if let Some(error) = failed {
+            return Err(Stop::Store(error));
+        }
+        match (resolved, Refusal::of_faults(faults)) {
+            (Ok(resolved), _) => Ok(resolved),
+            (Err(_), Some(refusal)) => Err(Stop::Unresolved(refusal)),
+            (Err(unresolved), None) => Err(Stop::Unresolved(Refusal::invalid_data(
+                unresolved
+                    .iter()
+                    .map(|reference| not_found(reference).1)
+                    .collect(),
+            ))),
+        }
+    }
+
+    fn target_of(
+        &mut self,
+        reference: &ReferenceUse,
+        period: Period,
+    ) -> Result<Result<RecordId, Box<(Code, Fault)>>, StoreError> {
+        match &reference.target {
+            // Whether it exists is checked with the other demands on targets.
+            Target::Id(id) => Ok(Ok(*id)),
+            Target::Temporary(name) => Ok(match self.job.temporary.get(name) {
+                Some(id) => Ok(*id),
+                None => Err(Box::new((
+                    Code::UnknownTemporaryId,
+                    Fault::new(
+                        reference.pointer.clone(),
+                        Code::UnknownTemporaryId,
+                        format!(
+                            "No operation of this transaction has the tempId {name:?}: temporary ids hold within one transaction."
+                        ),
+                        format!(
+                            "Ingen operation i denna transaktion har tempId {name:?}: tillfälliga id gäller inom en transaktion."
+                        ),
+                    ),
+                ))),
+            }),
+            Target::Identifier { scheme, value } => {
+                let claims = self.tx.claims_anywhere(scheme, value)?;
+                let always = self
+                    .job
+                    .context
+                    .model
+                    .scheme(scheme.as_str())
+                    .is_some_and(|scheme| scheme.uniqueness() == Uniqueness::Always);
+                let candidates = self.candidates(claims, period, always)?;
+                Ok(match candidates.as_slice() {
+                    [only] => Ok(*only),
+                    [] => Err(Box::new(not_found(reference))),
+                    several => Err(Box::new((
+                        Code::ReferenceAmbiguous,
+                        Fault::new(
+                            reference.pointer.clone(),
+                            Code::ReferenceAmbiguous,
+                            format!(
+                                "The identifier names {} records: refer to one of them by its id.",
+                                several.len()
+                            ),
+                            format!(
+                                "Identiteten pekar ut {} poster: hänvisa till en av dem med dess id.",
+                                several.len()
+                            ),
+                        ),
+                    ))),
+                })
+            }
+        }
+    }
+
+    /// The records that the claims can mean: those that hold the identifier on the first day, else at some time in the
+    /// period, else (for schemes unique for ever) ever; the owner's own before others'.
+    fn candidates(
+        &mut self,
+        claims: Vec<Claim>,
+        period: Period,
+        always: bool,
+    ) -> Result<Vec<RecordId>, StoreError> {
+        let mut seen = Vec::with_capacity(claims.len());
+        for claim in claims {
+            let own = claim.owner == self.job.context.owner;
+            if own || self.sees(claim.record)? {
+                seen.push(claim);
+            }
+        }
+        let owner = &self.job.context.owner;
+        let pick = |holds: &dyn Fn(&Claim) -> bool| {
+            let mut own: Vec<RecordId> = Vec::new();
+            let mut others: Vec<RecordId> = Vec::new();
+            for claim in seen.iter().filter(|claim| holds(claim)) {
+                let list = if claim.owner == *owner {
+                    &mut own
+                } else {
+                    &mut others
+                };
+                if !list.contains(&claim.record) {
+                    list.push(claim.record);
+                }
+            }
+            if own.is_empty() { others } else { own }
+        };
+        let mut found = pick(&|claim| claim.period.contains(period.from()));
+        if found.is_empty() {
+            found = pick(&|claim| claim.period.overlaps(&period));
+        }
+        if found.is_empty() && always {
+            found = pick(&|_| true);
+        }
+        Ok(found)
+    }
+
+    /// Whether the writer may know of a record.
+    pub(crate) fn sees(&mut self, id: RecordId) -> Result<bool, StoreError> {
+        let image = self.tx.record(id)?;
+        Ok(image.is_some_and(|image| {
+            image.owner == self.job.context.owner || allows(&self.job.context.visibility, &image)
+        }))
+    }
+}
+
+/// Whether some rule shows the record: all classes of some state, and protection anywhere on the timeline hides it
+/// from those who may not see protected records.
+pub(crate) fn allows(visibility: &Visibility, image: &RecordImage) -> bool {
+    let protected = image
+        .timeline
+        .states()
+        .iter()
+        .any(|state| state.value.protection() > 0);
+    visibility.rules.iter().any(|rule| {
+        rule.owners.contains(&image.owner)
+            && (rule.protected || !protected)
+            && image
+                .timeline
+                .states()
+                .iter()
+                .any(|state| state.value.classes() & !rule.classes == 0)
+    })
+}
+
+fn not_found(reference: &ReferenceUse) -> (Code, Fault) {
+    let what = match &reference.target {
+        Target::Identifier { scheme, .. } => format!("no record has this {scheme} then"),
+        Target::Id(id) => format!("there is no record {id}"),
+        Target::Temporary(name) => format!("there is no {name}"),
+    };
+    (
+        Code::ReferenceNotFound,
+        Fault::new(
+            reference.pointer.clone(),
+            Code::ReferenceNotFound,
+            format!(
+                "The reference leads nowhere: {what}. Create the target first, or in the same transaction."
+            ),
+            "Hänvisningen leder ingenstans. Skapa målet först, eller i samma transaktion."
+                .to_owned(),
+        ),
+    )
+}

@@ -1,0 +1,122 @@
+//! Undoing a transaction: every record that it changed goes back to the version before, as one new transaction. What has
+//! been built upon since is a conflict, and all conflicts are listed.
+
+use grunddata_model::{OwnerKey, RecordId, TransactionId};
+use grunddata_store::Visibility;
+use serde_json::{Value, json};
+
+use super::outcome::TransactionWritten;
+use super::request::{Command, Idempotency, IfMatch, Note, Operation, Retract, Revert, Subject};
+use crate::registry::refuse_store;
+use crate::{Action, Code, Context, Refusal, Registry, fact};
+
+impl Registry {
+    /// Undoes a transaction of an owner.
+    ///
+    /// # Errors
+    /// [`Code::UnknownTransaction`]; [`Code::RevertConflict`] with the records that have changed since.
+    pub async fn reverse(
+        &self,
+        context: &Context,
+        owner: Option<OwnerKey>,
+        transaction: TransactionId,
+        note: Note,
+        idempotency: Option<Idempotency>,
+    ) -> Result<TransactionWritten, Refusal> {
+        let owner = match owner.or_else(|| context.actor.only_owner().cloned()) {
+            Some(owner) => owner,
+            None => {
+                return Err(Refusal::new(
+                    Code::OwnerRequired,
+                    "You write for several owners: say in owner whose transaction this is.",
+                ));
+            }
+        };
+        if !context.actor.may(Action::Write, &owner) {
+            return Err(Refusal::forbidden_owner(&owner, "write"));
+        }
+        let commands = self.reversal(&owner, transaction, &note)?;
+        // The versions that were seen must still be the latest inside the combiner: If-Match says so.
+        let job = self.job(context, Some(owner), commands, idempotency, true)?;
+        self.submit(job).await
+    }
+
+    fn reversal(
+        &self,
+        owner: &OwnerKey,
+        transaction: TransactionId,
+        note: &Note,
+    ) -> Result<Vec<Command>, Refusal> {
+        let (changes, present) = self
+            .inner
+            .store
+            .read(|reader| {
+                let everything = Visibility::everything();
+                let changes = reader.transaction(owner, transaction, &everything)?;
+                let mut present: Vec<(RecordId, u32)> = Vec::with_capacity(changes.len());
+                for change in &changes {
+                    let latest = reader.history(
+                        change.record,
+                        &grunddata_store::Known::latest(),
+                        &everything,
+                        None,
+                        1,
+                    )?;
+                    present.extend(latest.first().map(|latest| (change.record, latest.version)));
+                }
+                Ok((changes, present))
+            })
+            .map_err(refuse_store)?;
+        if changes.is_empty() {
+            return Err(Refusal::new(
+                Code::UnknownTransaction,
+                format!("{owner} has no transaction {transaction}."),
+            ));
+        }
+        let mut conflicts: Vec<Value> = Vec::new();
+        let mut commands = Vec::with_capacity(changes.len());
+        for change in &changes {
+            let version = present
+                .iter()
+                .find(|(id, _)| *id == change.record)
+                .map_or(change.version, |(_, version)| *version);
+            if version != change.version {
+                conflicts.push(json!({
+                    "id": change.record.to_string(),
+                    "domain": change.domain.as_str(),
+                    "changed": change.version,
+                    fact::VERSION: version,
+                }));
+            }
+            let subject = Subject::Id(change.record);
+            let operation = match change.version.checked_sub(1) {
+                None | Some(0) => Operation::Retract(Retract {
+                    subject,
+                    valid_from: None,
+                    valid_to: None,
+                }),
+                Some(before) => Operation::Revert(Revert {
+                    subject,
+                    version: before,
+                }),
+            };
+            commands.push(
+                Command::new(change.domain, operation)
+                    .if_match(IfMatch::Version(version))
+                    .note(note.clone()),
+            );
+        }
+        if !conflicts.is_empty() {
+            return Err(Refusal::new(
+                Code::RevertConflict,
+                format!(
+                    "{} of the {} records have changed since: undo those changes first, or revert the records one by one.",
+                    conflicts.len(),
+                    changes.len()
+                ),
+            )
+            .fact("conflicts", conflicts));
+        }
+        Ok(commands)
+    }
+}

@@ -1,0 +1,88 @@
+//! Owners and tokens.
+
+use grunddata_registry::{Action, Code, Grant, NewOwner, NewToken, OwnerScope, ValidationDraft};
+use grunddata_testing::on_both;
+use serde_json::json;
+
+use crate::stack::*;
+
+fn token(key: &str, action: Action) -> NewToken {
+    NewToken {
+        name: format!("token for {key}"),
+        grants: vec![Grant {
+            scope: OwnerScope::Owner(owner(key)),
+            action,
+        }],
+        feeds_copies: false,
+        expires_at: None,
+    }
+}
+
+on_both! {
+    using stack;
+
+    fn a_token_lets_its_holder_in_until_it_ends(stack: Stack) {
+        let minted = stack.registry.mint_token(&stack.system(), token("a", Action::Write)).unwrap();
+        let actor = stack.registry.authenticate(&minted.secret).unwrap().unwrap();
+        assert_eq!((actor.name.as_str(), actor.client.as_str()), ("token for a", minted.token.id.as_str()));
+        assert!(actor.may(Action::Write, &owner("a")) && !actor.may(Action::Read, &owner("b")));
+        assert!(!format!("{minted:?}").contains(&minted.secret));
+        assert_eq!(stack.registry.authenticate("gd_nonsense").unwrap(), None);
+        assert_eq!(stack.registry.authenticate("").unwrap(), None);
+        stack.registry.revoke_token(&stack.system(), &minted.token.id).unwrap();
+        assert_eq!(stack.registry.authenticate(&minted.secret).unwrap(), None);
+        let mut expiring = token("a", Action::Read);
+        expiring.expires_at = Some(grunddata_model::Instant::from_micros(stack.now().micros() + 60_000_000));
+        let minted = stack.registry.mint_token(&stack.system(), expiring).unwrap();
+        assert!(stack.registry.authenticate(&minted.secret).unwrap().is_some());
+        stack.pass(60);
+        assert_eq!(stack.registry.authenticate(&minted.secret).unwrap(), None);
+    }
+
+    fn nobody_gives_more_than_they_have(stack: Stack) {
+        let admin = stack.as_actor("a", Action::Admin);
+        assert!(stack.registry.mint_token(&admin, token("a", Action::Admin)).is_ok());
+        assert_eq!(stack.registry.mint_token(&admin, token("b", Action::Read)).unwrap_err().code, Code::Forbidden);
+        assert_eq!(stack.registry.mint_token(&stack.as_actor("a", Action::Write), token("a", Action::Read)).unwrap_err().code, Code::Forbidden);
+        let feeding = NewToken { feeds_copies: true, ..token("a", Action::Write) };
+        assert_eq!(stack.registry.mint_token(&admin, feeding).unwrap_err().code, Code::Forbidden);
+        let foreign = stack.registry.mint_token(&stack.system(), token("b", Action::Read)).unwrap();
+        assert_eq!(stack.registry.tokens(&admin).unwrap().len(), 1);
+        assert_eq!(stack.registry.revoke_token(&admin, &foreign.token.id).unwrap_err().code, Code::NotFound);
+        assert_eq!(stack.registry.tokens(&stack.anonymous()).unwrap_err().code, Code::Forbidden);
+        let empty = NewToken { grants: Vec::new(), ..token("a", Action::Read) };
+        assert_eq!(stack.registry.mint_token(&stack.system(), empty).unwrap_err().code, Code::InvalidParameter);
+    }
+
+    fn owners_are_added_by_the_administrator_of_all(stack: Stack) {
+        let new = NewOwner { key: owner("c"), name: "Owner c".to_owned(), organisation: None, open_data: false };
+        assert_eq!(stack.registry.put_owner(&stack.as_actor("a", Action::Admin), new.clone()).unwrap_err().code, Code::Forbidden);
+        stack.registry.put_owner(&stack.system(), new).unwrap();
+        let keys = |context: &grunddata_registry::Context| -> Vec<String> { stack.registry.owners(context).unwrap().iter().map(|owner| owner.key.to_string()).collect() };
+        assert_eq!(keys(&stack.system()), ["a", "b", "c"]);
+        assert_eq!(keys(&stack.anonymous()), ["a"]);
+        assert!(stack.registry.has_open_data().unwrap());
+        // Closing an owner holds at once.
+        let closed = NewOwner { key: owner("a"), name: "Owner a".to_owned(), organisation: None, open_data: false };
+        stack.registry.put_owner(&stack.as_actor("a", Action::Admin), closed).unwrap();
+        assert!(!stack.registry.has_open_data().unwrap());
+    }
+
+    fn validation_stores_nothing_and_finds_the_same_errors(stack: Stack) {
+        let unit = stack.id(create(grunddata_model::Domain::Organisation, organisation("A", "unit"), "2026-01-01"));
+        let draft = |data, valid_from: &str| ValidationDraft { domain: grunddata_model::Domain::Organisation, content: content(data), valid_from: from(valid_from) };
+        let context = stack.system();
+        let found = stack.registry.validate(&context, vec![
+            draft(organisation("B", "unit"), "2026-01-01"),
+            draft(organisation("B", "nonsense"), "2026-01-01"),
+            draft(organisation("B", "county-council"), "2026-01-01"),
+            draft(json!({"name": {"sv": "B"}, "kind": "unit", "parent": {"id": "01990c3e-0000-7000-8000-0000000000ff"}}), "2026-01-01"),
+            draft(super::stack::unit("B", unit), "2026-01-01"),
+        ]).unwrap();
+        let codes: Vec<Vec<&str>> = found.iter().map(|faults| faults.iter().map(|fault| &*fault.code).collect()).collect();
+        assert_eq!(codes, [vec![], vec!["unknown-code"], vec!["code-not-valid-at-date"], vec!["reference-not-found"], vec![]]);
+        let counts = stack.registry.counts(&context, &grunddata_registry::At::now(&context)).unwrap();
+        assert_eq!(counts.values().sum::<u64>(), 1);
+        assert_eq!(stack.registry.validate(&context, Vec::new()).unwrap_err().code, Code::TooManyItems);
+    }
+}

@@ -1,0 +1,21 @@
+//! The use cases through the whole stack below them, on both databases.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod access;
+mod coordinates;
+mod histories;
+mod identifiers;
+mod operations;
+mod preconditions;
+mod references;
+mod searching;
+mod stack;
+mod transactions;
+mod traversal;

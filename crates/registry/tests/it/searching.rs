@@ -1,0 +1,160 @@
+//! Search: conditions, text, order, pages, counts, and what is refused.
+
+use grunddata_model::Domain::{Organisation, Person};
+use grunddata_registry::{Action, Code, Context, Place, SearchPage};
+use grunddata_testing::on_both;
+use serde_json::{Value, json};
+
+use crate::stack::*;
+
+fn search_as(
+    stack: &Stack,
+    context: &Context,
+    domain: grunddata_model::Domain,
+    parameters: &[(&str, &str)],
+) -> Result<SearchPage, Code> {
+    let query = stack
+        .registry
+        .query(context, domain, parameters.iter().copied(), Place::Address)
+        .map_err(|refusal| refusal.code)?;
+    stack
+        .registry
+        .search(context, &query)
+        .map_err(|refusal| refusal.code)
+}
+
+fn names(page: &SearchPage) -> Vec<&str> {
+    page.items
+        .iter()
+        .map(|record| record.display.as_deref().unwrap_or("-"))
+        .collect()
+}
+
+fn found(stack: &Stack, parameters: &[(&str, &str)]) -> Vec<String> {
+    let page = search_as(stack, &stack.system(), Organisation, parameters).unwrap();
+    let mut names: Vec<String> = names(&page).into_iter().map(str::to_owned).collect();
+    if !parameters.iter().any(|(name, _)| *name == "sort") {
+        names.sort();
+    }
+    names
+}
+
+on_both! {
+    using stack;
+
+    fn conditions_prefixes_text_and_identifiers(stack: Stack) {
+        for (name, kind, number) in [("Umeå kommun", "municipality", "1"), ("Umeå skolor", "unit", "2"), ("Ängelholms kommun", "municipality", "3")] {
+            stack.id(create(Organisation, json!({"name": {"sv": name}, "kind": kind, "identifiers": [{"scheme": "source:hr", "value": number}]}), "2026-01-01"));
+        }
+        assert_eq!(found(&stack, &[]).len(), 3);
+        assert_eq!(found(&stack, &[("kind", "unit")]), ["Umeå skolor"]);
+        assert_eq!(found(&stack, &[("kind", "unit,municipality")]).len(), 3);
+        assert_eq!(found(&stack, &[("name", "umea*")]).len(), 0, "å is a letter of its own");
+        assert_eq!(found(&stack, &[("name", "UMEÅ*")]), ["Umeå kommun", "Umeå skolor"]);
+        assert_eq!(found(&stack, &[("name", "umeå kommun")]), ["Umeå kommun"]);
+        assert_eq!(found(&stack, &[("name", "umeå*"), ("kind", "unit")]), ["Umeå skolor"]);
+        assert_eq!(found(&stack, &[("q", "kommun")]), ["Umeå kommun", "Ängelholms kommun"]);
+        assert_eq!(found(&stack, &[("q", "stockholm")]).len(), 0);
+        assert_eq!(found(&stack, &[("q", "Änglholms")]), ["Ängelholms kommun"], "a typing error");
+        assert_eq!(found(&stack, &[("identifier", "source:hr:2")]), ["Umeå skolor"]);
+    }
+
+    fn orders_and_pages_by_number_and_by_cursor(stack: Stack) {
+        for name in ["Ceder", "Alm", "Björk", "Ek", "Dagg"] {
+            stack.id(create(Organisation, organisation(name, "unit"), "2026-01-01"));
+        }
+        let context = stack.system();
+        assert_eq!(found(&stack, &[("sort", "name")]), ["Alm", "Björk", "Ceder", "Dagg", "Ek"]);
+        assert_eq!(found(&stack, &[("sort", "-name"), ("limit", "2")]), ["Ek", "Dagg"]);
+        assert_eq!(found(&stack, &[("sort", "name"), ("limit", "2"), ("page", "3")]), ["Ek"]);
+        let mut seen = Vec::new();
+        let mut after: Option<String> = None;
+        loop {
+            let mut parameters = vec![("sort", "name"), ("limit", "2"), ("count", "exact")];
+            if let Some(after) = &after {
+                parameters.push(("after", after));
+            }
+            let page = search_as(&stack, &context, Organisation, &parameters).unwrap();
+            assert_eq!(page.total.unwrap().records, 5);
+            seen.extend(names(&page).into_iter().map(str::to_owned));
+            after = page.after.clone();
+            if after.is_none() {
+                break;
+            }
+        }
+        assert_eq!(seen, ["Alm", "Björk", "Ceder", "Dagg", "Ek"]);
+        let page = search_as(&stack, &context, Organisation, &[("sort", "name"), ("limit", "2")]).unwrap();
+        let cursor = page.after.unwrap();
+        assert_eq!(search_as(&stack, &context, Organisation, &[("sort", "-name"), ("limit", "2"), ("after", &cursor)]), Err(Code::InvalidCursor));
+        assert_eq!(search_as(&stack, &context, Organisation, &[("after", "xyz")]), Err(Code::InvalidCursor));
+    }
+
+    fn what_cannot_be_answered_is_refused(stack: Stack) {
+        let context = stack.system();
+        for (parameters, code) in [
+            (&[("nmae", "A")][..], Code::UnknownParameter),
+            (&[("filter", "kind='unit'")], Code::UnsupportedParameter),
+            (&[("include", "parent")], Code::UnsupportedParameter),
+            (&[("parent.name", "A")], Code::UnsupportedParameter),
+            (&[("limit", "0")], Code::LimitOutOfRange),
+            (&[("limit", "1001")], Code::LimitOutOfRange),
+            (&[("limit", "many")], Code::InvalidParameter),
+            (&[("page", "0")], Code::InvalidParameter),
+            (&[("page", "501")], Code::PageTooDeep),
+            (&[("page", "2"), ("after", "x")], Code::InvalidParameter),
+            (&[("count", "some")], Code::InvalidParameter),
+            (&[("sort", "purpose")], Code::UnknownProperty),
+            (&[("fields", "nmae")], Code::UnknownProperty),
+            (&[("name", "*")], Code::InvalidParameter),
+            (&[("name", "")], Code::InvalidParameter),
+            (&[("q", "  ")], Code::InvalidParameter),
+            (&[("validAt", "")], Code::InvalidParameter),
+            (&[("validAt", "2026-02-30")], Code::InvalidDate),
+            (&[("identifier", "17")], Code::InvalidParameter),
+            (&[("identifier", "nonsense:17")], Code::UnknownIdentifierScheme),
+            (&[("controller", "17")], Code::InvalidParameter),
+            (&[("owner", "A B")], Code::InvalidParameter),
+            (&[("purpose", "A")], Code::InvalidParameter),
+        ] {
+            assert_eq!(search_as(&stack, &context, Organisation, parameters), Err(code), "{parameters:?}");
+        }
+        let refusal = stack.registry.query(&context, Organisation, [("nmae", "A")], Place::Address).unwrap_err();
+        assert_eq!(refusal.facts["nearest"], "name");
+        assert_eq!(search_as(&stack, &context, Person, &[("identifier", "se-personal-identity-number:198112189876")]), Err(Code::PersonalIdentifierInAddress));
+    }
+
+    fn fields_owners_controllers_and_days(stack: Stack) {
+        let committee = stack.id(create(Organisation, organisation("Nämnden", "committee"), "2020-01-01"));
+        stack.id(created(create(Organisation, json!({"name": {"sv": "A"}, "kind": "unit", "costCentre": "1"}), "2026-01-01"), |create| {
+            create.envelope.controller = Some(committee);
+            create.valid_to = to("2026-06-01");
+        }));
+        stack.id(created(create(Organisation, organisation("B", "unit"), "2026-01-01"), |create| create.envelope.owner = Some(owner("b"))));
+        assert_eq!(found(&stack, &[("kind", "unit")]), ["A", "B"]);
+        assert_eq!(found(&stack, &[("kind", "unit"), ("validAt", "2026-06-01")]), ["B"]);
+        assert_eq!(found(&stack, &[("owner", "b")]), ["B"]);
+        assert_eq!(found(&stack, &[("owner", "a,b"), ("kind", "unit")]), ["A", "B"]);
+        assert_eq!(found(&stack, &[("controller", &committee.to_string())]), ["A"]);
+        let page = search_as(&stack, &stack.system(), Organisation, &[("kind", "unit"), ("owner", "a"), ("fields", "costCentre")]).unwrap();
+        assert_eq!(serde_json::from_str::<Value>(&page.items[0].data).unwrap(), json!({"costCentre": "1"}));
+    }
+
+    fn a_list_shows_what_a_get_would_show(stack: Stack) {
+        stack.id(create(Organisation, organisation("Öppen", "unit"), "2026-01-01"));
+        stack.id(created(create(Organisation, organisation("Sluten", "unit"), "2026-01-01"), |create| create.envelope.owner = Some(owner("b"))));
+        let ronja = stack.id(create(Person, person("Ronja Ask"), "2026-01-01"));
+        let mut data = person("Ronja Skyddad");
+        data["protection"] = json!({"level": "confidentiality-marking"});
+        stack.id(create(Person, data, "2026-01-01"));
+        let of = |context: &Context, domain| names(&search_as(&stack, context, domain, &[("count", "exact")]).unwrap()).len();
+        let anonymous = stack.anonymous();
+        assert_eq!((of(&anonymous, Organisation), of(&anonymous, Person)), (1, 0));
+        let reader = stack.as_actor("a", Action::Read);
+        assert_eq!((of(&reader, Organisation), of(&reader, Person)), (1, 1));
+        assert!(stack.get_as(&reader, ronja, &grunddata_registry::At::now(&reader)).is_ok());
+        let other = stack.as_actor("b", Action::Read);
+        assert_eq!((of(&other, Organisation), of(&other, Person)), (2, 0));
+        let admin = stack.as_actor("a", Action::Admin);
+        assert_eq!(of(&admin, Person), 2);
+    }
+}
