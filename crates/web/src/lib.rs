@@ -1,1 +1,8 @@
-//! grunddata web.
+//! Pages for people, rendered on the server: Swedish first, English on request.
+//!
+//! Architecture invariant: a page is a function of the values that it is given. This crate asks no registry and no
+//! store, and loads nothing from another host.
+
+mod landing;
+
+pub use landing::{Count, Landing, Language, RecordLink};
