@@ -1,0 +1,141 @@
+//! What all workers share.
+
+use std::sync::{Arc, OnceLock};
+
+use actix_web::http::Method;
+use actix_web::http::header;
+use actix_web::web::{self, Bytes, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse, Route};
+use grunddata_registry::Registry;
+
+use crate::access::Vault;
+use crate::config::Config;
+use crate::links::API_ROOT;
+use crate::metrics::Metrics;
+use crate::operations::{Operation, table};
+use crate::pool::ReadPool;
+use crate::problem::Problem;
+use crate::rate::Rate;
+use crate::reply::{Reply, finish};
+use crate::trace_context::Trace;
+use crate::{body, openapi};
+
+/// The collections as the router knows them: other names are no address.
+const COLLECTION: &str = "{collection:persons|roles|organisations|geographies|services}";
+
+/// What all workers share.
+#[derive(Debug)]
+pub(crate) struct App {
+    pub(crate) config: Config,
+    pub(crate) vault: Vault,
+    pub(crate) operations: Vec<Operation>,
+    pub(crate) metrics: Metrics,
+    pub(crate) pool: ReadPool,
+    pub(crate) rate: Option<Rate>,
+    openapi: OnceLock<Result<String, String>>,
+}
+
+impl App {
+    pub(crate) fn new(config: Config, registry: Registry) -> std::io::Result<Self> {
+        let operations = table();
+        let metrics = Metrics::new(operations.iter().map(|operation| operation.id));
+        let pool = ReadPool::start(config.heavy_readers, config.limits.heavy_queue)?;
+        let vault = Vault::new(registry);
+        let rate = config.limits.rate.map(Rate::new);
+        Ok(Self { config, vault, operations, metrics, pool, rate, openapi: OnceLock::new() })
+    }
+
+    /// The OpenAPI document with `api` as its server. Generated when it is first asked for.
+    pub(crate) fn openapi(&self, origin: &str) -> Result<Bytes, Problem> {
+        let text = self.openapi.get_or_init(|| {
+            openapi::document(&self.operations, self.vault.model(), &self.config.operator, &self.config.limits)
+                .map(|document| document.to_string())
+                .map_err(|error| error.to_string())
+        });
+        match text {
+            Ok(text) => Ok(Bytes::from(text.replace(openapi::BASE_PLACEHOLDER, origin))),
+            Err(cause) => Err(Problem::internal(cause.clone())),
+        }
+    }
+
+    /// Registers every operation of the table, and what is said where none is.
+    pub(crate) fn routes(app: &Arc<Self>, services: &mut ServiceConfig) {
+        let mut paths: Vec<String> = Vec::new();
+        for operation in &app.operations {
+            let path = operation.full_path();
+            if !paths.contains(&path) {
+                paths.push(path);
+            }
+        }
+        // A literal segment goes before a parameter in the same place: `/{collection}/search` is no id.
+        // Everything else keeps the order of the table, in which the read that is asked most stands first.
+        paths.sort_by_key(|path| !path.ends_with("/{collection}/search"));
+        for path in paths {
+            let here = || app.operations.iter().enumerate().filter(|(_, operation)| operation.full_path() == path);
+            let pattern = path.replace("{collection}", COLLECTION);
+            let mut resource = if path == API_ROOT {
+                // In the documentation the root is `/` below the server's address.
+                web::resource(vec![pattern, format!("{API_ROOT}/")])
+            } else {
+                web::resource(pattern)
+            };
+            let mut allowed = vec![Method::OPTIONS];
+            for (index, operation) in here() {
+                allowed.push(operation.method.clone());
+                resource = resource.route(operation.binding.route(app, index).method(operation.method.clone()));
+                if operation.method == Method::GET {
+                    allowed.push(Method::HEAD);
+                    resource = resource.route(operation.binding.route(app, index).method(Method::HEAD));
+                }
+            }
+            allowed.sort_by_key(Method::to_string);
+            let allow = allowed.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
+            let patches = here().any(|(_, operation)| operation.method == Method::PATCH);
+            resource = resource
+                .route(options(app, &allow, patches))
+                .default_service(refuse(app, move |request| not_allowed(request, &allow)));
+            services.service(resource);
+        }
+        services.default_service(refuse(app, |request| {
+            let path: String = request.path().chars().take(200).collect();
+            Problem::new("unknown-address", format!("There is nothing at {path}. See the documentation at /api/v1/docs."))
+        }));
+    }
+}
+
+fn not_allowed(request: &HttpRequest, allow: &str) -> Problem {
+    Problem::new("method-not-allowed", format!("{} is not possible here. Use one of {allow}.", request.method()))
+        .fact("allowed", allow.split(", ").collect::<Vec<_>>())
+        .header(header::ALLOW, allow)
+}
+
+/// OPTIONS: what can be done here.
+fn options(app: &Arc<App>, allow: &str, patches: bool) -> Route {
+    let (app, allow) = (Arc::clone(app), allow.to_owned());
+    web::route().method(Method::OPTIONS).to(move |request: HttpRequest| {
+        let app = Arc::clone(&app);
+        let mut response = HttpResponse::NoContent();
+        response.insert_header((header::ALLOW, allow.as_str()));
+        if patches {
+            response.insert_header(("Accept-Patch", format!("{}, {}", body::MERGE_PATCH, body::JSON_PATCH)));
+        }
+        async move { answer(&app, &request, Ok(response.finish())).await }
+    })
+}
+
+/// A route that always refuses.
+fn refuse(app: &Arc<App>, why: impl Fn(&HttpRequest) -> Problem + Clone + 'static) -> Route {
+    let app = Arc::clone(app);
+    web::route().to(move |request: HttpRequest| {
+        let (app, why) = (Arc::clone(&app), why.clone());
+        async move {
+            let problem = why(&request);
+            answer(&app, &request, Err(problem)).await
+        }
+    })
+}
+
+async fn answer(app: &App, request: &HttpRequest, reply: Reply) -> HttpResponse {
+    let trace = Trace::of(request.headers());
+    finish(app, request, trace, reply).await
+}

@@ -1,0 +1,19 @@
+//! The handlers: thin. Each turns a request into one use case and its answer into JSON.
+
+pub(crate) mod about;
+pub(crate) mod amendments;
+pub(crate) mod docs;
+pub(crate) mod graph;
+pub(crate) mod history;
+pub(crate) mod identifiers;
+pub(crate) mod landing;
+pub(crate) mod model;
+pub(crate) mod owners;
+pub(crate) mod records;
+pub(crate) mod search;
+pub(crate) mod tokens;
+pub(crate) mod transactions;
+pub(crate) mod validations;
+
+mod page;
+mod writing;

@@ -1,0 +1,150 @@
+//! The information model and its code lists: public, and the same for everybody.
+
+use actix_web::HttpResponse;
+use actix_web::http::header;
+use grunddata_information_model::{CodeList, Package, Text};
+use serde_json::{Value, json};
+
+use crate::call::Call;
+use crate::etag;
+use crate::links::Link;
+use crate::problem::Problem;
+use crate::reply::Reply;
+
+/// A published package never changes, but a new one may come with the next release of the program.
+fn kept(call: &Call, body: &Value) -> HttpResponse {
+    let body = body.to_string();
+    let tag = etag::tag(1, body.as_bytes());
+    let mut response = if etag::matches_none(call.http.headers(), &tag) { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    response
+        .insert_header((header::ETAG, tag.clone()))
+        .insert_header((header::CACHE_CONTROL, "public, max-age=300"))
+        .insert_header((header::CONTENT_TYPE, "application/json"));
+    if etag::matches_none(call.http.headers(), &tag) { response.finish() } else { response.body(body) }
+}
+
+fn text(text: &Text) -> Value {
+    json!({"sv": text.sv, "en": text.en})
+}
+
+fn summary(api: &str, package: &Package) -> Value {
+    let manifest = package.manifest();
+    json!({
+        "name": manifest.name,
+        "version": manifest.version.to_string(),
+        "title": text(&manifest.title),
+        "description": text(&manifest.description),
+        "status": manifest.status,
+        "released": manifest.released,
+        "digest": package.digest(),
+        "_links": [Link::get("item", format!("{api}/models/{}/{}", manifest.name, manifest.version))],
+    })
+}
+
+/// `GET /models`
+pub(crate) async fn models(call: Call) -> Reply {
+    call.no_query()?;
+    let api = call.base().api();
+    let items: Vec<Value> = call.app.vault.model().packages().map(|package| summary(&api, package)).collect();
+    let current = call.app.vault.model().current().to_string();
+    Ok(kept(&call, &json!({"current": current, "items": items, "_links": [Link::get("self", format!("{api}/models"))]})))
+}
+
+/// `GET /models/{name}/{version}`
+pub(crate) async fn model(call: Call) -> Reply {
+    call.no_query()?;
+    let api = call.base().api();
+    let (name, version) = (call.path("name"), call.path("version"));
+    let package = call
+        .app
+        .vault
+        .model()
+        .packages()
+        .find(|package| package.name() == name && package.version().to_string() == version)
+        .ok_or_else(|| Problem::new("not-found", "There is no such package. GET /models lists them."))?;
+    let mut body = summary(&api, package);
+    body["schemas"] = json!(package.schemas());
+    body["codelists"] = package
+        .manifest()
+        .codelists
+        .iter()
+        .map(|list| json!({"name": list.name, "title": text(&list.title), "_links": [Link::get("item", format!("{api}/codelists/{}", list.name))]}))
+        .collect();
+    body["_links"] = json!([
+        Link::get("self", format!("{api}/models/{name}/{version}")),
+        Link::get("collection", format!("{api}/models")),
+    ]);
+    Ok(kept(&call, &body))
+}
+
+/// `GET /codelists`
+pub(crate) async fn code_lists(call: Call) -> Reply {
+    call.no_query()?;
+    let api = call.base().api();
+    let items: Vec<Value> = call
+        .app
+        .vault
+        .model()
+        .code_lists()
+        .map(|list| {
+            let info = list.info();
+            json!({
+                "name": info.name,
+                "title": text(&info.title),
+                "description": text(&info.description),
+                "status": info.status,
+                "codes": list.codes().len(),
+                "_links": [Link::get("item", format!("{api}/codelists/{}", info.name))],
+            })
+        })
+        .collect();
+    Ok(kept(&call, &json!({"items": items, "_links": [Link::get("self", format!("{api}/codelists"))]})))
+}
+
+/// `GET /codelists/{list}`
+pub(crate) async fn code_list(call: Call) -> Reply {
+    call.no_query()?;
+    let api = call.base().api();
+    let name = call.path("list");
+    let model = call.app.vault.model();
+    let list = model.code_list(name).ok_or_else(|| {
+        let known = model.code_lists().map(|list| &**list.name()).collect::<Vec<_>>();
+        let problem = Problem::new("not-found", "There is no such code list. GET /codelists lists them.");
+        match grunddata_registry::nearest(name, known) {
+            Some(near) => problem.fact("nearest", near),
+            None => problem,
+        }
+    })?;
+    let info = list.info();
+    Ok(kept(
+        &call,
+        &json!({
+            "name": info.name,
+            "title": text(&info.title),
+            "description": text(&info.description),
+            "status": info.status,
+            "term": info.term,
+            "codes": codes(list),
+            "_links": [Link::get("self", format!("{api}/codelists/{name}")), Link::get("collection", format!("{api}/codelists"))],
+        }),
+    ))
+}
+
+fn codes(list: &CodeList) -> Vec<Value> {
+    list.codes()
+        .iter()
+        .map(|code| {
+            json!({
+                "code": &*code.code,
+                "label": text(&code.label),
+                "definition": text(&code.definition),
+                "validFrom": code.valid_from,
+                "validTo": code.valid_to,
+                "broader": code.broader.as_deref(),
+                "successors": code.successors.iter().map(|code| &**code).collect::<Vec<_>>(),
+                "status": if code.retired { "retired" } else { "active" },
+                "exactMatches": code.exact_match,
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,138 @@
+//! Tokens: issued, listed without their secrets, revoked.
+
+use actix_web::HttpResponse;
+use actix_web::http::{StatusCode, header};
+use grunddata_model::{Instant, OwnerKey};
+use grunddata_registry::{Action, Grant, NewToken, OwnerScope, Token};
+use serde_json::{Value, json};
+
+use super::page;
+use crate::access::{Admin, Authorised};
+use crate::call::Call;
+use crate::fields::{self, Fields};
+use crate::reply::{self, Reply, refused};
+
+/// `GET /tokens`
+pub(crate) async fn list(caller: Authorised<Admin>, call: Call) -> Reply {
+    call.no_query()?;
+    let items: Vec<Value> = caller.registry().tokens(caller.context()).map_err(refused)?.iter().map(shown).collect();
+    Ok(never_kept(reply::value(StatusCode::OK, &json!({"items": items, "_links": [page::this(&call)]}))))
+}
+
+/// `POST /tokens`
+pub(crate) async fn create(caller: Authorised<Admin>, mut call: Call) -> Reply {
+    call.no_query()?;
+    let (body, _) = call.json().await?;
+    let mut fields = Fields::new(body, "", &["name", "grants", "expiresAt", "feedsCopies"])?;
+    let name = fields.text("name").unwrap_or_default();
+    if name.is_empty() {
+        fields.reject("name", "required-property", "name is required: changes are signed with it.".to_owned(), "name krävs: ändringar undertecknas med det.".to_owned());
+    }
+    let feeds_copies = fields.flag("feedsCopies");
+    let expires_at = match fields.take("expiresAt") {
+        None | Some(Value::Null) => None,
+        Some(value) => match serde_json::from_value::<Instant>(value) {
+            Ok(instant) => Some(instant),
+            Err(error) => {
+                fields.reject("expiresAt", "invalid-date", format!("expiresAt: {error}"), "expiresAt är en tidpunkt enligt RFC 3339.".to_owned());
+                None
+            }
+        },
+    };
+    let list = fields.list("grants").unwrap_or_default();
+    if list.is_empty() {
+        fields.reject("grants", "required-property", "Give at least one grant: {\"owner\": \"se-2480\", \"action\": \"write\"}.".to_owned(), "Ange minst en behörighet.".to_owned());
+    }
+    let mut faults = fields.faults().err().unwrap_or_default();
+    let mut grants = Vec::with_capacity(list.len());
+    for (at, item) in list.into_iter().enumerate() {
+        match grant(item, at) {
+            Ok(grant) => grants.push(grant),
+            Err(found) => faults.extend(found),
+        }
+    }
+    if !faults.is_empty() {
+        return Err(fields::problem(faults));
+    }
+    let minted = caller
+        .registry()
+        .mint_token(caller.context(), NewToken { name, grants, feeds_copies, expires_at })
+        .map_err(refused)?;
+    let mut body = shown(&minted.token);
+    body["token"] = minted.secret.into();
+    let mut response = never_kept(reply::value(StatusCode::CREATED, &body));
+    if let Ok(address) = header::HeaderValue::from_str(&format!("{}/tokens/{}", call.base().api(), minted.token.id)) {
+        response.headers_mut().insert(header::LOCATION, address);
+    }
+    Ok(response)
+}
+
+fn grant(item: Value, at: usize) -> Result<Grant, Vec<Value>> {
+    let mut fields = Fields::new(item, &format!("/grants/{at}"), &["owner", "action"]).map_err(|problem| problem.errors)?;
+    let scope = match fields.text("owner").as_deref() {
+        Some("*") => Some(OwnerScope::All),
+        Some(key) => match OwnerKey::new(key) {
+            Ok(key) => Some(OwnerScope::Owner(key)),
+            Err(error) => {
+                fields.reject("owner", "invalid-format", format!("owner: {error}"), "owner är en nyckel, eller * för alla.".to_owned());
+                None
+            }
+        },
+        None => {
+            fields.reject("owner", "required-property", "owner is required: a key, or * for all.".to_owned(), "owner krävs: en nyckel, eller * för alla.".to_owned());
+            None
+        }
+    };
+    let action = match fields.text("action").as_deref() {
+        Some("read") => Some(Action::Read),
+        Some("write") => Some(Action::Write),
+        Some("admin") => Some(Action::Admin),
+        _ => {
+            fields.reject("action", "unknown-code", "action is read, write or admin.".to_owned(), "action är read, write eller admin.".to_owned());
+            None
+        }
+    };
+    fields.faults()?;
+    match (scope, action) {
+        (Some(scope), Some(action)) => Ok(Grant { scope, action }),
+        _ => Err(Vec::new()),
+    }
+}
+
+/// `DELETE /tokens/{token}`
+pub(crate) async fn revoke(caller: Authorised<Admin>, call: Call) -> Reply {
+    call.no_query()?;
+    caller.registry().revoke_token(caller.context(), call.path("token")).map_err(refused)?;
+    call.app.vault.forget();
+    Ok(HttpResponse::NoContent().finish())
+}
+
+fn shown(token: &Token) -> Value {
+    let grants: Vec<Value> = token
+        .grants
+        .iter()
+        .map(|grant| {
+            let owner = match &grant.scope {
+                OwnerScope::All => "*",
+                OwnerScope::Owner(key) => key.as_str(),
+            };
+            json!({"owner": owner, "action": grant.action})
+        })
+        .collect();
+    json!({
+        "id": token.id,
+        "name": token.name,
+        "grants": grants,
+        "feedsCopies": token.feeds_copies,
+        "createdAt": token.created_at,
+        "expiresAt": token.expires_at,
+        "revokedAt": token.revoked_at,
+        "lastUsedAt": token.last_used_at,
+    })
+}
+
+fn never_kept(mut response: HttpResponse) -> HttpResponse {
+    response.headers_mut().insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
+    response
+}
+

@@ -1,0 +1,106 @@
+//! Checking records without storing them.
+
+use actix_web::http::StatusCode;
+use grunddata_model::Domain;
+use grunddata_registry::ValidationDraft;
+use serde_json::{Value, json};
+
+use super::records::content;
+use crate::access::{Authorised, Read};
+use crate::body::{self, JSON, NDJSON};
+use crate::call::Call;
+use crate::fields::Fields;
+use crate::problem::Problem;
+use crate::reply::{self, Reply, refused};
+
+/// `POST /validations`
+pub(crate) async fn validate(caller: Authorised<Read>, mut call: Call) -> Reply {
+    call.no_query()?;
+    let (media_type, bytes) = call.bytes(&[JSON, NDJSON]).await?;
+    let limits = &call.app.config.limits;
+    let items = if media_type == NDJSON {
+        let mut items = Vec::new();
+        for (number, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
+            if line.iter().all(u8::is_ascii_whitespace) {
+                continue;
+            }
+            items.push(body::parse(line, limits).map_err(|problem| at_line(problem, number + 1))?);
+        }
+        items
+    } else {
+        let mut fields = Fields::new(body::parse(&bytes, limits)?, "", &["items"])?;
+        let items = fields.list("items");
+        if items.is_none() {
+            fields.reject("items", "required-property", "Give the records to check as a list.".to_owned(), "Ange posterna som en lista.".to_owned());
+        }
+        fields.finish()?;
+        items.unwrap_or_default()
+    };
+    let most = limits.list_length;
+    if items.len() > most {
+        return Err(Problem::new("too-many-items", format!("At most {most} records are checked at once; these are {}. Split the list.", items.len()))
+            .fact("limit", most));
+    }
+    let outcomes = call.app.pool.run(move || check(&caller, items)).await?;
+    let valid = outcomes.iter().filter(|errors| errors.is_empty()).count();
+    let items: Vec<Value> = outcomes.iter().map(|errors| json!({"valid": errors.is_empty(), "errors": errors})).collect();
+    Ok(reply::value(
+        StatusCode::OK,
+        &json!({"_meta": {"count": items.len(), "valid": valid, "invalid": items.len() - valid}, "items": items}),
+    ))
+}
+
+fn at_line(problem: Problem, line: usize) -> Problem {
+    let detail = format!("Line {line}: {}", problem.detail);
+    let mut problem = problem;
+    problem.detail = detail;
+    problem.facts.insert("line".into(), line.into());
+    problem
+}
+
+/// The errors of each record. Faults of a record's own envelope are errors of the record, not of the request.
+fn check(caller: &Authorised<Read>, items: Vec<Value>) -> Result<Vec<Vec<Value>>, Problem> {
+    let mut outcomes: Vec<Vec<Value>> = Vec::with_capacity(items.len());
+    let (mut drafts, mut places) = (Vec::new(), Vec::new());
+    let nothing = items.is_empty();
+    for (at, item) in items.into_iter().enumerate() {
+        match draft(item) {
+            Ok(draft) => {
+                drafts.push(draft);
+                places.push(at);
+                outcomes.push(Vec::new());
+            }
+            Err(faults) => outcomes.push(faults),
+        }
+    }
+    if !drafts.is_empty() || nothing {
+        let found = caller.registry().validate(caller.context(), drafts).map_err(refused)?;
+        for (faults, at) in found.into_iter().zip(places) {
+            if let Some(outcome) = outcomes.get_mut(at) {
+                *outcome = faults
+                    .into_iter()
+                    .map(|fault| fault.below("/data"))
+                    .filter_map(|fault| serde_json::to_value(fault).ok())
+                    .collect();
+            }
+        }
+    }
+    Ok(outcomes)
+}
+
+fn draft(item: Value) -> Result<ValidationDraft, Vec<Value>> {
+    let mut fields = Fields::new(item, "", &["collection", "data", "model", "validFrom"]).map_err(|problem| problem.errors)?;
+    let domain = fields.text("collection").as_deref().and_then(Domain::from_collection);
+    if domain.is_none() {
+        fields.reject(
+            "collection",
+            "unknown-code",
+            "collection is persons, roles, organisations, geographies or services.".to_owned(),
+            "collection är persons, roles, organisations, geographies eller services.".to_owned(),
+        );
+    }
+    let content = content(&mut fields);
+    let valid_from = fields.valid_from("validFrom");
+    fields.faults()?;
+    domain.map(|domain| ValidationDraft { domain, content, valid_from }).ok_or_else(Vec::new)
+}

@@ -1,0 +1,258 @@
+//! What every write has in common: the conditions in the headers, the note in the body, and the answer.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::http::header;
+use grunddata_model::{Domain, RecordId, ValidFrom, ValidTo};
+use grunddata_registry::{At, ChangeKind, Command, Context, From, Got, Idempotency, Note, OnUncovered, Outcome, Written};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use super::records::representation;
+use crate::access::{Authorised, Write};
+use crate::call::Call;
+use crate::envelope::Frame;
+use crate::fields::Fields;
+use crate::parameters::{Parameters, invalid};
+use crate::problem::Problem;
+use crate::reply::{Reply, refused};
+use crate::{etag, links};
+
+/// The members of a note.
+pub(crate) const NOTE: [&str; 4] = ["reason", "changeKind", "corrects", "source"];
+
+/// Reads the note of a write.
+pub(crate) fn note(fields: &mut Fields) -> Note {
+    let change_kind = match fields.text("changeKind").as_deref() {
+        None | Some("change") => ChangeKind::Change,
+        Some("correction") => ChangeKind::Correction,
+        Some(other) => {
+            fields.reject(
+                "changeKind",
+                "unknown-code",
+                format!("changeKind is change or correction, not \"{}\".", other.chars().take(40).collect::<String>()),
+                "changeKind är change eller correction.".to_owned(),
+            );
+            ChangeKind::Change
+        }
+    };
+    Note {
+        reason: fields.text("reason"),
+        change_kind,
+        corrects: version(fields, "corrects"),
+        source: fields.text("source"),
+    }
+}
+
+/// A version's number.
+pub(crate) fn version(fields: &mut Fields, name: &'static str) -> Option<u32> {
+    let number = fields.number(name)?;
+    match u32::try_from(number).ok().filter(|number| *number > 0) {
+        Some(number) => Some(number),
+        None => {
+            fields.reject(name, "out-of-range", format!("{name} is a version, from 1."), format!("{name} är en version, från 1."));
+            None
+        }
+    }
+}
+
+/// `onUncovered` of a body.
+pub(crate) fn on_uncovered(fields: &mut Fields) -> OnUncovered {
+    match fields.text("onUncovered").as_deref() {
+        None | Some("reject") => OnUncovered::Reject,
+        Some("clip") => OnUncovered::Clip,
+        Some("flag") => OnUncovered::Flag,
+        Some(_) => {
+            fields.reject(
+                "onUncovered",
+                "unknown-code",
+                "onUncovered is reject, clip or flag.".to_owned(),
+                "onUncovered är reject, clip eller flag.".to_owned(),
+            );
+            OnUncovered::Reject
+        }
+    }
+}
+
+/// `onUncovered` of a query.
+pub(crate) fn on_uncovered_of(parameters: &Parameters<'_>) -> Result<OnUncovered, Problem> {
+    match parameters.get("onUncovered") {
+        None | Some("reject") => Ok(OnUncovered::Reject),
+        Some("clip") => Ok(OnUncovered::Clip),
+        Some("flag") => Ok(OnUncovered::Flag),
+        Some(other) => Err(invalid("onUncovered", other, "reject, clip or flag")),
+    }
+}
+
+/// The first day of a write in a body: a date, `unknown` or `start`.
+pub(crate) fn from(fields: &mut Fields) -> Option<From> {
+    let text = fields.text("validFrom")?;
+    if text == "start" {
+        return Some(From::Start);
+    }
+    match text.parse::<ValidFrom>() {
+        Ok(from) => Some(From::At(from)),
+        Err(error) => {
+            fields.reject(
+                "validFrom",
+                "invalid-date",
+                format!("validFrom: {error}, or \"start\" for the record's first day"),
+                format!("validFrom har fel form: {error}"),
+            );
+            None
+        }
+    }
+}
+
+/// The bounds of a write in a query.
+pub(crate) fn bounds_of(parameters: &Parameters<'_>) -> Result<(Option<From>, Option<ValidTo>), Problem> {
+    let from = match parameters.get("validFrom") {
+        Some("start") => Some(From::Start),
+        _ => parameters.date::<ValidFrom>("validFrom")?.map(From::At),
+    };
+    Ok((from, parameters.date::<ValidTo>("validTo")?))
+}
+
+/// How a retry of this request is recognised, if the client asked for that.
+pub(crate) fn idempotency(call: &Call, body: &[u8]) -> Result<Option<Idempotency>, Problem> {
+    let Some(key) = call.http.headers().get("Idempotency-Key") else { return Ok(None) };
+    let key = key.to_str().map_err(|_| {
+        Problem::new("invalid-idempotency-key", "Idempotency-Key must be 1 to 255 visible ASCII characters; a UUID serves well.")
+    })?;
+    let mut fingerprint = Sha256::new();
+    fingerprint.update(call.http.uri().query().unwrap_or_default());
+    fingerprint.update([0]);
+    fingerprint.update(call.header("content-type").unwrap_or_default());
+    fingerprint.update([0]);
+    fingerprint.update(body);
+    Ok(Some(Idempotency {
+        key: key.to_owned(),
+        scope: format!("{} {}", call.http.method(), call.http.path()),
+        fingerprint: fingerprint.finalize().into(),
+    }))
+}
+
+/// Whether the client wants no body (RFC 7240).
+pub(crate) fn minimal(call: &Call) -> bool {
+    call.http
+        .headers()
+        .get_all("Prefer")
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split([',', ';']))
+        .any(|preference| preference.trim().replace(' ', "").eq_ignore_ascii_case("return=minimal"))
+}
+
+/// Carries one write out and answers with the record as it is then.
+pub(crate) async fn carry_out(caller: Authorised<Write>, call: Call, command: Command, body: &[u8]) -> Reply {
+    let mut command = command;
+    command.if_match = etag::if_match(call.http.headers())?;
+    let idempotency = idempotency(&call, body)?;
+    let written = caller.registry().write(caller.context(), command, idempotency).await.map_err(refused)?;
+    answer(&caller, &call, &written)
+}
+
+/// The answer to one write.
+fn answer(caller: &Authorised<Write>, call: &Call, written: &Written) -> Reply {
+    let base = call.base();
+    let api = base.api();
+    let address = format!("{api}/{}/{}", written.domain.collection(), written.id);
+    let minimal = minimal(call);
+    let created = written.outcome == Outcome::Created;
+    let frame = Frame { api: &api, coordinate: "" };
+    let shown = shown(caller, written)?;
+    let mut body = Vec::new();
+    let tag = match &shown {
+        Some(found) => {
+            representation(&mut body, &found.record, &frame, caller.context());
+            etag::tag(written.version, &body)
+        }
+        // Nothing of the record holds any more (a retraction): the outcome is told instead.
+        None => {
+            let outcome = outcome(written, &api);
+            body = outcome.to_string().into_bytes();
+            format!("\"{}\"", written.version)
+        }
+    };
+    let status = match (minimal, created) {
+        (true, true) => StatusCode::CREATED,
+        (true, false) => StatusCode::NO_CONTENT,
+        (false, true) => StatusCode::CREATED,
+        (false, false) => StatusCode::OK,
+    };
+    let mut response = HttpResponse::build(status);
+    response
+        .insert_header((header::ETAG, tag))
+        .insert_header((header::CACHE_CONTROL, "private, no-cache"))
+        .insert_header(("Grunddata-Outcome", written.outcome.as_str()));
+    if written.replayed {
+        response.insert_header(("Idempotency-Replayed", "true"));
+    }
+    if let Some(found) = &shown {
+        response.insert_header(("Grunddata-As-Of", found.as_of.token()));
+    }
+    if created {
+        response.insert_header((header::LOCATION, address));
+    } else {
+        response.insert_header((header::CONTENT_LOCATION, address));
+    }
+    if minimal {
+        return Ok(response.insert_header(("Preference-Applied", "return=minimal")).finish());
+    }
+    Ok(response.insert_header((header::CONTENT_TYPE, "application/json")).body(body))
+}
+
+/// The record after a write: today, or else on the first day of what was written (a planned state), or the day before
+/// it (an end). `None` when nothing of it holds.
+fn shown(caller: &Authorised<Write>, written: &Written) -> Result<Option<grunddata_registry::Found>, Problem> {
+    let context = caller.context();
+    let mut days = Vec::with_capacity(3);
+    if let Some(period) = written.period {
+        if period.contains(context.today) {
+            days.push(context.today);
+        }
+        days.push(period.from());
+        days.extend(period.from().pred_opt());
+        days.extend(period.to().pred_opt());
+    }
+    days.push(context.today);
+    for day in days {
+        match caller.registry().get(context, Some(written.domain), written.id, &At::on(day), None) {
+            Ok(Got::Found(found)) => return Ok(Some(*found)),
+            Ok(Got::Merged { .. }) => {}
+            Err(refusal) if refusal.code == grunddata_registry::Code::Internal => return Err(refused(refusal)),
+            Err(_) => {}
+        }
+    }
+    Ok(None)
+}
+
+/// The outcome for one record, as JSON.
+pub(crate) fn outcome(written: &Written, api: &str) -> Value {
+    let address = format!("{api}/{}/{}", written.domain.collection(), written.id);
+    let mut outcome = json!({
+        "id": written.id,
+        "domain": written.domain,
+        "owner": written.owner.as_str(),
+        "version": written.version,
+        "outcome": written.outcome.as_str(),
+        "_links": [
+            links::Link::get("self", address.clone()),
+            links::Link::get("version-history", format!("{address}/history")),
+        ],
+    });
+    if !written.findings.is_empty() {
+        outcome["findings"] = json!(written.findings);
+    }
+    outcome
+}
+
+/// The domain and id in the path.
+pub(crate) fn subject(call: &Call) -> Result<(Domain, RecordId), Problem> {
+    Ok((call.domain()?, call.id()?))
+}
+
+/// Whether the context may write for the owner of a record that is its own.
+pub(crate) fn may_write(context: &Context, record: &grunddata_registry::Record) -> bool {
+    context.actor.may(grunddata_registry::Action::Write, &record.owner)
+        && (record.origin == grunddata_registry::Origin::Own || context.actor.feeds_copies)
+}

@@ -1,0 +1,144 @@
+//! Prometheus metrics of the HTTP side. Histograms are made beforehand, one per operation and class of status, so
+//! that a request takes no lock on a table and allocates no label.
+
+use std::fmt::Write as _;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use grunddata_store::{BATCH_SIZES, StoreMetrics};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+const CLASSES: [&str; 4] = ["2xx", "3xx", "4xx", "5xx"];
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Labels {
+    operation: String,
+    status: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ProblemLabel {
+    code: String,
+}
+
+/// The metrics of one server.
+pub(crate) struct Metrics {
+    operations: Vec<[Histogram; 4]>,
+    problems: Family<ProblemLabel, Counter<u64, AtomicU64>>,
+    registry: Registry,
+}
+
+impl std::fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Metrics").field("operations", &self.operations.len()).finish_non_exhaustive()
+    }
+}
+
+impl Metrics {
+    /// Metrics for these operations, in this order.
+    pub(crate) fn new<'a>(operations: impl Iterator<Item = &'a str>) -> Self {
+        let mut registry = Registry::with_prefix("grunddata");
+        let family = Family::<Labels, Histogram>::new_with_constructor(|| {
+            // 0.1 ms to 6.5 s
+            Histogram::new((0..9).map(|step| 0.0001 * 4f64.powi(step)))
+        });
+        registry.register("http_request_duration_seconds", "Time from the first byte of a request to its answer", family.clone());
+        let problems = Family::default();
+        registry.register("http_problems", "Refused requests by problem type", problems.clone());
+        let operations = operations
+            .map(|operation| {
+                CLASSES.map(|status| {
+                    family.get_or_create(&Labels { operation: operation.to_owned(), status: status.to_owned() }).clone()
+                })
+            })
+            .collect();
+        Self { operations, problems, registry }
+    }
+
+    /// Notes one answer.
+    pub(crate) fn observe(&self, operation: usize, status: u16, took: Duration) {
+        let class = match status {
+            200..300 => 0,
+            300..400 => 1,
+            400..500 => 2,
+            _ => 3,
+        };
+        if let Some(histogram) = self.operations.get(operation).and_then(|classes| classes.get(class)) {
+            histogram.observe(took.as_secs_f64());
+        }
+    }
+
+    /// Notes one refusal.
+    pub(crate) fn problem(&self, code: &str) {
+        self.problems.get_or_create(&ProblemLabel { code: code.to_owned() }).inc();
+    }
+
+    /// The text form (OpenMetrics), with what the store and the read pool count themselves.
+    pub(crate) fn encode(&self, store: &StoreMetrics, waiting: usize, busy: usize) -> Result<String, std::fmt::Error> {
+        let mut out = String::new();
+        prometheus_client::encoding::text::encode_registry(&mut out, &self.registry)?;
+        for (name, help, value) in [
+            ("read_pool_waiting", "Searches and traversals that wait for a thread", waiting),
+            ("read_pool_busy", "Threads that search or traverse", busy),
+            ("write_queue_length", "Writes that wait to be committed", store.queue_length),
+            ("reader_connections", "Database connections held by readers", store.reader_connections),
+        ] {
+            gauge(&mut out, name, help)?;
+            writeln!(out, "grunddata_{name} {value}")?;
+        }
+        for (name, help, value) in [
+            ("write_retries", "Batches repeated because the database was busy or lost", store.retries),
+            ("write_jobs", "Writes answered, refused ones included", store.jobs),
+        ] {
+            writeln!(out, "# HELP grunddata_{name} {help}.\n# TYPE grunddata_{name} counter\ngrunddata_{name}_total {value}")?;
+        }
+        writeln!(out, "# HELP grunddata_write_batch_size Writes committed together.\n# TYPE grunddata_write_batch_size histogram")?;
+        let bounds = BATCH_SIZES.iter().map(ToString::to_string).chain(["+Inf".to_owned()]);
+        for (bound, count) in bounds.zip(&store.batch_sizes) {
+            writeln!(out, "grunddata_write_batch_size_bucket{{le=\"{bound}\"}} {count}")?;
+        }
+        writeln!(out, "grunddata_write_batch_size_sum {}\ngrunddata_write_batch_size_count {}", store.jobs, store.batches)?;
+        writeln!(
+            out,
+            "# HELP grunddata_write_batch_seconds Time spent on batches, from taking the writes to the commit.\n# TYPE grunddata_write_batch_seconds counter\ngrunddata_write_batch_seconds_total {}",
+            store.batch_seconds
+        )?;
+        gauge(&mut out, "log_position", "Last position of an owner's log that this process has written")?;
+        for (owner, position) in &store.positions {
+            writeln!(out, "grunddata_log_position{{owner=\"{owner}\"}} {position}")?;
+        }
+        writeln!(out, "# EOF")?;
+        Ok(out)
+    }
+}
+
+fn gauge(out: &mut String, name: &str, help: &str) -> std::fmt::Result {
+    writeln!(out, "# HELP grunddata_{name} {help}.\n# TYPE grunddata_{name} gauge")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_counted_by_operation_and_status() {
+        let metrics = Metrics::new(["getRecord", "search"].into_iter());
+        metrics.observe(0, 200, Duration::from_micros(50));
+        metrics.observe(0, 404, Duration::from_micros(50));
+        metrics.problem("not-found");
+        let text = metrics.encode(&StoreMetrics::default(), 0, 0).expect("text");
+        assert!(text.ends_with("# EOF\n"));
+        for line in [
+            "grunddata_http_request_duration_seconds_count{operation=\"getRecord\",status=\"2xx\"} 1",
+            "grunddata_http_request_duration_seconds_count{operation=\"getRecord\",status=\"4xx\"} 1",
+            "grunddata_http_request_duration_seconds_count{operation=\"search\",status=\"2xx\"} 0",
+            "grunddata_http_problems_total{code=\"not-found\"} 1",
+        ] {
+            assert!(text.contains(line), "{line} not in\n{text}");
+        }
+    }
+}

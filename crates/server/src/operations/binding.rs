@@ -1,0 +1,162 @@
+//! Handlers and their permissions. The permission is read off the handler's argument, so a table cannot claim another.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Instant;
+
+use actix_web::http::Method;
+use actix_web::web::Payload;
+use actix_web::{HttpRequest, HttpResponse, Route, web};
+use tracing::Instrument as _;
+
+use crate::access::{Access, Admin, Authorised, Permission, Read, Write};
+use crate::app::App;
+use crate::call::Call;
+use crate::reply::{Reply, finish};
+use crate::trace_context::Trace;
+
+type Attach = Box<dyn Fn(Arc<App>, usize) -> Route + Send + Sync>;
+
+/// A handler with its permission.
+pub struct Binding {
+    /// What its caller must be allowed.
+    pub access: Access,
+    attach: Attach,
+}
+
+impl std::fmt::Debug for Binding {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Binding").field("access", &self.access).finish_non_exhaustive()
+    }
+}
+
+impl Binding {
+    pub(crate) fn route(&self, app: &Arc<App>, operation: usize) -> Route {
+        (self.attach)(Arc::clone(app), operation)
+    }
+}
+
+/// A handler that needs a permission.
+fn guarded<P, F, Fut>(handler: F) -> Binding
+where
+    P: Permission,
+    F: Fn(Authorised<P>, Call) -> Fut + Copy + Send + Sync + 'static,
+    Fut: Future<Output = Reply> + 'static,
+{
+    bind(P::ACCESS, move |call, trace| {
+        let caller = call.app.vault.admit::<P>(call.http.headers(), trace.request_id());
+        async move { handler(caller?, call).await }
+    })
+}
+
+/// A handler for readers.
+pub(crate) fn read<F, Fut>(handler: F) -> Binding
+where
+    F: Fn(Authorised<Read>, Call) -> Fut + Copy + Send + Sync + 'static,
+    Fut: Future<Output = Reply> + 'static,
+{
+    guarded::<Read, F, Fut>(handler)
+}
+
+/// A handler for writers.
+pub(crate) fn write<F, Fut>(handler: F) -> Binding
+where
+    F: Fn(Authorised<Write>, Call) -> Fut + Copy + Send + Sync + 'static,
+    Fut: Future<Output = Reply> + 'static,
+{
+    guarded::<Write, F, Fut>(handler)
+}
+
+/// A handler for administrators.
+pub(crate) fn admin<F, Fut>(handler: F) -> Binding
+where
+    F: Fn(Authorised<Admin>, Call) -> Fut + Copy + Send + Sync + 'static,
+    Fut: Future<Output = Reply> + 'static,
+{
+    guarded::<Admin, F, Fut>(handler)
+}
+
+/// A handler that shows nothing of the records.
+pub(crate) fn public<F, Fut>(handler: F) -> Binding
+where
+    F: Fn(Call) -> Fut + Copy + Send + Sync + 'static,
+    Fut: Future<Output = Reply> + 'static,
+{
+    bind(Access::Public, move |call, _| handler(call))
+}
+
+/// A handler of a page that everybody may open and that shows a reader more.
+pub(crate) fn visitor<F, Fut>(handler: F) -> Binding
+where
+    F: Fn(Option<Authorised<Read>>, Call) -> Fut + Copy + Send + Sync + 'static,
+    Fut: Future<Output = Reply> + 'static,
+{
+    bind(Access::Public, move |call, trace| {
+        let caller = call.app.vault.admit::<Read>(call.http.headers(), trace.request_id()).ok();
+        handler(caller, call)
+    })
+}
+
+fn bind<F, Fut>(access: Access, work: F) -> Binding
+where
+    F: Fn(Call, Trace) -> Fut + Copy + Send + Sync + 'static,
+    Fut: Future<Output = Reply> + 'static,
+{
+    Binding {
+        access,
+        attach: Box::new(move |app, operation| {
+            web::route().to(move |http: HttpRequest, payload: Payload| serve(Arc::clone(&app), operation, http, payload, work))
+        }),
+    }
+}
+
+/// One request from its first byte to its answer.
+async fn serve<Fut: Future<Output = Reply>>(
+    app: Arc<App>,
+    operation: usize,
+    http: HttpRequest,
+    payload: Payload,
+    work: impl FnOnce(Call, Trace) -> Fut,
+) -> HttpResponse {
+    let started = Instant::now();
+    let trace = Trace::of(http.headers());
+    let name = app.operations.get(operation).map_or("", |operation| operation.id);
+    // A read is one line only at debug: at tens of thousands a second the log would cost more than the reads.
+    let quiet = matches!(*http.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    let span = if quiet {
+        tracing::debug_span!("request", operation = name, request_id = %trace.request_id())
+    } else {
+        tracing::info_span!("request", operation = name, request_id = %trace.request_id())
+    };
+    let call = Call::new(http.clone(), payload, Arc::clone(&app), operation);
+    let allowance = app.rate.as_ref().map(|rate| (rate, rate.take(&http)));
+    let response = async {
+        let admitted = allowance.map_or(Ok(()), |(_, allowance)| allowance.check()).and_then(|()| call.screen());
+        let reply = match admitted {
+            Ok(()) => work(call, trace).await,
+            Err(problem) => Err(problem),
+        };
+        let mut response = finish(&app, &http, trace, reply).await;
+        if let Some((rate, allowance)) = allowance {
+            for (name, value) in rate.headers(allowance) {
+                if let Some(value) = value {
+                    response.headers_mut().insert(name, value);
+                }
+            }
+        }
+        response
+    }
+    .instrument(span.clone())
+    .await;
+    let (status, took) = (response.status().as_u16(), started.elapsed());
+    app.metrics.observe(operation, status, took);
+    let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+    span.in_scope(|| {
+        if quiet {
+            tracing::debug!(status, micros, "answered");
+        } else {
+            tracing::info!(status, micros, "answered");
+        }
+    });
+    response
+}

@@ -1,0 +1,149 @@
+//! The parameters that operations take.
+
+use crate::problem::Text;
+
+/// Where a parameter stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// A segment of the path.
+    Path,
+    /// The query.
+    Query,
+    /// A header.
+    Header,
+}
+
+impl Place {
+    /// As OpenAPI names it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Path => "path",
+            Self::Query => "query",
+            Self::Header => "header",
+        }
+    }
+}
+
+/// One parameter.
+#[derive(Debug)]
+pub struct Parameter {
+    /// Its name: camelCase in the query.
+    pub name: &'static str,
+    /// Where it stands.
+    pub place: Place,
+    /// Its JSON Schema, as JSON.
+    pub schema: &'static str,
+    /// What it is for.
+    pub text: Text,
+    /// An example.
+    pub example: &'static str,
+}
+
+macro_rules! parameters {
+    ($($constant:ident $place:ident $name:literal $schema:literal $example:literal $en:literal $sv:literal;)+) => {
+        $(
+            pub(crate) static $constant: Parameter = Parameter {
+                name: $name, place: Place::$place, schema: $schema, example: $example, text: Text { sv: $sv, en: $en },
+            };
+        )+
+        /// Every parameter, for the tests of the table.
+        #[cfg(test)]
+        pub(crate) static ALL: &[&Parameter] = &[$(&$constant),+];
+    };
+}
+
+parameters! {
+    ID Path "id" r#"{"type":"string","format":"uuid"}"# "01990c3e-7a5b-7000-8000-000000000001"
+        "The record's id." "Postens id.";
+    VERSION Path "version" r#"{"type":"integer","minimum":1}"# "3"
+        "The version's number, from 1." "Versionens nummer, från 1.";
+    TRANSACTION Path "transaction" r#"{"type":"string","format":"uuid"}"# "01990c3e-7a5b-7000-8000-00000000000a"
+        "The transaction's id, as the history shows it." "Transaktionens id, så som historiken visar det.";
+    MODEL_NAME Path "name" r#"{"type":"string"}"# "grunddata"
+        "The package's name." "Paketets namn.";
+    MODEL_VERSION Path "version" r#"{"type":"string"}"# "1.0.0"
+        "The package's version." "Paketets version.";
+    CODE_LIST Path "list" r#"{"type":"string"}"# "organisation-kind"
+        "The code list's name." "Kodlistans namn.";
+    OWNER_KEY Path "owner" r#"{"type":"string"}"# "se-2480"
+        "The owner's key." "Informationsägarens nyckel.";
+    TOKEN Path "token" r#"{"type":"string"}"# "01990c3e-7a5b-7000-8000-00000000000b"
+        "The token's id, as the list shows it; never the token itself." "Nyckelns id, så som listan visar det; aldrig själva nyckeln.";
+    CODE Path "code" r#"{"type":"string"}"# "not-found"
+        "The problem type's code." "Feltypens kod.";
+    DOMAIN Path "domain" r#"{"type":"string","enum":["person","role","organisation","geography","service"]}"# "organisation"
+        "The domain." "Domänen.";
+
+    VALID_AT Query "validAt" r#"{"type":"string","format":"date"}"# "2026-12-31"
+        "The day on which things hold. Default: today (Europe/Stockholm)." "Dagen då det gäller. Förval: i dag (svensk tid).";
+    KNOWN_AT Query "knownAt" r#"{"type":"string","format":"date-time"}"# "2026-11-21T10:15:30.123456Z"
+        "The instant at which things are known; not in the future. Default: everything recorded so far." "Tidpunkten då det är känt; inte i framtiden. Förval: allt som hittills registrerats.";
+    AS_OF Query "asOf" r#"{"type":"string"}"# "AQALXY0A"
+        "A token from an earlier answer: reads at exactly its coordinate. Instead of validAt and knownAt." "En markör ur ett tidigare svar: läser på exakt samma koordinat. I stället för validAt och knownAt.";
+    WRITE_FROM Query "validFrom" r#"{"type":"string"}"# "2027-01-01"
+        "First day of the period that is written: a date, `start` for the record's first day, or `unknown`. Default: today." "Första dagen i perioden som skrivs: ett datum, `start` för postens första dag, eller `unknown`. Förval: i dag.";
+    WRITE_TO Query "validTo" r#"{"type":"string"}"# "open"
+        "The first day after the period: a date, or `open`. Default: that of the operation." "Första dagen efter perioden: ett datum, eller `open`. Förval: operationens eget.";
+    MATCH Query "match" r#"{"type":"string"}"# "source:hr"
+        "Upsert: find the record by the identifier of this scheme in the body and replace it, or create it." "Upsert: hitta posten med identiteten av detta schema i innehållet och ersätt den, eller skapa den.";
+    ON_UNCOVERED Query "onUncovered" r#"{"type":"string","enum":["reject","clip","flag"],"default":"reject"}"# "reject"
+        "What to do with a reference whose target does not hold all the time." "Vad som görs med en referens vars mål inte gäller hela tiden.";
+    BEFORE Query "before" r#"{"type":"integer","minimum":1}"# "12"
+        "Only versions before this one; the next link gives it." "Bara versioner före denna; länken next anger den.";
+    FROM_VERSION Query "from" r#"{"type":"integer","minimum":1}"# "1"
+        "The earlier version." "Den tidigare versionen.";
+    TO_VERSION Query "to" r#"{"type":"integer","minimum":1}"# "3"
+        "The later version. Default: the present one." "Den senare versionen. Förval: den nuvarande.";
+    RELATION Query "relation" r#"{"type":"string"}"# "parent"
+        "Only these relations, separated by commas; a name without suffix holds all its kinds." "Bara dessa relationer, åtskilda med komma; ett namn utan tillägg omfattar alla dess slag.";
+    DIRECTION Query "direction" r#"{"type":"string","enum":["out","in","both"],"default":"out"}"# "in"
+        "`out`: what the record refers to; `in`: what refers to it; `both`." "`out`: det som posten hänvisar till; `in`: det som hänvisar till den; `both`: båda.";
+    DEPTH Query "depth" r#"{"type":"integer","minimum":1,"maximum":10,"default":1}"# "2"
+        "How many steps." "Antal steg.";
+    INCLUDE_RECORDS Query "include" r#"{"type":"string","enum":["records"]}"# "records"
+        "`records`: the neighbours' records come along, each once, under included." "`records`: grannarnas poster följer med, var och en en gång, under included.";
+    LIMIT Query "limit" r#"{"type":"integer","minimum":1,"maximum":1000,"default":20}"# "20"
+        "The size of a page." "Sidans storlek.";
+    PAGE Query "page" r#"{"type":"integer","minimum":1,"default":1}"# "1"
+        "The page, from 1, among the first 10,000 hits." "Sidan, från 1, bland de första 10 000 träffarna.";
+    AFTER Query "after" r#"{"type":"string"}"# "eyJ2IjoxfQ"
+        "A cursor from the next link, for any depth." "En markör ur länken next, för valfritt djup.";
+    COUNT Query "count" r#"{"type":"string","enum":["none","estimate","exact"],"default":"none"}"# "exact"
+        "Whether the hits are counted." "Om träffarna räknas.";
+    TEXT Query "q" r#"{"type":"string"}"# "förskola norra"
+        "Text: ranked, folded for case and accents, tolerant of typing errors." "Fritext: rangordnad, oberoende av versaler och accenter, tål skrivfel.";
+    SEARCH_IDENTIFIER Query "identifier" r#"{"type":"string"}"# "se-municipality-code:0331"
+        "SCHEME:VALUE of an identifier valid at the coordinate. Personal identifiers are refused in an address." "SCHEMA:VÄRDE för en identitet som gäller vid koordinaten. Personliga identiteter avvisas i en adress.";
+    OWNER Query "owner" r#"{"type":"string"}"# "se-2480"
+        "Only records of this owner." "Bara poster för denna informationsägare.";
+    CONTROLLER Query "controller" r#"{"type":"string","format":"uuid"}"# "01990c3e-7a5b-7000-8000-000000000002"
+        "Only records for which this organisation is responsible." "Bara poster som denna organisation är personuppgiftsansvarig för.";
+    SORT Query "sort" r#"{"type":"string"}"# "-name,validFrom"
+        "Indexed properties, separated by commas; a minus sign turns the order." "Indexerade egenskaper, åtskilda med komma; minustecken vänder ordningen.";
+    FIELDS Query "fields" r#"{"type":"string"}"# "name,kind"
+        "Only these properties of data, separated by commas." "Bara dessa egenskaper i data, åtskilda med komma.";
+    LANGUAGE Query "lang" r#"{"type":"string","enum":["sv","en"]}"# "en"
+        "The language of the page." "Sidans språk.";
+
+    IF_MATCH Header "If-Match" r#"{"type":"string"}"# "\"3-9c1f0a2b3c4d5e6f\""
+        "The version that the write was made from: the ETag, only `\"3\"`, or `*`. Required for an existing record." "Versionen som skrivningen utgår från: ETag, bara `\"3\"`, eller `*`. Krävs för en befintlig post.";
+    IF_NONE_MATCH Header "If-None-Match" r#"{"type":"string"}"# "\"3-9c1f0a2b3c4d5e6f\""
+        "An ETag: 304 if the representation is still the same." "En ETag: 304 om representationen är densamma.";
+    IDEMPOTENCY_KEY Header "Idempotency-Key" r#"{"type":"string","minLength":1,"maxLength":255}"# "8e03978e-40d5-43dd-bc93-6894a57f9324"
+        "Makes a repeated write safe for 24 hours: the same outcome is answered, nothing is written twice." "Gör en upprepad skrivning ofarlig i 24 timmar: samma utfall besvaras, ingenting skrivs två gånger.";
+    PREFER Header "Prefer" r#"{"type":"string"}"# "return=minimal"
+        "`return=minimal`: the answer has no body (RFC 7240)." "`return=minimal`: svaret har inget innehåll (RFC 7240).";
+}
+
+/// `traceparent`: on every operation.
+pub(crate) static TRACEPARENT: Parameter = Parameter {
+    name: "traceparent",
+    place: Place::Header,
+    schema: r#"{"type":"string","pattern":"^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$"}"#,
+    example: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+    text: Text {
+        sv: "W3C Trace Context: anropets spår. Förs vidare och besvaras.",
+        en: "W3C Trace Context: the trace that the request belongs to. Propagated and answered.",
+    },
+};

@@ -1,0 +1,114 @@
+//! Threads for reads that may take long (search, hierarchies, wide lists), so that one of them never holds up the
+//! point reads on a worker. They live as long as the server: a store connection is pinned to its thread.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use crossbeam_channel::{Sender, TrySendError, bounded};
+use tokio::sync::oneshot;
+
+use crate::problem::Problem;
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// A fixed number of threads with a bounded queue.
+#[derive(Debug, Clone)]
+pub(crate) struct ReadPool {
+    jobs: Sender<Job>,
+    waiting: Arc<AtomicUsize>,
+    busy: Arc<AtomicUsize>,
+}
+
+impl ReadPool {
+    pub(crate) fn start(threads: usize, queue: usize) -> std::io::Result<Self> {
+        let (jobs, inbox) = bounded::<Job>(queue.max(1));
+        let busy = Arc::new(AtomicUsize::new(0));
+        for number in 0..threads.max(1) {
+            let (inbox, busy) = (inbox.clone(), Arc::clone(&busy));
+            thread::Builder::new().name(format!("read-{number}")).spawn(move || {
+                for job in inbox {
+                    busy.fetch_add(1, Ordering::Relaxed);
+                    job();
+                    busy.fetch_sub(1, Ordering::Relaxed);
+                }
+            })?;
+        }
+        Ok(Self { jobs, waiting: Arc::new(AtomicUsize::new(0)), busy })
+    }
+
+    /// Runs `work` on one of the threads.
+    ///
+    /// # Errors
+    /// `busy` when the queue is full; else what `work` gives.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let (answer, outcome) = oneshot::channel();
+        let waiting = Arc::clone(&self.waiting);
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        let span = tracing::Span::current();
+        let job: Job = Box::new(move || {
+            waiting.fetch_sub(1, Ordering::Relaxed);
+            // Nobody waits any more when the client has gone: the work is not begun.
+            if !answer.is_closed() {
+                let outcome = span.in_scope(work);
+                drop(answer.send(outcome));
+            }
+        });
+        if let Err(error) = self.jobs.try_send(job) {
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            return Err(match error {
+                TrySendError::Full(_) => {
+                    Problem::new("busy", "Too many searches are waiting just now. Try again after the seconds in Retry-After.")
+                }
+                TrySendError::Disconnected(_) => Problem::internal("the read pool has stopped"),
+            });
+        }
+        outcome.await.unwrap_or_else(|_| Err(Problem::internal("a read ended without an answer")))
+    }
+
+    /// Reads that wait for a thread.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// Threads at work.
+    pub(crate) fn busy(&self) -> usize {
+        self.busy.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[actix_web::test]
+    async fn a_full_queue_is_told_at_once() {
+        let pool = ReadPool::start(1, 1).expect("pool");
+        let (hold, held) = bounded::<()>(0);
+        let (begun, begins) = oneshot::channel();
+        let first = pool.clone();
+        let first = actix_web::rt::spawn(async move {
+            first
+                .run(move || {
+                    begun.send(()).ok();
+                    held.recv().ok();
+                    Ok(1)
+                })
+                .await
+        });
+        begins.await.expect("begun");
+        let second = pool.clone();
+        let second = actix_web::rt::spawn(async move { second.run(|| Ok(2)).await });
+        while pool.waiting() == 0 {
+            tokio::task::yield_now().await;
+        }
+        let third = pool.run(|| Ok(3)).await.expect_err("full");
+        assert_eq!(third.kind.code, "busy");
+        hold.send(()).expect("held");
+        assert_eq!(first.await.expect("joined").expect("first"), 1);
+        assert_eq!(second.await.expect("joined").expect("second"), 2);
+    }
+}

@@ -1,0 +1,127 @@
+//! How often one client may ask: a token bucket per client, off unless configured.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use actix_web::HttpRequest;
+use actix_web::http::header::{self, HeaderName, HeaderValue};
+use parking_lot::Mutex;
+
+use crate::config::RateLimit;
+use crate::problem::Problem;
+
+/// Buckets are forgotten when there are more: a full one says the same as none.
+const REMEMBERED: usize = 100_000;
+
+/// The buckets of one server.
+#[derive(Debug)]
+pub(crate) struct Rate {
+    limit: RateLimit,
+    buckets: Mutex<HashMap<u64, Bucket>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Bucket {
+    left: f64,
+    at: Instant,
+}
+
+/// What is left for a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Allowance {
+    left: u32,
+    /// Until the next request is allowed; zero when it is now.
+    wait: Duration,
+}
+
+impl Rate {
+    pub(crate) fn new(limit: RateLimit) -> Self {
+        Self { limit, buckets: Mutex::default() }
+    }
+
+    /// Takes one request out of the client's bucket.
+    pub(crate) fn take(&self, request: &HttpRequest) -> Allowance {
+        self.take_at(client(request), Instant::now())
+    }
+
+    fn take_at(&self, client: u64, now: Instant) -> Allowance {
+        let (rate, burst) = (f64::from(self.limit.per_second.max(1)), f64::from(self.limit.burst.max(1)));
+        let mut buckets = self.buckets.lock();
+        if buckets.len() >= REMEMBERED {
+            buckets.retain(|_, bucket| bucket.left + now.duration_since(bucket.at).as_secs_f64() * rate < burst);
+        }
+        let bucket = buckets.entry(client).or_insert(Bucket { left: burst, at: now });
+        bucket.left = (bucket.left + now.duration_since(bucket.at).as_secs_f64() * rate).min(burst);
+        bucket.at = now;
+        if bucket.left >= 1.0 {
+            bucket.left -= 1.0;
+            Allowance { left: whole(bucket.left), wait: Duration::ZERO }
+        } else {
+            Allowance { left: 0, wait: Duration::from_secs_f64((1.0 - bucket.left) / rate) }
+        }
+    }
+
+    /// The headers that tell a client how it stands (draft-ietf-httpapi-ratelimit-headers).
+    pub(crate) fn headers(&self, allowance: Allowance) -> [(HeaderName, Option<HeaderValue>); 2] {
+        let policy = format!("\"client\";q={};w=1", self.limit.per_second);
+        let state = format!("\"client\";r={};t={}", allowance.left, seconds(allowance.wait));
+        [
+            (HeaderName::from_static("ratelimit-policy"), HeaderValue::from_str(&policy).ok()),
+            (HeaderName::from_static("ratelimit"), HeaderValue::from_str(&state).ok()),
+        ]
+    }
+}
+
+impl Allowance {
+    /// # Errors
+    /// `too-many-requests` when the bucket is empty.
+    pub(crate) fn check(self) -> Result<(), Problem> {
+        if self.wait.is_zero() {
+            return Ok(());
+        }
+        let mut problem = Problem::new(
+            "too-many-requests",
+            "This client asks more often than it may. Wait the seconds in Retry-After, then go on at a lower rate.",
+        );
+        problem.headers.retain(|(name, _)| *name != header::RETRY_AFTER);
+        Err(problem.header(header::RETRY_AFTER, &seconds(self.wait).max(1).to_string()))
+    }
+}
+
+fn seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and the burst, which is a u32")]
+fn whole(left: f64) -> u32 {
+    left as u32
+}
+
+/// A client is its token, or without one the address that it connects from.
+fn client(request: &HttpRequest) -> u64 {
+    match request.headers().get(header::AUTHORIZATION) {
+        Some(token) => xxhash_rust::xxh3::xxh3_64(token.as_bytes()),
+        None => {
+            let address = request.peer_addr().map(|peer| peer.ip().to_string()).unwrap_or_default();
+            xxhash_rust::xxh3::xxh3_64_with_seed(address.as_bytes(), 1)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bucket_empties_and_fills_again() {
+        let rate = Rate::new(RateLimit { per_second: 10, burst: 2 });
+        let now = Instant::now();
+        assert_eq!(rate.take_at(1, now).left, 1);
+        assert_eq!(rate.take_at(1, now).left, 0);
+        let refused = rate.take_at(1, now);
+        assert_eq!(refused.check().expect_err("empty").kind.code, "too-many-requests");
+        rate.take_at(2, now).check().expect("another client has its own bucket");
+        rate.take_at(1, now + Duration::from_millis(100)).check().expect("a tenth of a second gives one request");
+        assert!(rate.take_at(1, now + Duration::from_millis(100)).check().is_err());
+    }
+}
