@@ -1,0 +1,157 @@
+//! Authorisation: every operation of the table is tried without a token and with one that is too small.
+
+use grunddata_server::access::Access;
+use grunddata_testing::on_both;
+use serde_json::{Value, json};
+
+use crate::http_records::server::{Answer, Caller, Http};
+
+/// The addresses of an operation, one per domain where it has a collection.
+fn addresses(http: &Http, path: &str, root: bool) -> Vec<String> {
+    let id = "01990c3e-0000-7000-8000-00000000dead";
+    let path = path
+        .replace("{id}", id)
+        .replace("{transaction}", id)
+        .replace("{version}", "1")
+        .replace("{name}", "grunddata")
+        .replace("{list}", "organisation-kind")
+        .replace("{owner}", "norrberga")
+        .replace("{token}", "0000000000000000")
+        .replace("{code}", "not-found")
+        .replace("{domain}", "organisation");
+    assert!(!path.replace("{collection}", "").contains('{'), "{path}: a parameter without a value");
+    let base = if root { http.origin() } else { format!("{}/api/v1", http.origin()) };
+    if path.contains("{collection}") {
+        ["persons", "roles", "organisations", "geographies", "services"]
+            .iter()
+            .map(|collection| format!("{base}{}", path.replace("{collection}", collection)))
+            .collect()
+    } else {
+        vec![format!("{base}{path}")]
+    }
+}
+
+fn ask(caller: Caller<'_>, method: &str, address: &str) -> Answer {
+    caller.with("content-type", "application/json").request(method, address, Some(b"{}".to_vec()))
+}
+
+on_both! {
+    using closed;
+
+    fn every_operation_is_authorised(http: Http) {
+        let mut tried = 0;
+        for operation in grunddata_server::operations() {
+            for address in addresses(&http, operation.path, operation.root) {
+                let method = operation.method.as_str();
+                let nobody = ask(http.nobody(), method, &address);
+                match operation.access() {
+                    Access::Public => assert!(!matches!(nobody.status, 401 | 403), "{method} {address}: {}", nobody.text),
+                    Access::Read | Access::Write | Access::Admin => {
+                        nobody.problem(401, "unauthenticated");
+                        assert!(nobody.header("www-authenticate").starts_with("Bearer"), "{method} {address}");
+                    }
+                }
+                if operation.access() != Access::Public {
+                    let wrong = ask(http.nobody().with("authorization", "Bearer gd_wrong"), method, &address);
+                    wrong.problem(401, "unauthenticated");
+                    assert!(wrong.header("www-authenticate").contains("invalid_token"));
+                    ask(http.nobody().with("authorization", "Basic dTpw"), method, &address).problem(401, "unauthenticated");
+                }
+                if matches!(operation.access(), Access::Write | Access::Admin) {
+                    ask(http.reader(), method, &address).problem(403, "forbidden");
+                }
+                if operation.access() == Access::Admin {
+                    ask(http.writer(), method, &address).problem(403, "forbidden");
+                }
+                let enough = ask(http.as_("owner-admin"), method, &address);
+                assert!(!matches!(enough.status, 401 | 500..), "{method} {address}: {}", enough.text);
+                tried += 1;
+            }
+        }
+        assert!(tried > 100, "{tried} operations");
+    }
+}
+
+/// No owner has open data.
+fn closed(engine: grunddata_testing::Engine) -> Http {
+    let http = Http::start(engine);
+    http.admin().put("/owners/oppen", json!({"name": "Öppen", "openData": false})).expect(200);
+    http
+}
+
+on_both! {
+    using Http::start;
+
+    fn open_data_is_read_without_a_token(http: Http) {
+        let open = http.as_("open-writer").post("/organisations", json!({"data": {"name": {"sv": "Öppen enhet"}, "kind": "unit"}, "validFrom": "2026-01-01"}));
+        open.expect(201);
+        let (_, closed) = http.organisation("Stängd enhet", "2026-01-01");
+        let path = format!("/organisations/{}", open.json["id"].as_str().expect("id"));
+        let read = http.nobody().get(&path);
+        read.expect(200);
+        assert!(read.json["_links"].as_array().expect("links").iter().all(|link| link["method"] == "GET"));
+        http.nobody().get(&closed).problem(404, "not-found");
+        // A hidden record and one that does not exist are answered alike.
+        let missing = http.nobody().get("/organisations/01990c3e-0000-7000-8000-00000000dead");
+        let hidden = http.nobody().get(&closed);
+        let shape = |answer: &Answer| {
+            let id = answer.json["detail"].as_str().expect("detail").split(' ').map(|word| if word.len() == 36 { "ID" } else { word }).collect::<Vec<_>>().join(" ");
+            (answer.status, answer.json["code"].clone(), id)
+        };
+        assert_eq!(shape(&missing), shape(&hidden));
+        let list = http.nobody().get("/organisations?count=exact");
+        assert_eq!(list.json["_meta"]["totalRecords"], 1);
+        // Personal data is never open.
+        let person = http.as_("open-writer").post("/persons", json!({"data": {"name": {"full": "Ronja Ask"}}, "validFrom": "2026-01-01"}));
+        person.expect(201);
+        http.nobody().get(&format!("/persons/{}", person.json["id"].as_str().expect("id"))).problem(404, "not-found");
+        http.nobody().post("/organisations", json!({"data": {}})).problem(401, "unauthenticated");
+    }
+
+    fn a_token_reaches_its_own_owner_alone(http: Http) {
+        let (_, path) = http.organisation("Enheten", "2026-01-01");
+        let positions = http.positions();
+        let body = || json!({"data": {"name": {"sv": "Kapad"}, "kind": "unit"}});
+        let foreign = http.as_("open-writer").with("if-match", "*").put(&path, body());
+        assert!(matches!(foreign.status, 403 | 404 | 409), "{}", foreign.text);
+        let mut foreign = body();
+        foreign["owner"] = "norrberga".into();
+        http.as_("open-writer").post("/organisations", foreign).problem(403, "forbidden");
+        http.admin().post("/organisations", body()).problem(400, "owner-required");
+        assert_eq!(http.positions(), positions);
+    }
+
+    fn tokens_are_issued_listed_and_revoked(http: Http) {
+        let issued = http.as_("owner-admin").post("/tokens", json!({"name": "hr-laddning", "grants": [{"owner": "norrberga", "action": "write"}]}));
+        issued.expect(201);
+        assert_eq!(issued.header("cache-control"), "no-store");
+        let (secret, id) = (issued.json["token"].as_str().expect("token"), issued.json["id"].as_str().expect("id"));
+        let bearer = format!("Bearer {secret}");
+        let use_it = || http.nobody().with("authorization", &bearer).get("/organisations");
+        use_it().expect(200);
+        let list = http.as_("owner-admin").get("/tokens");
+        list.expect(200);
+        assert!(list.text.contains("hr-laddning") && !list.text.contains(secret), "the list shows no secret");
+        http.as_("owner-admin").send("DELETE", &format!("/tokens/{id}"), None).expect(204);
+        use_it().problem(401, "unauthenticated");
+        http.as_("owner-admin").send("DELETE", "/tokens/0000000000000000", None).problem(404, "not-found");
+        // Nobody gives more than they have.
+        for grants in [json!([{"owner": "*", "action": "read"}]), json!([{"owner": "oppen", "action": "read"}])] {
+            http.as_("owner-admin").post("/tokens", json!({"name": "mer", "grants": grants})).problem(403, "forbidden");
+        }
+        let faults = http.admin().post("/tokens", json!({"name": "", "grants": [{"owner": "*", "action": "own"}], "expiresAt": "soon"}));
+        faults.problem(400, "invalid-body");
+        let pointers: Vec<_> = faults.json["errors"].as_array().expect("errors").iter().map(|error| error["pointer"].as_str().expect("pointer").to_owned()).collect();
+        assert_eq!(pointers, ["/name", "/expiresAt", "/grants/0/action"]);
+    }
+
+    fn owners_are_kept_by_administrators(http: Http) {
+        http.as_("owner-admin").put("/owners/ny", json!({"name": "Ny kommun"})).problem(403, "forbidden");
+        http.admin().put("/owners/ny", json!({"name": "Ny kommun", "openData": true})).expect(200);
+        let owners: Vec<Value> = http.admin().get("/owners").json["items"].as_array().expect("items").clone();
+        assert_eq!(owners.len(), 3);
+        let seen = http.reader().get("/owners");
+        seen.expect(200);
+        assert!(seen.json["items"].as_array().expect("items").iter().any(|owner| owner["key"] == "norrberga" && owner["position"].is_u64()));
+    }
+}
