@@ -1,7 +1,7 @@
 //! Canonical JSON: RFC 8785 (JSON Canonicalization Scheme). One form of one value, so that equal data has equal bytes
 //! and one hash.
 
-use serde_json::{Number, Value};
+use serde_json::{Map, Number, Value};
 use sha2::{Digest, Sha256};
 
 /// The largest integer that every JSON reader keeps exactly (2^53 - 1, RFC 8785 appendix D).
@@ -70,12 +70,7 @@ fn write_value(value: &Value, out: &mut String) {
             };
             // The map is sorted by bytes unless another crate of the build asks serde_json to keep insertion order;
             // byte order and UTF-16 order are the same as long as the names are ASCII.
-            if members
-                .keys()
-                .zip(members.keys().skip(1))
-                .all(|(a, b)| a < b)
-                && members.keys().all(|name| name.is_ascii())
-            {
+            if in_order(members) {
                 for (name, value) in members {
                     member(name, value);
                 }
@@ -91,13 +86,31 @@ fn write_value(value: &Value, out: &mut String) {
     }
 }
 
+/// Whether the members come in canonical order already.
+fn in_order(members: &Map<String, Value>) -> bool {
+    let mut before: Option<&str> = None;
+    members.keys().all(|name| {
+        name.is_ascii()
+            && before
+                .replace(name)
+                .is_none_or(|before| before < name.as_str())
+    })
+}
+
 fn write_string(text: &str, out: &mut String) {
     out.push('"');
-    let mut rest = text;
-    while let Some(at) = rest
+    let needs_escape = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
+    // Without a way out of the loop the compiler looks at many bytes at once, and nearly no text needs an escape.
+    if !text
         .bytes()
-        .position(|byte| byte < 0x20 || byte == b'"' || byte == b'\\')
+        .fold(false, |found, byte| found | needs_escape(byte))
     {
+        out.push_str(text);
+        out.push('"');
+        return;
+    }
+    let mut rest = text;
+    while let Some(at) = rest.bytes().position(needs_escape) {
         let (plain, tail) = rest.split_at(at);
         out.push_str(plain);
         let mut chars = tail.chars();

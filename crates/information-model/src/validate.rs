@@ -146,11 +146,12 @@ fn guard(value: &Value, path: &Path<'_>, depth: usize, errors: &mut Vec<Validati
 
 /// Tab and line feed are allowed. The bytes are looked at first: the characters U+0080 to U+009F begin with 0xC2.
 fn holds_control_character(text: &str) -> bool {
-    text.bytes()
-        .any(|byte| byte < 0x20 || byte == 0x7f || byte == 0xc2)
-        && text
-            .chars()
-            .any(|char| char.is_control() && char != '\t' && char != '\n')
+    // Without a way out of the loop the compiler looks at many bytes at once.
+    text.bytes().fold(false, |found, byte| {
+        found | (byte < 0x20) | (byte == 0x7f) | (byte == 0xc2)
+    }) && text
+        .chars()
+        .any(|char| char.is_control() && char != '\t' && char != '\n')
 }
 
 fn control_character(pointer: String) -> ValidationError {

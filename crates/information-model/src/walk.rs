@@ -1,6 +1,7 @@
 //! The walk over the data beside the plan. It checks what JSON Schema cannot say, brings identifiers and references to
 //! the form that is stored, and takes out what is indexed, in one go.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use grunddata_model::{Domain, RecordId, SchemeCode};
@@ -219,21 +220,21 @@ impl<'m> Walk<'m> {
 
     fn index(&mut self, plan: &IndexPlan, value: &Value) {
         let text = match value {
-            Value::String(text) => text.clone(),
-            Value::Number(_) | Value::Bool(_) => canonical_json(value),
+            Value::String(text) => Cow::Borrowed(text.as_str()),
+            Value::Number(_) | Value::Bool(_) => Cow::Owned(canonical_json(value)),
             Value::Null | Value::Array(_) | Value::Object(_) => return,
         };
         let mut folded: Option<String> = None;
         for mode in &plan.modes {
             match mode {
-                SearchMode::Exact => self.entry(plan, IndexMode::Exact, text.clone()),
+                SearchMode::Exact => self.entry(plan, IndexMode::Exact, text.clone().into_owned()),
                 SearchMode::Prefix => {
                     let folded = folded.get_or_insert_with(|| fold(&text)).clone();
                     self.entry(plan, IndexMode::Folded, folded);
                 }
                 SearchMode::Text => {
-                    let folded = folded.get_or_insert_with(|| fold(&text)).clone();
-                    for word in words_of_folded(&folded) {
+                    let folded = folded.get_or_insert_with(|| fold(&text));
+                    for word in words_of_folded(folded) {
                         self.entry(plan, IndexMode::Word, word.to_owned());
                     }
                 }
@@ -241,7 +242,7 @@ impl<'m> Walk<'m> {
                     let padded = match text.len() {
                         4 => format!("{text}-01-01"),
                         7 => format!("{text}-01"),
-                        _ => text.clone(),
+                        _ => text.clone().into_owned(),
                     };
                     self.entry(plan, IndexMode::Date, padded);
                 }
@@ -449,9 +450,15 @@ impl<'m> Walk<'m> {
                 // The schema has said so.
                 (None, Err(_)) => return,
             };
+            // As a rule the reference stands in its canonical form already.
             let canonical = match &target {
-                Target::Id(id) => json!({"id": id.to_string()}),
-                _ => json!({"id": id}),
+                Target::Id(_)
+                    if members.len() == 1 && !id.bytes().any(|byte| byte.is_ascii_uppercase()) =>
+                {
+                    None
+                }
+                Target::Id(id) => Some(json!({"id": id.to_string()})),
+                _ => Some(json!({"id": id})),
             };
             (target, canonical)
         } else {
@@ -471,7 +478,8 @@ impl<'m> Walk<'m> {
             let Some(value) = key.get("value").and_then(Value::as_str) else {
                 return;
             };
-            let canonical = json!({"identifier": {"scheme": scheme.as_str(), "value": value}});
+            let canonical =
+                Some(json!({"identifier": {"scheme": scheme.as_str(), "value": value}}));
             (
                 Target::Identifier {
                     scheme,
@@ -480,7 +488,9 @@ impl<'m> Walk<'m> {
                 canonical,
             )
         };
-        *value = canonical;
+        if let Some(canonical) = canonical {
+            *value = canonical;
+        }
         self.references.push(ReferenceUse {
             pointer: path.pointer(),
             relation,
