@@ -1,6 +1,7 @@
 //! The plan of a domain: its schema and annotations compiled to one tree, which a walk follows beside the data. The
 //! walk meets each property once; nothing looks a property up by a pointer.
 
+mod annotate;
 mod compile;
 mod schemas;
 
