@@ -144,8 +144,10 @@ fn push_start<'q, T>(
     today: chrono::NaiveDate,
 ) {
     sql.push(name).push("(id, owner, domain, depth, via, relation) AS (SELECT d.id, d.owner, d.domain, ");
-    sql.int(0).push(", d.id, ").text("").push(
-        " FROM directory_id d JOIN record r ON r.owner = d.owner AND r.id = d.id \
+    // No relation leads to the start. Taken from a column, because PostgreSQL wants one collation in all of a recursive
+    // query, and a bare '' has the database's own.
+    sql.int(0).push(
+        ", d.id, substr(d.owner, 1, 0) FROM directory_id d JOIN record r ON r.owner = d.owner AND r.id = d.id \
          JOIN state s ON s.owner = d.owner AND s.record_id = d.id WHERE d.id = ",
     );
     sql.id(id).push(" AND ").holds("s", "d.owner", &coordinate.known, coordinate.valid_at);
