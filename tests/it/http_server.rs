@@ -7,7 +7,7 @@ use std::time::Duration;
 use grunddata_information_model::InformationModel;
 use grunddata_model::{Instant, OwnerKey};
 use grunddata_registry::{Action, Actor, Context, Grant, Limits, NewOwner, NewToken, OwnerScope, Registry};
-use grunddata_server::{Config, Running, Server};
+use grunddata_server::{Config, Running, Server, telemetry};
 use grunddata_store::{Store, StoreOptions};
 use grunddata_testing::{Database, Engine};
 use reqwest::blocking::{Client, RequestBuilder};
@@ -48,6 +48,10 @@ impl Http {
     }
 
     pub(crate) fn start_with(engine: Engine, change: impl FnOnce(&mut Config)) -> Self {
+        // The causes of internal errors stand in the log alone; a failing test shows them. Every test after the first in
+        // a process finds it set up.
+        let log = telemetry::LogConfig { filter: "warn".to_owned(), ..telemetry::LogConfig::default() };
+        telemetry::install(&log).ok();
         let database = Database::new(engine);
         let model = InformationModel::embedded().expect("model");
         let noon: Instant = format!("{TODAY}T11:00:00Z").parse().expect("instant");
