@@ -1,5 +1,5 @@
 //! The permission in the handler's type: a handler reaches the registry through [`Authorised`] alone, and an
-//! [`Authorised`] comes from [`Vault::admit`] alone.
+//! [`Authorised`] comes from `Vault::admit` alone.
 //!
 //! Architecture invariant: no other module of this crate holds a `Registry`.
 
@@ -116,10 +116,13 @@ impl<P: Permission> Authorised<P> {
     }
 }
 
+/// By the hash of a token: until when it is believed, and whose it is.
+type Remembered = HashMap<[u8; 32], (Instant, Arc<Actor>)>;
+
 /// Keeps the registry, and gives it out to those who may.
 pub(crate) struct Vault {
     registry: Registry,
-    tokens: RwLock<HashMap<[u8; 32], (Instant, Arc<Actor>)>>,
+    tokens: RwLock<Remembered>,
     anonymous: Arc<Actor>,
     /// Whether any owner has declared its data open, and until when that is believed.
     open: RwLock<Option<(Instant, bool)>>,

@@ -1,6 +1,6 @@
 //! The HTTP interface of grunddata: configuration, authentication, telemetry, routes, problem details, OpenAPI.
 //!
-//! A request's way: the router finds the operation ([`operations`]), the dispatcher screens it and asks the vault for
+//! A request's way: the router finds the operation ([`mod@operations`]), the dispatcher screens it and asks the vault for
 //! its permission ([`access`]), the handler turns it into one use case of `grunddata-registry`, and what comes back is
 //! written as JSON ([`Problem`] for a refusal).
 //!

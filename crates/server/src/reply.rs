@@ -46,6 +46,13 @@ pub(crate) fn value(status: StatusCode, body: &Value) -> HttpResponse {
     json(status, body.to_string().into_bytes())
 }
 
+/// Sets a member of an object.
+pub(crate) fn set(object: &mut Value, name: &str, value: impl Into<Value>) {
+    if let Some(members) = object.as_object_mut() {
+        members.insert(name.to_owned(), value.into());
+    }
+}
+
 /// Turns what a handler gave into the response.
 pub(crate) async fn finish(app: &App, http: &HttpRequest, trace: Trace, reply: Reply) -> HttpResponse {
     let mut response = match reply {

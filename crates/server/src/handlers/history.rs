@@ -112,11 +112,11 @@ pub(crate) async fn history(caller: Authorised<Read>, call: Call) -> Reply {
                 "_links": [Link::get("item", format!("{address}/versions/{}", item.version))],
             });
             if let Some(position) = item.position {
-                out["position"] = position.into();
+                reply::set(&mut out, "position", position);
             }
             if let Some(touched) = &item.touched {
-                out["validFrom"] = touched.valid_from().map_or_else(|| "unknown".to_owned(), |date| date.to_string()).into();
-                out["validTo"] = touched.valid_to().map(|date| date.to_string()).into();
+                reply::set(&mut out, "validFrom", touched.valid_from().map_or_else(|| "unknown".to_owned(), |date| date.to_string()));
+                reply::set(&mut out, "validTo", touched.valid_to().map(|date| date.to_string()));
             }
             out
         })

@@ -9,7 +9,7 @@ use crate::call::Call;
 use crate::etag;
 use crate::links::Link;
 use crate::problem::Problem;
-use crate::reply::Reply;
+use crate::reply::{self, Reply};
 
 /// A published package never changes, but a new one may come with the next release of the program.
 fn kept(call: &Call, body: &Value) -> HttpResponse {
@@ -63,17 +63,18 @@ pub(crate) async fn model(call: Call) -> Reply {
         .find(|package| package.name() == name && package.version().to_string() == version)
         .ok_or_else(|| Problem::new("not-found", "There is no such package. GET /models lists them."))?;
     let mut body = summary(&api, package);
-    body["schemas"] = json!(package.schemas());
-    body["codelists"] = package
+    reply::set(&mut body, "schemas", json!(package.schemas()));
+    let lists: Vec<Value> = package
         .manifest()
         .codelists
         .iter()
         .map(|list| json!({"name": list.name, "title": text(&list.title), "_links": [Link::get("item", format!("{api}/codelists/{}", list.name))]}))
         .collect();
-    body["_links"] = json!([
+    reply::set(&mut body, "codelists", lists);
+    reply::set(&mut body, "_links", json!([
         Link::get("self", format!("{api}/models/{name}/{version}")),
         Link::get("collection", format!("{api}/models")),
-    ]);
+    ]));
     Ok(kept(&call, &body))
 }
 

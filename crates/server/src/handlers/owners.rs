@@ -53,7 +53,7 @@ fn shown(owner: &Owner, api: &str) -> Value {
         "_links": [Link::get("collection", format!("{api}/owners"))],
     });
     if let Some(position) = owner.position {
-        out["position"] = position.into();
+        reply::set(&mut out, "position", position);
     }
     out
 }

@@ -10,6 +10,7 @@ use super::page;
 use crate::access::{Admin, Authorised};
 use crate::call::Call;
 use crate::fields::{self, Fields};
+use crate::problem::Problem;
 use crate::reply::{self, Reply, refused};
 
 /// `GET /tokens`
@@ -59,7 +60,7 @@ pub(crate) async fn create(caller: Authorised<Admin>, mut call: Call) -> Reply {
         .mint_token(caller.context(), NewToken { name, grants, feeds_copies, expires_at })
         .map_err(refused)?;
     let mut body = shown(&minted.token);
-    body["token"] = minted.secret.into();
+    reply::set(&mut body, "token", minted.secret);
     let mut response = never_kept(reply::value(StatusCode::CREATED, &body));
     if let Ok(address) = header::HeaderValue::from_str(&format!("{}/tokens/{}", call.base().api(), minted.token.id)) {
         response.headers_mut().insert(header::LOCATION, address);
@@ -68,7 +69,7 @@ pub(crate) async fn create(caller: Authorised<Admin>, mut call: Call) -> Reply {
 }
 
 fn grant(item: Value, at: usize) -> Result<Grant, Vec<Value>> {
-    let mut fields = Fields::new(item, &format!("/grants/{at}"), &["owner", "action"]).map_err(|problem| problem.errors)?;
+    let mut fields = Fields::new(item, &format!("/grants/{at}"), &["owner", "action"]).map_err(Problem::into_errors)?;
     let scope = match fields.text("owner").as_deref() {
         Some("*") => Some(OwnerScope::All),
         Some(key) => match OwnerKey::new(key) {

@@ -49,7 +49,7 @@ pub(crate) async fn commit(caller: Authorised<Write>, mut call: Call) -> Reply {
         match command(operation, &format!("/operations/{at}"), reason.as_ref(), source.as_ref()) {
             Ok(command) => commands.push(command),
             Err(problem) if problem.errors.is_empty() => return Err(problem),
-            Err(problem) => faults.extend(problem.errors),
+            Err(problem) => faults.extend(problem.into_errors()),
         }
     }
     if !faults.is_empty() {
@@ -213,7 +213,7 @@ fn own_id(fields: &mut Fields, text: &str) -> Option<RecordId> {
     match crate::call::record_id(text) {
         Ok(id) => Some(id),
         Err(problem) => {
-            fields.reject("id", "invalid-format", problem.detail, "id är ett UUID.".to_owned());
+            fields.reject("id", "invalid-format", problem.detail.clone(), "id är ett UUID.".to_owned());
             None
         }
     }

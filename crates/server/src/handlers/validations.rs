@@ -89,7 +89,7 @@ fn check(caller: &Authorised<Read>, items: Vec<Value>) -> Result<Vec<Vec<Value>>
 }
 
 fn draft(item: Value) -> Result<ValidationDraft, Vec<Value>> {
-    let mut fields = Fields::new(item, "", &["collection", "data", "model", "validFrom"]).map_err(|problem| problem.errors)?;
+    let mut fields = Fields::new(item, "", &["collection", "data", "model", "validFrom"]).map_err(Problem::into_errors)?;
     let domain = fields.text("collection").as_deref().and_then(Domain::from_collection);
     if domain.is_none() {
         fields.reject(

@@ -15,7 +15,7 @@ use crate::envelope::Frame;
 use crate::fields::Fields;
 use crate::parameters::{Parameters, invalid};
 use crate::problem::Problem;
-use crate::reply::{Reply, refused};
+use crate::reply::{self, Reply, refused};
 use crate::{etag, links};
 
 /// The members of a note.
@@ -241,7 +241,7 @@ pub(crate) fn outcome(written: &Written, api: &str) -> Value {
         ],
     });
     if !written.findings.is_empty() {
-        outcome["findings"] = json!(written.findings);
+        reply::set(&mut outcome, "findings", json!(written.findings));
     }
     outcome
 }

@@ -13,6 +13,7 @@ use crate::access::Access;
 use crate::config::{Limits, Operator};
 use crate::operations::{Answer, Operation, Parameter, TAGS, TRACEPARENT};
 use crate::problem::{self, Text};
+use crate::reply;
 
 const COMPONENTS: &str = include_str!("components.json");
 const RECORD_COMPONENTS: &str = include_str!("record-components.json");
@@ -202,13 +203,13 @@ fn good_answer(answer: &Answer, domain: Option<Domain>, schemas: &Map<String, Va
                 headers.insert("Location".into(), json!({"description": "Postens adress / the record's address.", "schema": {"type": "string", "format": "uri"}}));
             }
         }
-        response["content"] = json!({media_type: media(&schema, schemas)});
+        reply::set(&mut response, "content", json!({media_type: media(&schema, schemas)}));
     } else if matches!(answer.status, 303 | 307)
         && let Some(headers) = headers.as_object_mut()
     {
         headers.insert("Location".into(), json!({"description": "Adressen / the address.", "schema": {"type": "string", "format": "uri"}}));
     }
-    response["headers"] = headers;
+    reply::set(&mut response, "headers", headers);
     response
 }
 
@@ -247,7 +248,7 @@ fn refusal(codes: &[&'static str]) -> Value {
     });
     json!({
         "description": lines.join("\n"),
-        "content": {crate::reply::PROBLEM_JSON: {
+        "content": {reply::PROBLEM_JSON: {
             "schema": {"$ref": "#/components/schemas/Problem"},
             "examples": {"example": {"summary": "Exempel / example", "value": example}},
         }},

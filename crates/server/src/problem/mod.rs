@@ -6,14 +6,20 @@
 
 mod table;
 
+use std::ops::{Deref, DerefMut};
+
 use actix_web::http::header::{HeaderName, HeaderValue};
 use serde_json::{Map, Value};
 
 pub use table::{ProblemType, Text, TYPES, find};
 
-/// One refusal on its way to the client.
+/// One refusal on its way to the client. Boxed, because it is the rare side of nearly every `Result` of this crate.
 #[derive(Debug)]
-pub struct Problem {
+pub struct Problem(Box<Parts>);
+
+/// What a [`Problem`] says.
+#[derive(Debug)]
+pub struct Parts {
     /// Which entry of the table.
     pub kind: &'static ProblemType,
     /// What is wrong with this request, and what to do.
@@ -28,6 +34,20 @@ pub struct Problem {
     pub cause: Option<String>,
 }
 
+impl Deref for Problem {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+impl DerefMut for Problem {
+    fn deref_mut(&mut self) -> &mut Parts {
+        &mut self.0
+    }
+}
+
 impl Problem {
     /// A problem of the type `code`; one that the table does not hold is an internal error.
     pub fn new(code: &'static str, detail: impl Into<String>) -> Self {
@@ -35,14 +55,14 @@ impl Problem {
             Some(kind) => (kind, None),
             None => (table::internal(), Some(format!("no problem type '{code}'"))),
         };
-        let mut problem = Self {
+        let mut problem = Self(Box::new(Parts {
             kind,
             detail: detail.into(),
             errors: Vec::new(),
             facts: Map::new(),
             headers: Vec::new(),
             cause,
-        };
+        }));
         if matches!(kind.status, 429 | 503) {
             problem.headers.push((actix_web::http::header::RETRY_AFTER, HeaderValue::from_static("1")));
         }
@@ -59,6 +79,12 @@ impl Problem {
         let mut problem = Self::new("internal", table::internal().cure.en);
         problem.cause = Some(cause.into());
         problem
+    }
+
+    /// Its single errors alone.
+    #[must_use]
+    pub fn into_errors(self) -> Vec<Value> {
+        self.0.errors
     }
 
     /// Adds an extension member.
