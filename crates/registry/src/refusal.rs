@@ -234,7 +234,7 @@ impl Refusal {
                 pointer: prefix,
                 code: Cow::Borrowed(self.code.as_str()),
                 message: self.detail.clone(),
-                message_sv: String::new(),
+                message_sv: format!("Operation {index} avvisades ({}).", self.code),
                 more: self.facts.clone(),
             });
         } else {

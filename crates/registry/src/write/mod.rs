@@ -2,6 +2,7 @@
 
 mod apply;
 mod check;
+mod guards;
 mod operate;
 mod outcome;
 mod pipeline;
@@ -9,10 +10,11 @@ mod prepare;
 mod request;
 mod resolve;
 mod reverse;
+mod upsert;
 mod validate;
 
 pub(crate) use apply::Failure;
-pub(crate) use operate::{not_yours, unknown_version};
+pub(crate) use guards::{not_yours, unknown_version};
 pub(crate) use prepare::{check_name, check_text, unknown_scheme};
 
 pub use outcome::{Outcome, TransactionWritten, Written};

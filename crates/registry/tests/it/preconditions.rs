@@ -83,6 +83,11 @@ on_both! {
         let refusal = stack.write_as(&writer, end(Organisation, id, "2026-04-01", None)).unwrap_err();
         assert_eq!(refusal.code, Code::ReadOnlyCopy);
         assert_eq!(refusal.facts["origin"]["of"], "Bolagsverket");
+        let own = stack.id(create(Organisation, organisation("B", "unit"), "2026-01-01"));
+        let turned = replaced(replace(Organisation, own, organisation("B", "unit"), "2026-02-01"), |replace| {
+            replace.envelope.origin = Origin::Copy { of: "Bolagsverket".to_owned(), copied: None };
+        });
+        assert_eq!(stack.write_as(&writer, turned).unwrap_err().code, Code::Forbidden);
         let feeder = Actor { feeds_copies: true, ..writer.actor.clone() };
         stack.write_as(&stack.registry.context(feeder, "feed"), end(Organisation, id, "2026-04-01", None)).unwrap();
         let record = stack.get_as(&stack.system(), id, &grunddata_registry::At::on(day("2026-02-01"))).unwrap();

@@ -1,0 +1,232 @@
+//! What is refused before and by the timeline: records that may not be written, versions that were not seen, and the
+//! refusals of the timeline algebra, each with what to do.
+
+use grunddata_model::{Domain, Period, RecordId, TimelineError};
+use grunddata_store::{RecordImage, RecordStatus};
+
+use super::apply::Run;
+use super::operate::Stop;
+use super::prepare::{Bound, Prepared, PreparedAction, invalid_period};
+use super::request::IfMatch;
+use crate::{Code, Refusal, fact};
+
+/// No such version.
+pub(crate) fn unknown_version(id: RecordId, version: u32, latest: u32) -> Refusal {
+    Refusal::new(
+        Code::UnknownVersion,
+        format!("The record {id} has no version {version}: its versions are 1 to {latest}."),
+    )
+    .fact(fact::VERSION, latest)
+}
+
+/// The controller that a command names is an organisation that the writer may know of.
+pub(super) fn check_controller(run: &mut Run<'_, '_, '_>, command: &Prepared) -> Result<(), Stop> {
+    let Some(id) = command.envelope.controller else {
+        return Ok(());
+    };
+    let is_organisation = run
+        .tx
+        .record(id)?
+        .is_some_and(|image| image.domain == Domain::Organisation && !image.timeline.is_empty());
+    if is_organisation && run.sees(id)? {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        Code::ReferenceNotFound,
+        format!("The controller {id} is no organisation that you may see: name the committee or body that is responsible for the personal data, or leave controller out."),
+    )
+    .fact(fact::PARAMETER, "controller")
+    .into())
+}
+
+/// Only sources make copies: nobody turns a record of their own into one.
+pub(super) fn check_origin(run: &Run<'_, '_, '_>, command: &Prepared) -> Result<(), Refusal> {
+    if command.origin.is_none() || run.job.context.feeds_copies {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        Code::Forbidden,
+        "Copies of other registers are fed by sources alone: leave origin out.",
+    ))
+}
+
+/// What no write may do to this record.
+pub(super) fn guard(
+    run: &Run<'_, '_, '_>,
+    command: &Prepared,
+    image: &RecordImage,
+) -> Result<(), Refusal> {
+    if image.owner != run.job.context.owner {
+        return Err(not_yours(image.id));
+    }
+    if image.domain != command.domain {
+        return Err(Refusal::not_found(image.id));
+    }
+    if command
+        .envelope
+        .owner
+        .as_ref()
+        .is_some_and(|owner| *owner != image.owner)
+    {
+        return Err(Refusal::new(
+            Code::Forbidden,
+            "A record keeps its owner for good: leave owner out.",
+        ));
+    }
+    check_origin(run, command)?;
+    match image.status {
+        RecordStatus::Merged => {
+            return Err(Refusal::new(
+                Code::Merged,
+                "The record was merged into another: write to that one.",
+            )
+            .fact_if(fact::FORWARD_TO, image.forward_to.map(|id| id.to_string())));
+        }
+        RecordStatus::Erased => {
+            return Err(Refusal::new(
+                Code::Erased,
+                "The record's content was erased; nothing can be written to it.",
+            ));
+        }
+        RecordStatus::Retracted => {
+            let comes_back = matches!(
+                command.action,
+                PreparedAction::Revive { .. }
+                    | PreparedAction::Revert { .. }
+                    | PreparedAction::Retract { bounds: None }
+            );
+            if !comes_back {
+                return Err(Refusal::new(
+                    Code::Retracted,
+                    "The record was retracted (recorded in error): revive it, or revert to an earlier version, to use it again.",
+                )
+                .fact(fact::VERSION, image.version));
+            }
+        }
+        RecordStatus::Current => {}
+    }
+    if image.origin.is_some() && !run.job.context.feeds_copies {
+        return Err(Refusal::new(
+            Code::ReadOnlyCopy,
+            "The record is a copy and read-only here: change it at its origin.",
+        )
+        .fact_if(
+            "origin",
+            image
+                .origin
+                .as_deref()
+                .and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok()),
+        ));
+    }
+    Ok(())
+}
+
+/// Used for every id that belongs to somebody else, seen or hidden.
+pub(crate) fn not_yours(id: RecordId) -> Refusal {
+    Refusal::new(
+        Code::Forbidden,
+        format!(
+            "You may not write under the id {id}. Check the id; for a new record choose another, or let the registry mint one."
+        ),
+    )
+}
+
+pub(super) fn precondition(
+    run: &mut Run<'_, '_, '_>,
+    command: &Prepared,
+    image: &RecordImage,
+) -> Result<(), Refusal> {
+    // Within one job the version that counts is the one before the job.
+    let version = *run.versions.entry(image.id).or_insert(Some(image.version));
+    let Some(version) = version else {
+        return Ok(());
+    };
+    match command.if_match {
+        Some(IfMatch::Any) => Ok(()),
+        Some(IfMatch::Version(seen)) if seen == version => Ok(()),
+        Some(IfMatch::Version(seen)) => Err(Refusal::new(
+            Code::PreconditionFailed,
+            format!("The record has version {version} now, not {seen}. Read it again, and decide on what you see there."),
+        )
+        .fact(fact::VERSION, version)),
+        None => Err(Refusal::new(
+            Code::PreconditionRequired,
+            format!("A write to an existing record says which version it has seen: send If-Match with \"{version}\" after reading it, or * for whatever it is."),
+        )
+        .fact(fact::VERSION, version)),
+    }
+}
+
+pub(super) fn first_day(image: &RecordImage, bound: Bound) -> Result<chrono::NaiveDate, Refusal> {
+    match bound {
+        Bound::At(date) => Ok(date),
+        Bound::Start => image.timeline.first_day().ok_or_else(|| {
+            Refusal::new(
+                Code::NothingValid,
+                "The record has no first day: it was retracted.",
+            )
+        }),
+    }
+}
+
+pub(super) fn exists(run: &Run<'_, '_, '_>, image: &RecordImage) -> Refusal {
+    if image.owner != run.job.context.owner {
+        return not_yours(image.id);
+    }
+    Refusal::new(
+        Code::RecordExists,
+        format!(
+            "There is a record {} already: replace or amend it, or leave id out to get a new one.",
+            image.id
+        ),
+    )
+    .fact(fact::VERSION, image.version)
+}
+
+/// The refusals of the timeline, each with what to do.
+pub(crate) fn refuse_timeline(error: &TimelineError) -> Refusal {
+    match error {
+        TimelineError::Period(error) => invalid_period(error),
+        TimelineError::Overlap { .. } => Refusal::internal(),
+        TimelineError::AlreadyExists { .. } => {
+            Refusal::new(Code::RecordExists, format!("{error}."))
+        }
+        TimelineError::EndedUseRevive { end } => Refusal::new(
+            Code::RecordEnded,
+            format!("{error}: POST to its revivals with data and validFrom."),
+        )
+        .fact(fact::ENDED, end.map(|end| end.to_string())),
+        TimelineError::PlannedStates { states, ends } => {
+            let states: Vec<serde_json::Value> = states
+                .iter()
+                .filter_map(|period| serde_json::to_value(period).ok())
+                .collect();
+            let ends: Vec<String> = ends.iter().map(ToString::to_string).collect();
+            Refusal::new(
+                Code::PlannedStates,
+                format!("{error}. Give validTo to stop before them, amend instead to keep them, or say overwritePlanned=true."),
+            )
+            .fact("plannedStates", states)
+            .fact("plannedEnds", ends)
+        }
+        TimelineError::NothingValid { period } => Refusal::new(
+            Code::NothingValid,
+            format!(
+                "Nothing is valid in {period}: an amendment changes what holds and never creates validity. Replace, or revive, to make something hold then."
+            ),
+        ),
+        TimelineError::NeverValid { .. } => Refusal::new(
+            Code::NeverValid,
+            "After this the record would never have been valid at all. If it was recorded in error, retract it: POST to its retractions.",
+        ),
+        TimelineError::NotEnded { end, .. } => Refusal::new(Code::NotEnded, format!("{error}."))
+            .fact(fact::ENDED, (*end != Period::OPEN).then(|| end.to_string())),
+    }
+}
+
+pub(super) fn unknown_temporary(name: &str) -> Refusal {
+    Refusal::new(
+        Code::UnknownTemporaryId,
+        format!("No operation of this transaction creates the tempId {name:?}."),
+    )
+}

@@ -1,0 +1,89 @@
+//! Upsert: the record that has the identifier is replaced, or a new one created. Under the owner's lock, so that two at
+//! once make one record.
+
+use grunddata_information_model::Uniqueness;
+use grunddata_model::{RecordId, ReplacePeriod};
+
+use super::apply::Run;
+use super::guards::{check_controller, guard};
+use super::operate::{Done, Stop, create, finish, replace};
+use super::prepare::{Prepared, PreparedAction, Target};
+use crate::{Code, Refusal};
+
+/// Finds the record by the identifier and replaces it, or creates it.
+pub(super) fn upsert(
+    run: &mut Run<'_, '_, '_>,
+    index: usize,
+    command: &Prepared,
+) -> Result<Done, Stop> {
+    let (
+        Target::Matching(scheme, fresh),
+        PreparedAction::Create {
+            value,
+            period,
+            valid_to,
+        },
+    ) = (&command.target, &command.action)
+    else {
+        return Err(Refusal::internal().into());
+    };
+    let mut given = value
+        .identifiers()
+        .iter()
+        .filter(|identifier| identifier.scheme == *scheme)
+        .map(|identifier| (identifier.value.clone(), identifier.issuer.clone()));
+    let (identifier, issuer) = match (given.next(), given.next()) {
+        (Some(only), None) => only,
+        (first, _) => {
+            let many = if first.is_some() { "several" } else { "none" };
+            return Err(Refusal::new(
+                Code::NoMatchIdentifier,
+                format!("match={scheme} needs exactly one identifier of that scheme in data.identifiers; there is {many}."),
+            )
+            .into());
+        }
+    };
+    let uniqueness = run
+        .job
+        .context
+        .model
+        .scheme(scheme.as_str())
+        .map(|scheme| scheme.uniqueness());
+    let claims = run.tx.claims(scheme, &identifier)?;
+    let mut found: Vec<RecordId> = Vec::new();
+    for at_first_day in [true, false] {
+        for claim in &claims {
+            let issued = uniqueness != Some(Uniqueness::PerIssuer) || claim.issuer == issuer;
+            let holds = if at_first_day {
+                claim.period.contains(period.from())
+            } else {
+                claim.period.overlaps(period) || uniqueness == Some(Uniqueness::Always)
+            };
+            if issued && holds && !found.contains(&claim.record) {
+                found.push(claim.record);
+            }
+        }
+        if !found.is_empty() {
+            break;
+        }
+    }
+    match found.as_slice() {
+        [] => create(run, index, command, *fresh, true, value, *period),
+        [only] => {
+            let image = run.tx.record(*only)?.ok_or_else(|| Refusal::not_found(only))?;
+            guard(run, command, &image)?;
+            check_controller(run, command)?;
+            let request = ReplacePeriod::new(period.from(), *valid_to);
+            let change = replace(run, &image, value, request, false)?;
+            finish(run, index, command, &image, change)
+        }
+        several => Err(Refusal::new(
+            Code::MatchAmbiguous,
+            format!(
+                "{} records have this {scheme}: an upsert needs a scheme by which one record is found. Write to one of them by its id.",
+                several.len()
+            ),
+        )
+        .into()),
+    }
+}
