@@ -24,7 +24,11 @@ pub(crate) enum Purpose {
 }
 
 impl Connection {
-    pub(crate) fn open(target: &Target, options: &StoreOptions, purpose: Purpose) -> Result<Self, StoreError> {
+    pub(crate) fn open(
+        target: &Target,
+        options: &StoreOptions,
+        purpose: Purpose,
+    ) -> Result<Self, StoreError> {
         match target {
             Target::Sqlite(path) => Self::open_sqlite(path, options.statement_timeout, purpose),
             Target::Postgres(url) => Self::open_postgres(url, options.statement_timeout),
@@ -32,8 +36,8 @@ impl Connection {
     }
 
     fn open_sqlite(path: &str, timeout: Duration, purpose: Purpose) -> Result<Self, StoreError> {
-        let mut connection =
-            SqliteConnection::establish(path).map_err(|error| StoreError::Unavailable(error.to_string().into()))?;
+        let mut connection = SqliteConnection::establish(path)
+            .map_err(|error| StoreError::Unavailable(error.to_string().into()))?;
         // Negative: KiB. Many reader connections share the page cache of the operating system.
         let cache = match purpose {
             Purpose::Read => -2_000,
@@ -56,8 +60,8 @@ impl Connection {
     }
 
     fn open_postgres(url: &str, timeout: Duration) -> Result<Self, StoreError> {
-        let mut connection =
-            PgConnection::establish(url).map_err(|error| StoreError::Unavailable(error.to_string().into()))?;
+        let mut connection = PgConnection::establish(url)
+            .map_err(|error| StoreError::Unavailable(error.to_string().into()))?;
         let timeout = timeout.as_millis();
         // An acknowledged write must be on disk: a server whose default is weaker is overruled, a stronger one is not.
         connection
@@ -84,7 +88,10 @@ impl Connection {
     }
 
     /// The first row of a statement that has at most one.
-    pub(crate) fn first<'a, 'q, ST, U>(&mut self, sql: &'q Sql<'a, ST>) -> Result<Option<U>, StoreError>
+    pub(crate) fn first<'a, 'q, ST, U>(
+        &mut self,
+        sql: &'q Sql<'a, ST>,
+    ) -> Result<Option<U>, StoreError>
     where
         &'q Sql<'a, ST>: LoadQuery<'q, SqliteConnection, U> + LoadQuery<'q, PgConnection, U>,
     {
@@ -121,16 +128,24 @@ impl Connection {
 
     pub(crate) fn commit(&mut self) -> Result<(), StoreError> {
         match self {
-            Self::Sqlite(connection) => AnsiTransactionManager::commit_transaction(&mut **connection),
-            Self::Postgres(connection) => AnsiTransactionManager::commit_transaction(&mut **connection),
+            Self::Sqlite(connection) => {
+                AnsiTransactionManager::commit_transaction(&mut **connection)
+            }
+            Self::Postgres(connection) => {
+                AnsiTransactionManager::commit_transaction(&mut **connection)
+            }
         }
         .map_err(from_diesel)
     }
 
     pub(crate) fn rollback(&mut self) -> Result<(), StoreError> {
         match self {
-            Self::Sqlite(connection) => AnsiTransactionManager::rollback_transaction(&mut **connection),
-            Self::Postgres(connection) => AnsiTransactionManager::rollback_transaction(&mut **connection),
+            Self::Sqlite(connection) => {
+                AnsiTransactionManager::rollback_transaction(&mut **connection)
+            }
+            Self::Postgres(connection) => {
+                AnsiTransactionManager::rollback_transaction(&mut **connection)
+            }
         }
         .map_err(from_diesel)
     }

@@ -43,16 +43,41 @@ pub struct TokenRow {
     pub last_used_at: Option<Instant>,
 }
 
-type OwnerTypes = (Text, Text, Nullable<SqlId>, SmallInt, BigInt, SqlMoment, SqlMoment);
+type OwnerTypes = (
+    Text,
+    Text,
+    Nullable<SqlId>,
+    SmallInt,
+    BigInt,
+    SqlMoment,
+    SqlMoment,
+);
 type OwnerParts = (String, String, Option<Id>, i16, i64, Moment, Moment);
-type TokenTypes = (Binary, Text, Text, SqlMoment, Nullable<SqlMoment>, Nullable<SqlMoment>, Nullable<SqlMoment>);
-type TokenParts = (Vec<u8>, String, String, Moment, Option<Moment>, Option<Moment>, Option<Moment>);
+type TokenTypes = (
+    Binary,
+    Text,
+    Text,
+    SqlMoment,
+    Nullable<SqlMoment>,
+    Nullable<SqlMoment>,
+    Nullable<SqlMoment>,
+);
+type TokenParts = (
+    Vec<u8>,
+    String,
+    String,
+    Moment,
+    Option<Moment>,
+    Option<Moment>,
+    Option<Moment>,
+);
 
-const OWNER_COLUMNS: &str =
-    "SELECT o.key, o.name, o.organisation, o.open_data, o.position, o.last_instant, o.created_at FROM owner o";
+const OWNER_COLUMNS: &str = "SELECT o.key, o.name, o.organisation, o.open_data, o.position, o.last_instant, o.created_at FROM owner o";
 const TOKEN_COLUMNS: &str = "SELECT t.hash, t.name, t.grants, t.created_at, t.expires_at, t.revoked_at, t.last_used_at FROM token t";
 
-fn owner_row((key, name, organisation, open_data, position, last, created): OwnerParts) -> Result<OwnerRow, StoreError> {
+fn owner_row(
+    (key, name, organisation, open_data, position, last, created): OwnerParts,
+) -> Result<OwnerRow, StoreError> {
     Ok(OwnerRow {
         key: owner_key(&key)?,
         name,
@@ -64,9 +89,13 @@ fn owner_row((key, name, organisation, open_data, position, last, created): Owne
     })
 }
 
-fn token_row((hash, name, grants, created, expires, revoked, used): TokenParts) -> Result<TokenRow, StoreError> {
+fn token_row(
+    (hash, name, grants, created, expires, revoked, used): TokenParts,
+) -> Result<TokenRow, StoreError> {
     Ok(TokenRow {
-        hash: hash.try_into().map_err(|_| StoreError::disagrees("the hash of a token"))?,
+        hash: hash
+            .try_into()
+            .map_err(|_| StoreError::disagrees("the hash of a token"))?,
         name,
         grants,
         created_at: created.0,
@@ -169,7 +198,9 @@ impl Store {
     /// [`StoreError`] of the database.
     pub fn tokens(&self) -> Result<Vec<TokenRow>, StoreError> {
         self.read(|reader| {
-            let sql = Sql::<TokenTypes>::new(&format!("{TOKEN_COLUMNS} ORDER BY t.created_at DESC, t.hash"));
+            let sql = Sql::<TokenTypes>::new(&format!(
+                "{TOKEN_COLUMNS} ORDER BY t.created_at DESC, t.hash"
+            ));
             let rows: Vec<TokenParts> = reader.connection.load(&sql)?;
             rows.into_iter().map(token_row).collect()
         })
@@ -183,7 +214,9 @@ impl Store {
         self.read(|reader| {
             let now = reader.now();
             let mut sql = Sql::<()>::new("UPDATE token SET revoked_at = ");
-            sql.moment(now).push(" WHERE revoked_at IS NULL AND hash = ").bytes(hash.as_slice());
+            sql.moment(now)
+                .push(" WHERE revoked_at IS NULL AND hash = ")
+                .bytes(hash.as_slice());
             Ok(reader.connection.execute(&sql)? > 0)
         })
     }
@@ -196,7 +229,9 @@ impl Store {
         self.read(|reader| {
             let now = reader.now();
             let mut sql = Sql::<()>::new("UPDATE token SET last_used_at = ");
-            sql.moment(now).push(" WHERE hash = ").bytes(hash.as_slice());
+            sql.moment(now)
+                .push(" WHERE hash = ")
+                .bytes(hash.as_slice());
             reader.connection.execute(&sql).map(drop)
         })
     }

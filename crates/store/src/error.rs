@@ -111,7 +111,9 @@ pub(crate) fn from_diesel(error: diesel::result::Error) -> StoreError {
             StoreError::Unavailable(info.message().into())
         }
         Error::DatabaseError(_, info) => from_message(info.message()),
-        Error::BrokenTransactionManager => StoreError::Unavailable("the transaction was broken off".into()),
+        Error::BrokenTransactionManager => {
+            StoreError::Unavailable("the transaction was broken off".into())
+        }
         other => from_message(&other.to_string()),
     }
 }

@@ -42,12 +42,14 @@ pub use metrics::{BATCH_SIZES, StoreMetrics};
 pub use options::{Clock, StoreOptions};
 pub use owner::{OwnerRow, OwnerSet};
 pub use read::{
-    Absent, ChangeEntry, Condition, Count, Direction, ESTIMATE, HierarchyRow, IdentifierRow, LinkCondition, LinkCursor, LinkRow,
-    Lookup, Matching, Page, Reader, RecordRow, SearchCursor, SortBy, SortKey, StoreSearch,
+    Absent, ChangeEntry, Condition, Count, Direction, ESTIMATE, HierarchyRow, IdentifierRow,
+    LinkCondition, LinkCursor, LinkRow, Lookup, Matching, Page, Reader, RecordRow, SearchCursor,
+    SortBy, SortKey, StoreSearch,
 };
 pub use store::Store;
 pub use verify::{Finding, Progress};
 pub use visibility::{ALL_CLASSES, Visibility, VisibilityRule};
 pub use write::{
-    ChangeKind, Claim, Inbound, Needs, Operation, RecordImage, RecordStatus, StagedWrite, StoredOutcome, WriteTx,
+    ChangeKind, Claim, Inbound, Needs, Operation, RecordImage, RecordStatus, StagedWrite,
+    StoredOutcome, WriteTx,
 };

@@ -69,11 +69,16 @@ impl Metrics {
             queue_length,
             batches: self.batches.load(Ordering::Relaxed),
             jobs: self.jobs.load(Ordering::Relaxed),
-            batch_sizes: self.sizes.iter().map(|bucket| bucket.load(Ordering::Relaxed)).collect(),
+            batch_sizes: self
+                .sizes
+                .iter()
+                .map(|bucket| bucket.load(Ordering::Relaxed))
+                .collect(),
             #[expect(clippy::cast_precision_loss, reason = "a figure for monitoring")]
             batch_seconds: self.micros.load(Ordering::Relaxed) as f64 / 1e6,
             retries: self.retries.load(Ordering::Relaxed),
-            reader_connections: usize::try_from(self.readers.load(Ordering::Relaxed)).unwrap_or_default(),
+            reader_connections: usize::try_from(self.readers.load(Ordering::Relaxed))
+                .unwrap_or_default(),
             positions: self.positions.lock().clone(),
         }
     }

@@ -18,14 +18,21 @@ fn failed(error: Box<dyn std::error::Error + Send + Sync>) -> StoreError {
 }
 
 fn names<DB: diesel::backend::Backend>(migrations: &[Box<dyn Migration<DB>>]) -> Vec<String> {
-    migrations.iter().map(|migration| migration.name().to_string()).collect()
+    migrations
+        .iter()
+        .map(|migration| migration.name().to_string())
+        .collect()
 }
 
 /// The names of the migrations that the database lacks.
 pub(crate) fn pending(connection: &mut Connection) -> Result<Vec<String>> {
     match connection {
-        Connection::Sqlite(connection) => connection.pending_migrations(SQLITE).map(|list| names(&list)),
-        Connection::Postgres(connection) => connection.pending_migrations(POSTGRES).map(|list| names(&list)),
+        Connection::Sqlite(connection) => connection
+            .pending_migrations(SQLITE)
+            .map(|list| names(&list)),
+        Connection::Postgres(connection) => connection
+            .pending_migrations(POSTGRES)
+            .map(|list| names(&list)),
     }
     .map_err(failed)
 }
@@ -54,8 +61,10 @@ pub(crate) fn revert_all(connection: &mut Connection) -> Result<()> {
 /// The names of all migrations of each database, in order.
 #[cfg(test)]
 pub(crate) fn all() -> Result<(Vec<String>, Vec<String>)> {
-    let sqlite: Vec<Box<dyn Migration<diesel::sqlite::Sqlite>>> = SQLITE.migrations().map_err(failed)?;
-    let postgres: Vec<Box<dyn Migration<diesel::pg::Pg>>> = POSTGRES.migrations().map_err(failed)?;
+    let sqlite: Vec<Box<dyn Migration<diesel::sqlite::Sqlite>>> =
+        SQLITE.migrations().map_err(failed)?;
+    let postgres: Vec<Box<dyn Migration<diesel::pg::Pg>>> =
+        POSTGRES.migrations().map_err(failed)?;
     Ok((names(&sqlite), names(&postgres)))
 }
 
@@ -86,7 +95,10 @@ mod tests {
                  ORDER BY m.name, c.cid",
             );
             let rows: Vec<(String, String, String, i32)> = connection.load(&sql).unwrap();
-            return rows.into_iter().map(|(table, name, kind, not_null)| (table, name, kind, not_null == 0)).collect();
+            return rows
+                .into_iter()
+                .map(|(table, name, kind, not_null)| (table, name, kind, not_null == 0))
+                .collect();
         }
         let sql = Sql::<(Text, Text, Text, Text)>::new(
             "SELECT c.table_name::text, c.column_name::text, c.data_type::text, c.is_nullable::text \
@@ -94,7 +106,9 @@ mod tests {
              ORDER BY c.table_name COLLATE \"C\", c.ordinal_position",
         );
         let rows: Vec<(String, String, String, String)> = connection.load(&sql).unwrap();
-        rows.into_iter().map(|(table, name, kind, null)| (table, name, kind, null == "YES")).collect()
+        rows.into_iter()
+            .map(|(table, name, kind, null)| (table, name, kind, null == "YES"))
+            .collect()
     }
 
     /// The same from `schema.rs`, in the types of the engine.
@@ -116,7 +130,11 @@ mod tests {
                     "SqlDay" => ("date", "INTEGER"),
                     other => panic!("{other}"),
                 };
-                let kind = if engine == Engine::Sqlite { sqlite } else { postgres };
+                let kind = if engine == Engine::Sqlite {
+                    sqlite
+                } else {
+                    postgres
+                };
                 rows.push((table.clone(), name.to_owned(), kind.to_owned(), nullable));
             } else if line.ends_with(") {") {
                 table = line.split(' ').next().unwrap().to_owned();

@@ -100,12 +100,17 @@ mod tests {
 
     #[test]
     fn urls_choose_the_database() {
-        let sqlite = |url: &str, path: &str| assert!(Target::parse(url).unwrap() == Target::Sqlite(path.to_owned()));
+        let sqlite = |url: &str, path: &str| {
+            assert!(Target::parse(url).unwrap() == Target::Sqlite(path.to_owned()))
+        };
         sqlite("data/grunddata.sqlite", "data/grunddata.sqlite");
         sqlite("/srv/g.db", "/srv/g.db");
         sqlite("sqlite:///srv/g.db", "/srv/g.db");
         sqlite("sqlite:g.db", "g.db");
-        assert!(matches!(Target::parse("postgres://a@b/c"), Ok(Target::Postgres(_))));
+        assert!(matches!(
+            Target::parse("postgres://a@b/c"),
+            Ok(Target::Postgres(_))
+        ));
         for bad in ["", ":memory:", "sqlite::memory:", "mysql://a/b"] {
             assert!(Target::parse(bad).is_err(), "{bad}");
         }

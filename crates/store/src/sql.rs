@@ -133,13 +133,23 @@ impl<'a, ST> Sql<'a, ST> {
         self.list(binds)
     }
 
-    pub(crate) fn texts<T: Into<Cow<'a, str>>>(&mut self, texts: impl IntoIterator<Item = T>) -> &mut Self {
-        let binds = texts.into_iter().map(|text| Bind::Text(text.into())).collect();
+    pub(crate) fn texts<T: Into<Cow<'a, str>>>(
+        &mut self,
+        texts: impl IntoIterator<Item = T>,
+    ) -> &mut Self {
+        let binds = texts
+            .into_iter()
+            .map(|text| Bind::Text(text.into()))
+            .collect();
         self.list(binds)
     }
 
     /// `(VALUES (?, ?), …) AS name`, whose columns are `column1`, `column2` … in both databases. Not padded.
-    pub(crate) fn rows(&mut self, name: &str, rows: impl IntoIterator<Item = Vec<Bind<'a>>>) -> &mut Self {
+    pub(crate) fn rows(
+        &mut self,
+        name: &str,
+        rows: impl IntoIterator<Item = Vec<Bind<'a>>>,
+    ) -> &mut Self {
         self.push("(VALUES ");
         self.values(rows);
         self.push(") AS ").push(name)
@@ -183,16 +193,33 @@ impl<'a, ST> Sql<'a, ST> {
 
     /// `alias.recorded_at <= T AND alias.superseded_at > T AND alias.valid_from <= D AND alias.valid_to > D`, with the
     /// pinned instant of the owner in `owner_column`: the one condition that says "valid and known at the coordinate".
-    pub(crate) fn holds(&mut self, alias: &str, owner_column: &str, known: &Known, valid_at: NaiveDate) -> &mut Self {
+    pub(crate) fn holds(
+        &mut self,
+        alias: &str,
+        owner_column: &str,
+        known: &Known,
+        valid_at: NaiveDate,
+    ) -> &mut Self {
         self.believed(alias, owner_column, known);
-        self.push(" AND ").push(alias).push(".valid_from <= ").day(valid_at);
-        self.push(" AND ").push(alias).push(".valid_to > ").day(valid_at)
+        self.push(" AND ")
+            .push(alias)
+            .push(".valid_from <= ")
+            .day(valid_at);
+        self.push(" AND ")
+            .push(alias)
+            .push(".valid_to > ")
+            .day(valid_at)
     }
 
     /// `alias.recorded_at <= T AND alias.superseded_at > T`.
     pub(crate) fn believed(&mut self, alias: &str, owner_column: &str, known: &Known) -> &mut Self {
-        self.push(alias).push(".superseded_at > ").known(owner_column, known);
-        self.push(" AND ").push(alias).push(".recorded_at <= ").known(owner_column, known)
+        self.push(alias)
+            .push(".superseded_at > ")
+            .known(owner_column, known);
+        self.push(" AND ")
+            .push(alias)
+            .push(".recorded_at <= ")
+            .known(owner_column, known)
     }
 }
 
@@ -227,7 +254,9 @@ macro_rules! fragment {
                         Bind::Text(text) => out.push_bind_param::<Text, str>(text)?,
                         Bind::OptText(text) => out.push_bind_param::<Nullable<Text>, _>(text)?,
                         Bind::Moment(moment) => out.push_bind_param::<SqlMoment, _>(moment)?,
-                        Bind::OptMoment(moment) => out.push_bind_param::<Nullable<SqlMoment>, _>(moment)?,
+                        Bind::OptMoment(moment) => {
+                            out.push_bind_param::<Nullable<SqlMoment>, _>(moment)?
+                        }
                         Bind::Day(day) => out.push_bind_param::<SqlDay, _>(day)?,
                         Bind::Small(number) => out.push_bind_param::<SmallInt, _>(number)?,
                         Bind::Int(number) => out.push_bind_param::<Integer, _>(number)?,

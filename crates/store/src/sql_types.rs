@@ -162,7 +162,6 @@ impl FromSql<SqlDay, Pg> for Day {
     }
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;

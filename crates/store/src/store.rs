@@ -107,7 +107,9 @@ impl Store {
             threads: Mutex::new(threads),
             alive: Arc::new(()),
         };
-        Ok(Self { shared: Arc::new(shared) })
+        Ok(Self {
+            shared: Arc::new(shared),
+        })
     }
 
     /// Brings the database to this version's tables; the names of the migrations that were run.
@@ -147,13 +149,20 @@ impl Store {
     ///
     /// # Errors
     /// What the function gives, and [`StoreError::Unavailable`] when no connection can be opened.
-    pub fn read<T>(&self, run: impl FnOnce(&mut Reader<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    pub fn read<T>(
+        &self,
+        run: impl FnOnce(&mut Reader<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         let engine = &self.shared.engine;
         let pinned = READERS.with(|readers| readers.borrow_mut().remove(&engine.instance));
         let mut pinned = match pinned {
             Some(pinned) => pinned,
             None => {
-                READERS.with(|readers| readers.borrow_mut().retain(|_, pinned| pinned.alive.strong_count() > 0));
+                READERS.with(|readers| {
+                    readers
+                        .borrow_mut()
+                        .retain(|_, pinned| pinned.alive.strong_count() > 0)
+                });
                 let connection = Connection::open(&engine.target, &engine.options, Purpose::Read)?;
                 engine.metrics.readers.fetch_add(1, Ordering::Relaxed);
                 Pinned {
@@ -189,7 +198,9 @@ impl Store {
     {
         let (sender, receiver) = oneshot::channel();
         self.enqueue(owner, needs, run, move |answer| drop(sender.send(answer)));
-        receiver.await.unwrap_or(Err(WriteError::Store(StoreError::ShuttingDown)))
+        receiver
+            .await
+            .unwrap_or(Err(WriteError::Store(StoreError::ShuttingDown)))
     }
 
     /// The same as [`write`](Self::write) for a thread that may wait: loads, seeds and benchmarks.
@@ -208,7 +219,9 @@ impl Store {
     {
         let (sender, receiver) = mpsc::sync_channel(1);
         self.enqueue(owner, needs, run, move |answer| drop(sender.send(answer)));
-        receiver.recv().unwrap_or(Err(WriteError::Store(StoreError::ShuttingDown)))
+        receiver
+            .recv()
+            .unwrap_or(Err(WriteError::Store(StoreError::ShuttingDown)))
     }
 
     fn enqueue<T, E>(

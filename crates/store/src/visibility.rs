@@ -54,13 +54,20 @@ impl Visibility {
     ) -> bool {
         let protected = protection > 0 || protected_until > today;
         self.rules.iter().any(|rule| {
-            rule.sees_owner(owner) && classes & !i16::from(rule.classes) == 0 && (rule.protected || !protected)
+            rule.sees_owner(owner)
+                && classes & !i16::from(rule.classes) == 0
+                && (rule.protected || !protected)
         })
     }
 
     /// Whether the existence of a record of the owner may be told when no state of it is at hand.
     #[must_use]
-    pub(crate) fn allows_record(&self, owner: &str, protected_until: NaiveDate, today: NaiveDate) -> bool {
+    pub(crate) fn allows_record(
+        &self,
+        owner: &str,
+        protected_until: NaiveDate,
+        today: NaiveDate,
+    ) -> bool {
         let protected = protected_until > today;
         self.rules
             .iter()
@@ -68,7 +75,13 @@ impl Visibility {
     }
 
     /// The predicate as SQL over the aliases of a `state` and a `record`.
-    pub(crate) fn push<'a, T>(&'a self, sql: &mut Sql<'a, T>, state: &str, record: &str, today: NaiveDate) {
+    pub(crate) fn push<'a, T>(
+        &'a self,
+        sql: &mut Sql<'a, T>,
+        state: &str,
+        record: &str,
+        today: NaiveDate,
+    ) {
         if self.rules.is_empty() {
             sql.push("1 = 0");
             return;
@@ -85,7 +98,11 @@ impl Visibility {
             }
             if rule.classes & ALL_CLASSES != ALL_CLASSES {
                 let refused = i16::from(!rule.classes & ALL_CLASSES);
-                sql.push(" AND (").push(state).push(".classes & ").small(refused).push(") = 0");
+                sql.push(" AND (")
+                    .push(state)
+                    .push(".classes & ")
+                    .small(refused)
+                    .push(") = 0");
             }
             if !rule.protected {
                 sql.push(" AND ").push(state).push(".protection = 0 AND ");
@@ -99,7 +116,12 @@ impl Visibility {
 
 impl Visibility {
     /// [`allows_record`](Self::allows_record) as SQL over the alias of a `record`.
-    pub(crate) fn push_record<'a, T>(&'a self, sql: &mut Sql<'a, T>, record: &str, today: NaiveDate) {
+    pub(crate) fn push_record<'a, T>(
+        &'a self,
+        sql: &mut Sql<'a, T>,
+        record: &str,
+        today: NaiveDate,
+    ) {
         if self.rules.is_empty() {
             sql.push("1 = 0");
             return;
@@ -112,7 +134,10 @@ impl Visibility {
                 sql.texts(owners.iter().map(OwnerKey::as_str));
             }
             if !rule.protected {
-                sql.push(" AND ").push(record).push(".protected_until <= ").day(today);
+                sql.push(" AND ")
+                    .push(record)
+                    .push(".protected_until <= ")
+                    .day(today);
             }
             sql.push(")");
         }

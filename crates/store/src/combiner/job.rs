@@ -51,11 +51,15 @@ where
     fn answer(self: Box<Self>, failure: Option<BatchFailure>) {
         let answer = match (failure, self.result) {
             (Some(BatchFailure::Store(error)), _) => Err(WriteError::Store(error)),
-            (Some(BatchFailure::ClockJump { last, now }), _) => Err(WriteError::ClockJump { last, now }),
+            (Some(BatchFailure::ClockJump { last, now }), _) => {
+                Err(WriteError::ClockJump { last, now })
+            }
             (Some(BatchFailure::Busy), _) => Err(WriteError::Busy),
             (None, Some(Ok(value))) => Ok(value),
             (None, Some(Err(refusal))) => Err(WriteError::Refused(refusal)),
-            (None, None) => Err(WriteError::Store(StoreError::Database("the job was never run".into()))),
+            (None, None) => Err(WriteError::Store(StoreError::Database(
+                "the job was never run".into(),
+            ))),
         };
         (self.reply)(answer);
     }

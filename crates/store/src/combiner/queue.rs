@@ -46,12 +46,21 @@ impl Queue {
     }
 
     /// Adds a job, or gives it back.
-    pub(crate) fn push(&self, owner: &OwnerKey, job: Box<dyn Job>) -> Result<(), (Refused, Box<dyn Job>)> {
+    pub(crate) fn push(
+        &self,
+        owner: &OwnerKey,
+        job: Box<dyn Job>,
+    ) -> Result<(), (Refused, Box<dyn Job>)> {
         let mut state = self.state.lock();
         if state.closed {
             return Err((Refused::Closed, job));
         }
-        let State { owners, ready, waiting, .. } = &mut *state;
+        let State {
+            owners,
+            ready,
+            waiting,
+            ..
+        } = &mut *state;
         let queue = owners.entry(owner.clone()).or_default();
         if queue.jobs.len() >= self.limit {
             return Err((Refused::Full, job));
@@ -90,7 +99,12 @@ impl Queue {
     /// Ends the serving of an owner. Jobs that were not run go back to the front.
     pub(crate) fn release(&self, owner: &OwnerKey, left: Vec<Box<dyn Job>>) {
         let mut state = self.state.lock();
-        let State { owners, ready, waiting, .. } = &mut *state;
+        let State {
+            owners,
+            ready,
+            waiting,
+            ..
+        } = &mut *state;
         let Some(queue) = owners.get_mut(owner) else {
             return;
         };

@@ -36,7 +36,10 @@ enum Outcome {
 
 impl Worker {
     pub(crate) fn new(engine: Arc<Engine>) -> Self {
-        Self { engine, connection: None }
+        Self {
+            engine,
+            connection: None,
+        }
     }
 
     /// Serves until the queue is closed and empty.
@@ -113,7 +116,11 @@ impl Worker {
         }
     }
 
-    fn attempt(&mut self, owner: &OwnerKey, jobs: &mut [Box<dyn Job>]) -> Result<Outcome, StoreError> {
+    fn attempt(
+        &mut self,
+        owner: &OwnerKey,
+        jobs: &mut [Box<dyn Job>],
+    ) -> Result<Outcome, StoreError> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => Connection::open(&self.engine.target, &self.engine.options, Purpose::Write)?,
@@ -122,17 +129,28 @@ impl Worker {
         let Some((position, last)) = lock_owner(&mut connection, owner)? else {
             connection.rollback()?;
             self.connection = Some(connection);
-            return Ok(Outcome::Failed(BatchFailure::Store(StoreError::UnknownOwner(owner.clone()))));
+            return Ok(Outcome::Failed(BatchFailure::Store(
+                StoreError::UnknownOwner(owner.clone()),
+            )));
         };
         let clock = (self.engine.options.clock)();
-        if position > 0 && clock.date_time() - last.date_time() > self.engine.options.clock_jump_limit {
+        if position > 0
+            && clock.date_time() - last.date_time() > self.engine.options.clock_jump_limit
+        {
             connection.rollback()?;
             self.connection = Some(connection);
-            return Ok(Outcome::Failed(BatchFailure::ClockJump { last, now: clock }));
+            return Ok(Outcome::Failed(BatchFailure::ClockJump {
+                last,
+                now: clock,
+            }));
         }
         let mut batch = Batch::new(connection, self.engine.model.clone(), owner.clone());
         let decided = run_jobs(&mut batch, jobs, clock, last)?;
-        let Batch { mut connection, accepted, .. } = batch;
+        let Batch {
+            mut connection,
+            accepted,
+            ..
+        } = batch;
         let accepted: Vec<AcceptedJob> = accepted
             .into_iter()
             .filter(|job| !job.writes.is_empty() || job.remembered.is_some())
@@ -142,29 +160,52 @@ impl Worker {
             self.connection = Some(connection);
             return Ok(Outcome::Decided(decided));
         };
-        let (position, words) = flush(&mut connection, &self.engine.known, owner.as_str(), &accepted, position)?;
+        let (position, words) = flush(
+            &mut connection,
+            &self.engine.known,
+            owner.as_str(),
+            &accepted,
+            position,
+        )?;
         advance(&mut connection, owner, position, instant)?;
         if let Err(error) = connection.commit() {
             // The commit may have arrived although its answer did not.
-            if !matches!(error, StoreError::Unavailable(_)) || !self.was_committed(owner, &accepted)? {
+            if !matches!(error, StoreError::Unavailable(_))
+                || !self.was_committed(owner, &accepted)?
+            {
                 return Err(error);
             }
         } else {
             self.connection = Some(connection);
         }
         self.engine.known.vocabulary.learn(owner.as_str(), words);
-        self.engine.metrics.position(owner, u64::try_from(position).unwrap_or_default());
+        self.engine
+            .metrics
+            .position(owner, u64::try_from(position).unwrap_or_default());
         Ok(Outcome::Decided(decided))
     }
 
     /// Whether a batch whose commit was not answered is on disk: its transactions are there or they are not.
-    fn was_committed(&mut self, owner: &OwnerKey, accepted: &[AcceptedJob]) -> Result<bool, StoreError> {
-        let Some(write) = accepted.iter().flat_map(|job| &job.writes).map(|(write, _)| write).next() else {
+    fn was_committed(
+        &mut self,
+        owner: &OwnerKey,
+        accepted: &[AcceptedJob],
+    ) -> Result<bool, StoreError> {
+        let Some(write) = accepted
+            .iter()
+            .flat_map(|job| &job.writes)
+            .map(|(write, _)| write)
+            .next()
+        else {
             return Ok(false);
         };
-        let mut connection = Connection::open(&self.engine.target, &self.engine.options, Purpose::Write)?;
-        let mut sql = Sql::<(SqlId,)>::new("SELECT t.id FROM accepted_transaction t WHERE t.owner = ");
-        sql.text(owner.as_str()).push(" AND t.id = ").id(write.transaction);
+        let mut connection =
+            Connection::open(&self.engine.target, &self.engine.options, Purpose::Write)?;
+        let mut sql =
+            Sql::<(SqlId,)>::new("SELECT t.id FROM accepted_transaction t WHERE t.owner = ");
+        sql.text(owner.as_str())
+            .push(" AND t.id = ")
+            .id(write.transaction);
         let found: Option<(Id,)> = connection.first(&sql)?;
         Ok(found.is_some())
     }
@@ -222,14 +263,25 @@ fn run_jobs(
     Ok(decided)
 }
 
-fn lock_owner(connection: &mut Connection, owner: &OwnerKey) -> Result<Option<(i64, Instant)>, StoreError> {
-    let mut sql = Sql::<(BigInt, SqlMoment)>::new("SELECT o.position, o.last_instant FROM owner o WHERE o.key = ");
-    sql.text(owner.as_str()).push(dialect::for_update(connection));
+fn lock_owner(
+    connection: &mut Connection,
+    owner: &OwnerKey,
+) -> Result<Option<(i64, Instant)>, StoreError> {
+    let mut sql = Sql::<(BigInt, SqlMoment)>::new(
+        "SELECT o.position, o.last_instant FROM owner o WHERE o.key = ",
+    );
+    sql.text(owner.as_str())
+        .push(dialect::for_update(connection));
     let row: Option<(i64, Moment)> = connection.first(&sql)?;
     Ok(row.map(|(position, last)| (position, last.0)))
 }
 
-fn advance(connection: &mut Connection, owner: &OwnerKey, position: i64, instant: Instant) -> Result<(), StoreError> {
+fn advance(
+    connection: &mut Connection,
+    owner: &OwnerKey,
+    position: i64,
+    instant: Instant,
+) -> Result<(), StoreError> {
     let mut sql = Sql::<()>::new("UPDATE owner SET position = ");
     sql.big(position).push(", last_instant = ").moment(instant);
     sql.push(" WHERE key = ").text(owner.as_str());

@@ -47,11 +47,29 @@ pub struct ChangeEntry {
 
 type Types = (
     (Text, BigInt, SqlId, SmallInt, Integer, SqlMoment, SqlId),
-    (SmallInt, SmallInt, Nullable<Integer>, Text, Nullable<Text>, Nullable<Text>, SqlDay, SqlDay),
+    (
+        SmallInt,
+        SmallInt,
+        Nullable<Integer>,
+        Text,
+        Nullable<Text>,
+        Nullable<Text>,
+        SqlDay,
+        SqlDay,
+    ),
 );
 type Parts = (
     (String, i64, Id, i16, i32, Moment, Id),
-    (i16, i16, Option<i32>, String, Option<String>, Option<String>, Day, Day),
+    (
+        i16,
+        i16,
+        Option<i32>,
+        String,
+        Option<String>,
+        Option<String>,
+        Day,
+        Day,
+    ),
 );
 
 const COLUMNS: &str = "SELECT c.owner, c.position, c.record_id, c.domain, c.version, c.recorded_at, c.transaction_id, \
@@ -68,8 +86,10 @@ fn entry((place, content): Parts) -> Result<ChangeEntry, StoreError> {
         version: u32::try_from(version).unwrap_or_default(),
         recorded_at: recorded_at.0,
         transaction: TransactionId(transaction.0),
-        operation: Operation::from_code(operation).ok_or_else(|| StoreError::disagrees("the operation of a change"))?,
-        change_kind: ChangeKind::from_code(kind).ok_or_else(|| StoreError::disagrees("the kind of a change"))?,
+        operation: Operation::from_code(operation)
+            .ok_or_else(|| StoreError::disagrees("the operation of a change"))?,
+        change_kind: ChangeKind::from_code(kind)
+            .ok_or_else(|| StoreError::disagrees("the kind of a change"))?,
         corrects: corrects.and_then(|version| u32::try_from(version).ok()),
         actor,
         reason,
@@ -97,14 +117,22 @@ impl Reader<'_> {
             "directory_id d JOIN record r ON r.owner = d.owner AND r.id = d.id \
              JOIN change c ON c.owner = d.owner AND c.record_id = d.id WHERE d.id = ",
         );
-        sql.id(id).push(" AND c.recorded_at <= ").known("d.owner", known);
+        sql.id(id)
+            .push(" AND c.recorded_at <= ")
+            .known("d.owner", known);
         if let Some(before) = before {
-            sql.push(" AND c.version < ").int(i32::try_from(before).unwrap_or(i32::MAX));
+            sql.push(" AND c.version < ")
+                .int(i32::try_from(before).unwrap_or(i32::MAX));
         }
         sql.push(" AND ");
         visibility.push_record(&mut sql, "r", today);
-        sql.push(" ORDER BY c.version DESC LIMIT ").big(limit_of(limit));
-        self.connection.load::<_, Parts>(&sql)?.into_iter().map(entry).collect()
+        sql.push(" ORDER BY c.version DESC LIMIT ")
+            .big(limit_of(limit));
+        self.connection
+            .load::<_, Parts>(&sql)?
+            .into_iter()
+            .map(entry)
+            .collect()
     }
 
     /// One version of a record: its change, and the states as they were believed then. `None` when there is no such
@@ -144,11 +172,17 @@ impl Reader<'_> {
             "accepted_transaction t JOIN change c ON c.owner = t.owner AND c.position >= t.first_position \
              AND c.position <= t.last_position JOIN record r ON r.owner = c.owner AND r.id = c.record_id WHERE t.owner = ",
         );
-        sql.text(owner.as_str().to_owned()).push(" AND t.id = ").id(transaction);
+        sql.text(owner.as_str().to_owned())
+            .push(" AND t.id = ")
+            .id(transaction);
         sql.push(" AND ");
         visibility.push_record(&mut sql, "r", today);
         sql.push(" ORDER BY c.position");
-        self.connection.load::<_, Parts>(&sql)?.into_iter().map(entry).collect()
+        self.connection
+            .load::<_, Parts>(&sql)?
+            .into_iter()
+            .map(entry)
+            .collect()
     }
 
     /// What happened in an owner's log after a position, in order. Only for readers of the whole owner: what is hidden
@@ -165,13 +199,20 @@ impl Reader<'_> {
     ) -> Result<Vec<ChangeEntry>, StoreError> {
         let today = self.today();
         let mut sql = Sql::<Types>::new(COLUMNS);
-        sql.push("change c JOIN record r ON r.owner = c.owner AND r.id = c.record_id WHERE c.owner = ");
+        sql.push(
+            "change c JOIN record r ON r.owner = c.owner AND r.id = c.record_id WHERE c.owner = ",
+        );
         sql.text(owner.as_str().to_owned());
-        sql.push(" AND c.position > ").big(i64::try_from(after).unwrap_or(i64::MAX));
+        sql.push(" AND c.position > ")
+            .big(i64::try_from(after).unwrap_or(i64::MAX));
         sql.push(" AND ");
         visibility.push_record(&mut sql, "r", today);
         sql.push(" ORDER BY c.position LIMIT ").big(limit_of(limit));
-        self.connection.load::<_, Parts>(&sql)?.into_iter().map(entry).collect()
+        self.connection
+            .load::<_, Parts>(&sql)?
+            .into_iter()
+            .map(entry)
+            .collect()
     }
 }
 

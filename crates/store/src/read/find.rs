@@ -7,7 +7,9 @@ use grunddata_model::{Domain, Instant, OwnerKey, RecordId};
 use crate::coordinate::Known;
 use crate::error::StoreError;
 use crate::read::Reader;
-use crate::read::records::{HEAD, HeadParts, HeadTypes, RecordRow, STATE, StateParts, StateTypes, push_version, record_row};
+use crate::read::records::{
+    HEAD, HeadParts, HeadTypes, RecordRow, STATE, StateParts, StateTypes, push_version, record_row,
+};
 use crate::sql::Sql;
 use crate::sql_types::{Day, Id, Moment, SqlDay, SqlId, SqlMoment};
 use crate::visibility::Visibility;
@@ -55,11 +57,20 @@ type FoundTypes = (
     Nullable<StateTypes>,
     SmallInt,
 );
-type FoundParts = (Moment, Option<Id>, Day, HeadParts, Option<i32>, Option<StateParts>, i16);
+type FoundParts = (
+    Moment,
+    Option<Id>,
+    Day,
+    HeadParts,
+    Option<i32>,
+    Option<StateParts>,
+    i16,
+);
 
 /// The statement up to its conditions. The last column says whether the state was found: a joined row of nulls.
 fn select<'a>(known: Option<&Known>) -> Sql<'a, FoundTypes> {
-    let mut sql = Sql::<FoundTypes>::new("SELECT o.last_instant, d.forward_to, r.protected_until, ");
+    let mut sql =
+        Sql::<FoundTypes>::new("SELECT o.last_instant, d.forward_to, r.protected_until, ");
     sql.push(HEAD).push(", ");
     push_version(&mut sql, known.unwrap_or(&Known::latest()));
     sql.push(", ").push(STATE);
@@ -90,7 +101,10 @@ impl Reader<'_> {
             None => {
                 sql.push(" AND s.superseded_at = ").forever();
                 sql.push(" AND s.valid_from = (SELECT MAX(x.valid_from) FROM state x WHERE x.owner = d.owner AND x.record_id = d.id");
-                sql.push(" AND x.superseded_at = ").forever().push(" AND x.valid_from <= ").day(valid_at);
+                sql.push(" AND x.superseded_at = ")
+                    .forever()
+                    .push(" AND x.valid_from <= ")
+                    .day(valid_at);
                 sql.push(") AND s.valid_to > ").day(valid_at);
             }
             Some(known) => {
@@ -116,7 +130,10 @@ impl Reader<'_> {
             let pin = (row.owner.clone(), instant);
             // A retracted record is seen at the coordinates where it was still believed; what is merged or erased is not.
             if matches!(row.status, RecordStatus::Current | RecordStatus::Retracted) {
-                return Ok(Lookup::Found { row: Box::new(row), pin });
+                return Ok(Lookup::Found {
+                    row: Box::new(row),
+                    pin,
+                });
             }
             return Ok(Lookup::Absent(Absent {
                 owner: row.owner,
@@ -134,8 +151,11 @@ impl Reader<'_> {
         let instant = known.map_or(last.0, |known| known.of(&owner).unwrap_or(last.0));
         Ok(Lookup::Absent(Absent {
             domain: domain(head.2)?,
-            status: RecordStatus::from_code(status).ok_or_else(|| StoreError::disagrees("the status of a record"))?,
-            version: version.and_then(|version| u32::try_from(version).ok()).unwrap_or_default(),
+            status: RecordStatus::from_code(status)
+                .ok_or_else(|| StoreError::disagrees("the status of a record"))?,
+            version: version
+                .and_then(|version| u32::try_from(version).ok())
+                .unwrap_or_default(),
             forward_to: forward_to.map(Id::record),
             pin: (owner.clone(), instant),
             owner,

@@ -79,7 +79,9 @@ impl<'q> Reader<'_> {
         );
         sql.texts(relations.iter().map(|relation| &**relation));
         sql.push(" JOIN directory_id dt ON dt.id = l.target_id");
-        push_step(&mut sql, "up", "dt.owner", "dt.id", coordinate, visibility, today, max_depth);
+        push_step(
+            &mut sql, "up", "dt.owner", "dt.id", coordinate, visibility, today, max_depth,
+        );
         sql.push(") SELECT up.id, up.owner, up.domain, up.depth, up.via, up.relation FROM up WHERE up.depth > 0 ORDER BY up.depth, up.id");
         rows(self.connection.load(&sql)?)
     }
@@ -89,7 +91,10 @@ impl<'q> Reader<'_> {
     ///
     /// # Errors
     /// [`StoreError`] of the database.
-    #[expect(clippy::too_many_arguments, reason = "a page of a subtree has that many degrees of freedom")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "a page of a subtree has that many degrees of freedom"
+    )]
     pub fn subtree(
         &mut self,
         id: RecordId,
@@ -102,14 +107,20 @@ impl<'q> Reader<'_> {
     ) -> Result<Vec<HierarchyRow>, StoreError> {
         let today = self.today();
         let mut sql = Sql::<Types>::new("WITH RECURSIVE ");
-        push_subtree(&mut sql, "down", id, relations, coordinate, visibility, today, max_depth);
+        push_subtree(
+            &mut sql, "down", id, relations, coordinate, visibility, today, max_depth,
+        );
         sql.push(" SELECT down.id, down.owner, down.domain, down.depth, down.via, down.relation FROM down WHERE down.depth > 0");
         if let Some((depth, last)) = after {
             let depth = i32::try_from(depth).unwrap_or(i32::MAX);
-            sql.push(" AND (down.depth > ").int(depth).push(" OR (down.depth = ").int(depth);
+            sql.push(" AND (down.depth > ")
+                .int(depth)
+                .push(" OR (down.depth = ")
+                .int(depth);
             sql.push(" AND down.id > ").id(last).push("))");
         }
-        sql.push(" ORDER BY down.depth, down.id LIMIT ").big(limit_of(limit));
+        sql.push(" ORDER BY down.depth, down.id LIMIT ")
+            .big(limit_of(limit));
         rows(self.connection.load(&sql)?)
     }
 }
@@ -127,11 +138,26 @@ pub(crate) fn push_subtree<'q, T>(
     max_depth: u32,
 ) {
     push_start(sql, name, id, coordinate, visibility, today);
-    sql.push(" UNION SELECT l.source_id, l.owner, l.source_domain, ").push(name).push(".depth + 1, l.target_id, l.relation FROM ");
-    sql.push(name).push(" JOIN owner_reference f ON f.target = ").push(name);
-    sql.push(".owner JOIN link l ON l.owner = f.source AND l.target_id = ").push(name).push(".id AND l.relation IN ");
+    sql.push(" UNION SELECT l.source_id, l.owner, l.source_domain, ")
+        .push(name)
+        .push(".depth + 1, l.target_id, l.relation FROM ");
+    sql.push(name)
+        .push(" JOIN owner_reference f ON f.target = ")
+        .push(name);
+    sql.push(".owner JOIN link l ON l.owner = f.source AND l.target_id = ")
+        .push(name)
+        .push(".id AND l.relation IN ");
     sql.texts(relations.iter().map(|relation| &**relation));
-    push_step(sql, name, "l.owner", "l.source_id", coordinate, visibility, today, max_depth);
+    push_step(
+        sql,
+        name,
+        "l.owner",
+        "l.source_id",
+        coordinate,
+        visibility,
+        today,
+        max_depth,
+    );
     sql.push(")");
 }
 
@@ -143,14 +169,17 @@ fn push_start<'q, T>(
     visibility: &'q Visibility,
     today: chrono::NaiveDate,
 ) {
-    sql.push(name).push("(id, owner, domain, depth, via, relation) AS (SELECT d.id, d.owner, d.domain, ");
+    sql.push(name)
+        .push("(id, owner, domain, depth, via, relation) AS (SELECT d.id, d.owner, d.domain, ");
     // No relation leads to the start. Taken from a column, because PostgreSQL wants one collation in all of a recursive
     // query, and a bare '' has the database's own.
     sql.int(0).push(
         ", d.id, substr(d.owner, 1, 0) FROM directory_id d JOIN record r ON r.owner = d.owner AND r.id = d.id \
          JOIN state s ON s.owner = d.owner AND s.record_id = d.id WHERE d.id = ",
     );
-    sql.id(id).push(" AND ").holds("s", "d.owner", &coordinate.known, coordinate.valid_at);
+    sql.id(id)
+        .push(" AND ")
+        .holds("s", "d.owner", &coordinate.known, coordinate.valid_at);
     sql.push(" AND ");
     visibility.push(sql, "s", "r", today);
 }
@@ -167,11 +196,22 @@ fn push_step<'q, T>(
     today: chrono::NaiveDate,
     max_depth: u32,
 ) {
-    sql.push(" JOIN record r ON r.owner = ").push(owner).push(" AND r.id = ").push(id);
-    sql.push(" JOIN state s ON s.owner = ").push(owner).push(" AND s.record_id = ").push(id);
-    sql.push(" WHERE ").push(name).push(".depth < ").int(i32::try_from(max_depth.min(DEEPEST)).unwrap_or(1));
-    sql.push(" AND ").holds("l", "l.owner", &coordinate.known, coordinate.valid_at);
-    sql.push(" AND ").holds("s", owner, &coordinate.known, coordinate.valid_at);
+    sql.push(" JOIN record r ON r.owner = ")
+        .push(owner)
+        .push(" AND r.id = ")
+        .push(id);
+    sql.push(" JOIN state s ON s.owner = ")
+        .push(owner)
+        .push(" AND s.record_id = ")
+        .push(id);
+    sql.push(" WHERE ")
+        .push(name)
+        .push(".depth < ")
+        .int(i32::try_from(max_depth.min(DEEPEST)).unwrap_or(1));
+    sql.push(" AND ")
+        .holds("l", "l.owner", &coordinate.known, coordinate.valid_at);
+    sql.push(" AND ")
+        .holds("s", owner, &coordinate.known, coordinate.valid_at);
     sql.push(" AND ");
     visibility.push(sql, "s", "r", today);
 }

@@ -6,7 +6,10 @@ use grunddata_model::{Period, SchemeCode};
 use crate::coordinate::Coordinate;
 use crate::error::StoreError;
 use crate::read::Reader;
-use crate::read::records::{HEAD, HeadParts, HeadTypes, JOINS, RecordRow, STATE, StateParts, StateTypes, push_version, record_row};
+use crate::read::records::{
+    HEAD, HeadParts, HeadTypes, JOINS, RecordRow, STATE, StateParts, StateTypes, push_version,
+    record_row,
+};
 use crate::sql::{Bind, LIST, Sql};
 use crate::sql_types::{Day, SqlDay};
 use crate::visibility::Visibility;
@@ -31,8 +34,18 @@ pub struct IdentifierRow {
     pub row: RecordRow,
 }
 
-type Types = ((Text, Text, SqlDay, SqlDay, Text, Text), HeadTypes, Nullable<Integer>, StateTypes);
-type Parts = ((String, String, Day, Day, String, String), HeadParts, Option<i32>, StateParts);
+type Types = (
+    (Text, Text, SqlDay, SqlDay, Text, Text),
+    HeadTypes,
+    Nullable<Integer>,
+    StateTypes,
+);
+type Parts = (
+    (String, String, Day, Day, String, String),
+    HeadParts,
+    Option<i32>,
+    StateParts,
+);
 
 impl Reader<'_> {
     /// The records that hold the identifiers at the coordinate. With `ever`, also those that held them on another day
@@ -50,13 +63,18 @@ impl Reader<'_> {
         let today = self.today();
         let mut found: Vec<IdentifierRow> = Vec::new();
         for chunk in pairs.chunks(LIST) {
-            let mut sql = Sql::<Types>::new("SELECT i.scheme, i.value, i.valid_from, i.valid_to, i.status, i.issuer, ");
+            let mut sql = Sql::<Types>::new(
+                "SELECT i.scheme, i.value, i.valid_from, i.valid_to, i.status, i.issuer, ",
+            );
             sql.push(HEAD).push(", ");
             push_version(&mut sql, &coordinate.known);
             sql.push(", ").push(STATE).push(" FROM ");
-            let wanted = chunk
-                .iter()
-                .map(|(scheme, value)| vec![Bind::Text(scheme.as_str().into()), Bind::Text(value.as_str().into())]);
+            let wanted = chunk.iter().map(|(scheme, value)| {
+                vec![
+                    Bind::Text(scheme.as_str().into()),
+                    Bind::Text(value.as_str().into()),
+                ]
+            });
             let padding = vec![Bind::Text("".into()), Bind::Text("".into())];
             let size = chunk.len().next_power_of_two();
             sql.rows("w", wanted.chain(std::iter::repeat(padding)).take(size));
@@ -71,7 +89,8 @@ impl Reader<'_> {
                 sql.push(" AND i.valid_from <= ").day(coordinate.valid_at);
                 sql.push(" AND i.valid_to > ").day(coordinate.valid_at);
             }
-            sql.push(" AND ").holds("s", "d.owner", &coordinate.known, coordinate.valid_at);
+            sql.push(" AND ")
+                .holds("s", "d.owner", &coordinate.known, coordinate.valid_at);
             sql.push(" AND ");
             visibility.push(&mut sql, "s", "r", today);
             for parts in self.connection.load::<_, Parts>(&sql)? {
@@ -79,8 +98,9 @@ impl Reader<'_> {
                 let period = period(from, to)?;
                 let held = period.contains(coordinate.valid_at);
                 let row = IdentifierRow {
-                    scheme: SchemeCode::new(&scheme)
-                        .map_err(|_| StoreError::disagrees(format!("identifier scheme {scheme:?}")))?,
+                    scheme: SchemeCode::new(&scheme).map_err(|_| {
+                        StoreError::disagrees(format!("identifier scheme {scheme:?}"))
+                    })?,
                     value,
                     current: held && status == "active",
                     period,
@@ -89,13 +109,16 @@ impl Reader<'_> {
                     row: record_row((head, version, state))?,
                 };
                 // One row per record and identifier: the stretch that holds the day, or else the last one.
-                let same = found
-                    .iter_mut()
-                    .find(|other| (other.row.id, &other.scheme, &other.value) == (row.row.id, &row.scheme, &row.value));
+                let same = found.iter_mut().find(|other| {
+                    (other.row.id, &other.scheme, &other.value)
+                        == (row.row.id, &row.scheme, &row.value)
+                });
                 match same {
                     Some(other) => {
                         let other_held = other.period.contains(coordinate.valid_at);
-                        if (held, row.current, row.period) > (other_held, other.current, other.period) {
+                        if (held, row.current, row.period)
+                            > (other_held, other.current, other.period)
+                        {
                             *other = row;
                         }
                     }
@@ -103,7 +126,11 @@ impl Reader<'_> {
                 }
             }
         }
-        let place = |row: &IdentifierRow| pairs.iter().position(|(scheme, value)| *scheme == row.scheme && *value == row.value);
+        let place = |row: &IdentifierRow| {
+            pairs
+                .iter()
+                .position(|(scheme, value)| *scheme == row.scheme && *value == row.value)
+        };
         found.sort_by_cached_key(|row| (place(row), !row.current, row.row.id));
         Ok(found)
     }

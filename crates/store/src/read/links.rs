@@ -117,7 +117,8 @@ impl<'q> Search<'q> {
                 sql.push(" AND l.relation = ").text(&**only);
             }
             several => {
-                sql.push(" AND l.relation IN ").texts(several.iter().map(|relation| &**relation));
+                sql.push(" AND l.relation IN ")
+                    .texts(several.iter().map(|relation| &**relation));
             }
         }
         let end = match self.direction {
@@ -152,8 +153,7 @@ impl<'q> Search<'q> {
     }
 }
 
-const COLUMNS: &str =
-    "l.owner, l.source_id, l.source_domain, l.relation, l.target_id, dt.domain AS target_domain, l.valid_from, l.valid_to";
+const COLUMNS: &str = "l.owner, l.source_id, l.source_domain, l.relation, l.target_id, dt.domain AS target_domain, l.valid_from, l.valid_to";
 
 impl Reader<'_> {
     /// The links of records at the coordinate, at most so many of each record; no relations = all. Sorted by record (in
@@ -161,7 +161,10 @@ impl Reader<'_> {
     ///
     /// # Errors
     /// [`StoreError`] of the database.
-    #[expect(clippy::too_many_arguments, reason = "a read of links has that many degrees of freedom")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "a read of links has that many degrees of freedom"
+    )]
     pub fn links(
         &mut self,
         ids: &[RecordId],
@@ -188,14 +191,22 @@ impl Reader<'_> {
                     "SELECT k.owner, k.source_id, k.source_domain, k.relation, k.target_id, k.target_domain, k.valid_from, \
                      k.valid_to FROM ",
                 );
-                let nodes = (0_i64..).zip(chunk).map(|(place, id)| vec![Bind::Id((*id).into()), Bind::Big(place)]);
+                let nodes = (0_i64..)
+                    .zip(chunk)
+                    .map(|(place, id)| vec![Bind::Id((*id).into()), Bind::Big(place)]);
                 let padding = vec![Bind::Id(NO_ID), Bind::Big(-1)];
                 let size = chunk.len().next_power_of_two();
-                sql.rows("n", nodes.chain(std::iter::repeat(padding)).take(size)).push(" CROSS JOIN LATERAL (");
-                search.push(&mut sql, |sql| {
-                    sql.push("n.column1");
-                }, COLUMNS);
-                sql.push(" ORDER BY l.owner, l.relation, ").push(search.other());
+                sql.rows("n", nodes.chain(std::iter::repeat(padding)).take(size))
+                    .push(" CROSS JOIN LATERAL (");
+                search.push(
+                    &mut sql,
+                    |sql| {
+                        sql.push("n.column1");
+                    },
+                    COLUMNS,
+                );
+                sql.push(" ORDER BY l.owner, l.relation, ")
+                    .push(search.other());
                 sql.push(" LIMIT ").big(limit_of(limit_per_record));
                 sql.push(") AS k ORDER BY n.column2, k.owner, k.relation, k.");
                 sql.push(search.other().trim_start_matches("l."));
@@ -207,16 +218,31 @@ impl Reader<'_> {
         }
         for id in ids {
             let mut sql = Sql::<Types>::new("");
-            search.push(&mut sql, |sql| {
-                sql.id(*id);
-            }, COLUMNS);
+            search.push(
+                &mut sql,
+                |sql| {
+                    sql.id(*id);
+                },
+                COLUMNS,
+            );
             if let Some(after) = after {
                 let other = search.other();
-                sql.push(" AND (l.owner > ").text(after.owner.as_str()).push(" OR (l.owner = ").text(after.owner.as_str());
-                sql.push(" AND (l.relation > ").text(&*after.relation).push(" OR (l.relation = ").text(&*after.relation);
-                sql.push(" AND ").push(other).push(" > ").id(after.other).push("))))");
+                sql.push(" AND (l.owner > ")
+                    .text(after.owner.as_str())
+                    .push(" OR (l.owner = ")
+                    .text(after.owner.as_str());
+                sql.push(" AND (l.relation > ")
+                    .text(&*after.relation)
+                    .push(" OR (l.relation = ")
+                    .text(&*after.relation);
+                sql.push(" AND ")
+                    .push(other)
+                    .push(" > ")
+                    .id(after.other)
+                    .push("))))");
             }
-            sql.push(" ORDER BY l.owner, l.relation, ").push(search.other());
+            sql.push(" ORDER BY l.owner, l.relation, ")
+                .push(search.other());
             sql.push(" LIMIT ").big(limit_of(limit_per_record));
             for parts in self.connection.load::<_, Parts>(&sql)? {
                 found.push(link_row(parts)?);
@@ -244,14 +270,23 @@ impl Reader<'_> {
             today: self.today(),
         };
         let mut sql = Sql::<(Text, BigInt)>::new("");
-        search.push(&mut sql, |sql| {
-            sql.id(id);
-        }, "l.relation, COUNT(*)");
+        search.push(
+            &mut sql,
+            |sql| {
+                sql.id(id);
+            },
+            "l.relation, COUNT(*)",
+        );
         sql.push(" GROUP BY l.relation ORDER BY l.relation");
         let rows: Vec<(String, i64)> = self.connection.load(&sql)?;
         Ok(rows
             .into_iter()
-            .map(|(relation, count)| (Arc::from(relation), u64::try_from(count).unwrap_or_default()))
+            .map(|(relation, count)| {
+                (
+                    Arc::from(relation),
+                    u64::try_from(count).unwrap_or_default(),
+                )
+            })
             .collect())
     }
 }

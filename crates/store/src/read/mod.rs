@@ -22,7 +22,10 @@ pub use hierarchy::HierarchyRow;
 pub use identifiers::IdentifierRow;
 pub use links::{Direction, LinkCursor, LinkRow};
 pub use records::RecordRow;
-pub use search::{Condition, Count, ESTIMATE, LinkCondition, Matching, Page, SearchCursor, SortBy, SortKey, StoreSearch};
+pub use search::{
+    Condition, Count, ESTIMATE, LinkCondition, Matching, Page, SearchCursor, SortBy, SortKey,
+    StoreSearch,
+};
 
 /// Reads on one connection. Given by [`Store::read`](crate::Store::read).
 pub struct Reader<'a> {

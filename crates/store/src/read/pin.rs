@@ -20,9 +20,12 @@ impl Reader<'_> {
     /// # Errors
     /// [`StoreError::UnknownOwner`], and those of the database.
     pub fn pin(&mut self, owners: &OwnerSet, at: Option<Instant>) -> Result<Known, StoreError> {
-        let mut sql = Sql::<(diesel::sql_types::Text, SqlMoment)>::new("SELECT o.key, o.last_instant FROM owner o");
+        let mut sql = Sql::<(diesel::sql_types::Text, SqlMoment)>::new(
+            "SELECT o.key, o.last_instant FROM owner o",
+        );
         if let OwnerSet::Some(keys) = owners {
-            sql.push(" WHERE o.key IN ").texts(keys.iter().map(OwnerKey::as_str));
+            sql.push(" WHERE o.key IN ")
+                .texts(keys.iter().map(OwnerKey::as_str));
         }
         sql.push(" ORDER BY o.key");
         let rows: Vec<(String, Moment)> = self.connection.load(&sql)?;
@@ -40,7 +43,9 @@ impl Reader<'_> {
             pins.push((key, at.unwrap_or(last.0)));
         }
         if let OwnerSet::Some(keys) = owners
-            && let Some(missing) = keys.iter().find(|key| !pins.iter().any(|(pinned, _)| pinned == *key))
+            && let Some(missing) = keys
+                .iter()
+                .find(|key| !pins.iter().any(|(pinned, _)| pinned == *key))
         {
             return Err(StoreError::UnknownOwner(missing.clone()));
         }

@@ -81,7 +81,14 @@ pub(crate) const HEAD: &str = "r.id, r.owner, r.domain, r.controller, r.origin, 
 pub(crate) const STATE: &str = "s.valid_from, s.valid_to, s.recorded_at, s.change_kind, s.model, s.body, s.hash, s.display, s.kind, \
      s.classes, s.protection, s.has_links";
 
-pub(crate) type HeadTypes = (SqlId, Text, SmallInt, Nullable<SqlId>, Nullable<Text>, SmallInt);
+pub(crate) type HeadTypes = (
+    SqlId,
+    Text,
+    SmallInt,
+    Nullable<SqlId>,
+    Nullable<Text>,
+    SmallInt,
+);
 pub(crate) type HeadParts = (Id, String, i16, Option<Id>, Option<String>, i16);
 pub(crate) type StateTypes = (
     SqlDay,
@@ -116,18 +123,35 @@ pub(crate) type RowParts = (HeadParts, Option<i32>, StateParts);
 
 pub(crate) fn record_row((head, version, state): RowParts) -> Result<RecordRow, StoreError> {
     let (id, owner, domain_code, controller, origin, status) = head;
-    let (from, to, recorded_at, change_kind, model, body, hash, display, kind, classes, protection, has_links) = state;
+    let (
+        from,
+        to,
+        recorded_at,
+        change_kind,
+        model,
+        body,
+        hash,
+        display,
+        kind,
+        classes,
+        protection,
+        has_links,
+    ) = state;
     Ok(RecordRow {
         id: id.record(),
         domain: domain(domain_code)?,
         owner: owner_key(&owner)?,
         controller: controller.map(Id::record),
         origin,
-        status: RecordStatus::from_code(status).ok_or_else(|| StoreError::disagrees("the status of a record"))?,
-        version: version.and_then(|version| u32::try_from(version).ok()).unwrap_or_default(),
+        status: RecordStatus::from_code(status)
+            .ok_or_else(|| StoreError::disagrees("the status of a record"))?,
+        version: version
+            .and_then(|version| u32::try_from(version).ok())
+            .unwrap_or_default(),
         period: period(from, to)?,
         recorded_at: recorded_at.0,
-        change_kind: ChangeKind::from_code(change_kind).ok_or_else(|| StoreError::disagrees("the kind of a change"))?,
+        change_kind: ChangeKind::from_code(change_kind)
+            .ok_or_else(|| StoreError::disagrees("the kind of a change"))?,
         model,
         body,
         hash: hash.0,
@@ -146,7 +170,8 @@ pub(crate) fn push_version<'a, T>(sql: &mut Sql<'a, T>, known: &Known) {
         return;
     }
     sql.push("(SELECT c.version FROM change c WHERE c.owner = r.owner AND c.record_id = r.id AND c.recorded_at <= ");
-    sql.known("r.owner", known).push(" ORDER BY c.recorded_at DESC LIMIT 1)");
+    sql.known("r.owner", known)
+        .push(" ORDER BY c.recorded_at DESC LIMIT 1)");
 }
 
 /// Selects whole rows; the `FROM` with the aliases `d`, `r` and `s` follows.
@@ -177,8 +202,12 @@ impl Reader<'_> {
         let mut found = HashMap::with_capacity(ids.len());
         for chunk in ids.chunks(LIST) {
             let mut sql = select_rows(&coordinate.known);
-            sql.push(" FROM directory_id d").push(JOINS).push(" WHERE d.id IN ").ids(chunk.iter().copied());
-            sql.push(" AND ").holds("s", "d.owner", &coordinate.known, coordinate.valid_at);
+            sql.push(" FROM directory_id d")
+                .push(JOINS)
+                .push(" WHERE d.id IN ")
+                .ids(chunk.iter().copied());
+            sql.push(" AND ")
+                .holds("s", "d.owner", &coordinate.known, coordinate.valid_at);
             sql.push(" AND ");
             visibility.push(&mut sql, "s", "r", today);
             for parts in self.connection.load::<_, RowParts>(&sql)? {
@@ -202,13 +231,20 @@ impl Reader<'_> {
         let today = self.today();
         let mut found = HashMap::with_capacity(ids.len());
         for chunk in ids.chunks(LIST) {
-            let mut sql = Sql::<(SqlId, Nullable<Text>)>::new("SELECT d.id, s.display FROM directory_id d");
-            sql.push(JOINS).push(" WHERE d.id IN ").ids(chunk.iter().copied());
-            sql.push(" AND ").holds("s", "d.owner", &coordinate.known, coordinate.valid_at);
+            let mut sql =
+                Sql::<(SqlId, Nullable<Text>)>::new("SELECT d.id, s.display FROM directory_id d");
+            sql.push(JOINS)
+                .push(" WHERE d.id IN ")
+                .ids(chunk.iter().copied());
+            sql.push(" AND ")
+                .holds("s", "d.owner", &coordinate.known, coordinate.valid_at);
             sql.push(" AND ");
             visibility.push(&mut sql, "s", "r", today);
             let rows: Vec<(Id, Option<String>)> = self.connection.load(&sql)?;
-            found.extend(rows.into_iter().filter_map(|(id, display)| Some((id.record(), display?))));
+            found.extend(
+                rows.into_iter()
+                    .filter_map(|(id, display)| Some((id.record(), display?))),
+            );
         }
         Ok(found)
     }
@@ -225,12 +261,19 @@ impl Reader<'_> {
     ) -> Result<Vec<RecordRow>, StoreError> {
         let today = self.today();
         let mut sql = select_rows(known);
-        sql.push(" FROM directory_id d").push(JOINS).push(" WHERE d.id = ").id(id);
+        sql.push(" FROM directory_id d")
+            .push(JOINS)
+            .push(" WHERE d.id = ")
+            .id(id);
         sql.push(" AND ").believed("s", "d.owner", known);
         sql.push(" AND ");
         visibility.push(&mut sql, "s", "r", today);
         sql.push(" ORDER BY s.valid_from");
-        self.connection.load::<_, RowParts>(&sql)?.into_iter().map(record_row).collect()
+        self.connection
+            .load::<_, RowParts>(&sql)?
+            .into_iter()
+            .map(record_row)
+            .collect()
     }
 
     /// Geometries by the hash that stands in bodies (`geometry:sha256-HEX`: give HEX). Whoever sees the body may see the
@@ -238,11 +281,18 @@ impl Reader<'_> {
     ///
     /// # Errors
     /// [`StoreError`] of the database.
-    pub fn geometries(&mut self, owner: &OwnerKey, hashes: &[String]) -> Result<HashMap<String, String>, StoreError> {
+    pub fn geometries(
+        &mut self,
+        owner: &OwnerKey,
+        hashes: &[String],
+    ) -> Result<HashMap<String, String>, StoreError> {
         let mut found = HashMap::with_capacity(hashes.len());
         for chunk in hashes.chunks(LIST) {
-            let mut sql = Sql::<(Text, Text)>::new("SELECT g.hash, g.body FROM geometry g WHERE g.owner = ");
-            sql.text(owner.as_str()).push(" AND g.hash IN ").texts(chunk.iter().map(String::as_str));
+            let mut sql =
+                Sql::<(Text, Text)>::new("SELECT g.hash, g.body FROM geometry g WHERE g.owner = ");
+            sql.text(owner.as_str())
+                .push(" AND g.hash IN ")
+                .texts(chunk.iter().map(String::as_str));
             found.extend(self.connection.load::<_, (String, String)>(&sql)?);
         }
         Ok(found)

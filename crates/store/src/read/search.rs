@@ -163,7 +163,13 @@ type HitTypes = (
     Nullable<Text>,
     Nullable<Text>,
 );
-type HitParts = (RowParts, i64, Option<String>, Option<String>, Option<String>);
+type HitParts = (
+    RowParts,
+    i64,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+);
 
 /// The most sort keys.
 const SORT_KEYS: usize = 3;
@@ -223,16 +229,22 @@ impl Reader<'_> {
         Ok(Page {
             rows,
             next: next.filter(|_| more),
-            total_exact: !(search.count == Count::Estimate && total.is_some_and(|total| total >= ESTIMATE)),
+            total_exact: !(search.count == Count::Estimate
+                && total.is_some_and(|total| total >= ESTIMATE)),
             total,
         })
     }
 
     fn count(&mut self, statement: &Statement<'_>, most: Option<u64>) -> Result<u64, StoreError> {
         let mut sql = Sql::<(BigInt,)>::new("");
-        statement.push_count(&mut sql, most.map(|most| limit_of(usize::try_from(most).unwrap_or(usize::MAX))));
+        statement.push_count(
+            &mut sql,
+            most.map(|most| limit_of(usize::try_from(most).unwrap_or(usize::MAX))),
+        );
         let found: Option<(i64,)> = self.connection.first(&sql)?;
-        Ok(found.and_then(|(count,)| u64::try_from(count).ok()).unwrap_or_default())
+        Ok(found
+            .and_then(|(count,)| u64::try_from(count).ok())
+            .unwrap_or_default())
     }
 
     /// The owners whose records can be among the hits: every key leads with the owner.
@@ -244,12 +256,24 @@ impl Reader<'_> {
     ) -> Result<Vec<OwnerKey>, StoreError> {
         let mut owners: Vec<OwnerKey> = match &search.owners {
             OwnerSet::Some(owners) => owners.iter().cloned().collect(),
-            OwnerSet::All if !coordinate.known.pins.is_empty() && coordinate.known.others.is_some() => {
-                coordinate.known.pins.iter().map(|(owner, _)| owner.clone()).collect()
+            OwnerSet::All
+                if !coordinate.known.pins.is_empty() && coordinate.known.others.is_some() =>
+            {
+                coordinate
+                    .known
+                    .pins
+                    .iter()
+                    .map(|(owner, _)| owner.clone())
+                    .collect()
             }
             OwnerSet::All => self.owners()?.into_iter().map(|owner| owner.key).collect(),
         };
-        owners.retain(|owner| visibility.rules.iter().any(|rule| rule.owners.contains(owner)));
+        owners.retain(|owner| {
+            visibility
+                .rules
+                .iter()
+                .any(|rule| rule.owners.contains(owner))
+        });
         Ok(owners)
     }
 }

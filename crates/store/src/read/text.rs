@@ -24,7 +24,12 @@ pub(crate) struct Term {
 impl Reader<'_> {
     /// Looks the words up in the vocabulary of the owners. A word that is there, or begins one that is there, is meant;
     /// any other stands for those nearest to it.
-    pub(crate) fn terms(&mut self, words: &[String], owners: &[&str], domain: i16) -> Result<Vec<Term>, StoreError> {
+    pub(crate) fn terms(
+        &mut self,
+        words: &[String],
+        owners: &[&str],
+        domain: i16,
+    ) -> Result<Vec<Term>, StoreError> {
         let mut terms = Vec::with_capacity(words.len());
         for word in words {
             let near = if is_eligible(word) && !self.is_known(word, owners, domain)? {
@@ -32,23 +37,42 @@ impl Reader<'_> {
             } else {
                 Vec::new()
             };
-            terms.push(Term { word: word.clone(), near });
+            terms.push(Term {
+                word: word.clone(),
+                near,
+            });
         }
         Ok(terms)
     }
 
     fn is_known(&mut self, word: &str, owners: &[&str], domain: i16) -> Result<bool, StoreError> {
         let mut sql = Sql::<(Text,)>::new("SELECT t.word FROM term t WHERE t.owner IN ");
-        sql.texts(owners.iter().copied()).push(" AND t.domain = ").small(domain);
-        sql.push(" AND t.word >= ").text(word).push(" AND t.word < ").text(end_of_prefix(word)).push(" LIMIT 1");
+        sql.texts(owners.iter().copied())
+            .push(" AND t.domain = ")
+            .small(domain);
+        sql.push(" AND t.word >= ")
+            .text(word)
+            .push(" AND t.word < ")
+            .text(end_of_prefix(word))
+            .push(" LIMIT 1");
         let found: Option<(String,)> = self.connection.first(&sql)?;
         Ok(found.is_some())
     }
 
-    fn near(&mut self, word: &str, owners: &[&str], domain: i16) -> Result<Vec<String>, StoreError> {
-        let mut sql = Sql::<(Text,)>::new("SELECT DISTINCT v.word FROM term_variant v WHERE v.owner IN ");
-        sql.texts(owners.iter().copied()).push(" AND v.domain = ").small(domain);
-        sql.push(" AND v.deletion IN ").texts(deletions(word)).push(" LIMIT 1000");
+    fn near(
+        &mut self,
+        word: &str,
+        owners: &[&str],
+        domain: i16,
+    ) -> Result<Vec<String>, StoreError> {
+        let mut sql =
+            Sql::<(Text,)>::new("SELECT DISTINCT v.word FROM term_variant v WHERE v.owner IN ");
+        sql.texts(owners.iter().copied())
+            .push(" AND v.domain = ")
+            .small(domain);
+        sql.push(" AND v.deletion IN ")
+            .texts(deletions(word))
+            .push(" LIMIT 1000");
         let found: Vec<(String,)> = self.connection.load(&sql)?;
         let mut by_distance: BTreeMap<usize, BTreeSet<String>> = BTreeMap::new();
         for (candidate,) in found {

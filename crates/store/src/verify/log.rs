@@ -12,7 +12,12 @@ use crate::verify::Verifier;
 const PAGE: i64 = 5_000;
 
 impl Verifier<'_> {
-    pub(super) fn check_log(&mut self, owner: &OwnerKey, position: i64, last: Instant) -> Result<(), StoreError> {
+    pub(super) fn check_log(
+        &mut self,
+        owner: &OwnerKey,
+        position: i64,
+        last: Instant,
+    ) -> Result<(), StoreError> {
         let mut at = 0;
         let mut before: Option<(Instant, Id)> = None;
         loop {
@@ -27,23 +32,40 @@ impl Verifier<'_> {
             }
             for (found, Moment(instant), transaction) in rows {
                 if found != at + 1 {
-                    self.found(owner, None, "log-dense", format!("position {found} follows on {at}"));
+                    self.found(
+                        owner,
+                        None,
+                        "log-dense",
+                        format!("position {found} follows on {at}"),
+                    );
                 }
                 at = found;
                 if let Some((earlier, earlier_transaction)) = before
-                    && !(earlier < instant || (earlier == instant && earlier_transaction == transaction))
+                    && !(earlier < instant
+                        || (earlier == instant && earlier_transaction == transaction))
                 {
-                    let detail = format!("position {found} is recorded at {instant}, after {earlier}");
+                    let detail =
+                        format!("position {found} is recorded at {instant}, after {earlier}");
                     self.found(owner, None, "instants-rise", detail);
                 }
                 before = Some((instant, transaction));
             }
         }
         if at != position {
-            self.found(owner, None, "log-position", format!("the owner is at {position}, its log at {at}"));
+            self.found(
+                owner,
+                None,
+                "log-position",
+                format!("the owner is at {position}, its log at {at}"),
+            );
         }
         if before.is_some_and(|(instant, _)| instant > last) {
-            self.found(owner, None, "log-instant", format!("the log goes beyond the owner's last instant {last}"));
+            self.found(
+                owner,
+                None,
+                "log-instant",
+                format!("the log goes beyond the owner's last instant {last}"),
+            );
         }
         Ok(())
     }

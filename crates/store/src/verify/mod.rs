@@ -82,9 +82,13 @@ impl<'a> Verifier<'a> {
         }
     }
 
-    pub(crate) fn run(mut self, progress: &mut dyn FnMut(Progress)) -> Result<Vec<Finding>, StoreError> {
-        let sql =
-            Sql::<(Text, BigInt, SqlMoment)>::new("SELECT o.key, o.position, o.last_instant FROM owner o ORDER BY o.key");
+    pub(crate) fn run(
+        mut self,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Vec<Finding>, StoreError> {
+        let sql = Sql::<(Text, BigInt, SqlMoment)>::new(
+            "SELECT o.key, o.position, o.last_instant FROM owner o ORDER BY o.key",
+        );
         let owners: Vec<(String, i64, Moment)> = self.connection.load(&sql)?;
         for (key, position, last) in owners {
             let key = owner_key(&key)?;
@@ -98,7 +102,13 @@ impl<'a> Verifier<'a> {
         Ok(self.findings)
     }
 
-    fn found(&mut self, owner: &OwnerKey, record: Option<RecordId>, rule: &'static str, detail: impl Into<String>) {
+    fn found(
+        &mut self,
+        owner: &OwnerKey,
+        record: Option<RecordId>,
+        rule: &'static str,
+        detail: impl Into<String>,
+    ) {
         if self.findings.len() < FINDINGS {
             self.findings.push(Finding {
                 owner: Some(owner.clone()),

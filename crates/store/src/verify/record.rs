@@ -15,11 +15,29 @@ use crate::write::{RecordStatus, domain, period, reload, timeline_hash};
 
 type StateTypes = (
     (SqlId, SqlDay, SqlDay, SqlMoment, SqlMoment, SmallInt),
-    (Text, Text, Binary, Nullable<Text>, Nullable<Text>, SmallInt, SmallInt, SmallInt),
+    (
+        Text,
+        Text,
+        Binary,
+        Nullable<Text>,
+        Nullable<Text>,
+        SmallInt,
+        SmallInt,
+        SmallInt,
+    ),
 );
 type StateParts = (
     (Id, Day, Day, Moment, Moment, i16),
-    (String, String, Vec<u8>, Option<String>, Option<String>, i16, i16, i16),
+    (
+        String,
+        String,
+        Vec<u8>,
+        Option<String>,
+        Option<String>,
+        i16,
+        i16,
+        i16,
+    ),
 );
 type HeadParts = (Id, i16, i32, i16, Day);
 
@@ -51,7 +69,9 @@ impl Verifier<'_> {
         let mut count = Sql::<(BigInt,)>::new("SELECT COUNT(*) FROM record r WHERE r.owner = ");
         count.text(owner.as_str());
         let of: Option<(i64,)> = self.connection.first(&count)?;
-        let of = of.and_then(|(count,)| u64::try_from(count).ok()).unwrap_or_default();
+        let of = of
+            .and_then(|(count,)| u64::try_from(count).ok())
+            .unwrap_or_default();
         let mut records = 0_u64;
         let mut after = None;
         let mut expected = Expected::default();
@@ -79,7 +99,12 @@ impl Verifier<'_> {
         }
     }
 
-    fn check_page(&mut self, owner: &OwnerKey, heads: &[HeadParts], expected: &mut Expected) -> Result<(), StoreError> {
+    fn check_page(
+        &mut self,
+        owner: &OwnerKey,
+        heads: &[HeadParts],
+        expected: &mut Expected,
+    ) -> Result<(), StoreError> {
         let ids: Vec<RecordId> = heads.iter().map(|head| head.0.record()).collect();
         self.check_directory(owner, heads, &ids)?;
         let states = self.load_states(owner, &ids)?;
@@ -101,11 +126,20 @@ impl Verifier<'_> {
                 None => false,
             };
             if !agrees {
-                let detail = format!("the status is {status:?}, with {} believed states", believed.states().len());
+                let detail = format!(
+                    "the status is {status:?}, with {} believed states",
+                    believed.states().len()
+                );
                 self.found(owner, Some(id), "status-agrees", detail);
             }
-            let protected = believed.states().iter().filter(|state| state.value.protection() > 0);
-            let until = protected.map(|state| state.period.to()).max().unwrap_or(Period::BEGINNING);
+            let protected = believed
+                .states()
+                .iter()
+                .filter(|state| state.value.protection() > 0);
+            let until = protected
+                .map(|state| state.period.to())
+                .max()
+                .unwrap_or(Period::BEGINNING);
             if until != *protected_until {
                 let detail = format!("protected until {until}, stored {protected_until}");
                 self.found(owner, Some(id), "protection-agrees", detail);
@@ -119,7 +153,9 @@ impl Verifier<'_> {
             "SELECT s.record_id, s.valid_from, s.valid_to, s.recorded_at, s.superseded_at, s.domain, s.model, s.body, s.hash, \
              s.display, s.kind, s.classes, s.protection, s.has_links FROM state s WHERE s.owner = ",
         );
-        sql.text(owner.as_str()).push(" AND s.record_id IN ").ids(ids.iter().copied());
+        sql.text(owner.as_str())
+            .push(" AND s.record_id IN ")
+            .ids(ids.iter().copied());
         let mut states = States::new();
         for (place, content) in self.connection.load::<_, StateParts>(&sql)? {
             let (id, from, to, Moment(recorded_at), Moment(superseded_at), domain_code) = place;
@@ -143,7 +179,9 @@ impl Verifier<'_> {
                 // It may have been raised afterwards.
                 && i16::from(value.protection()) <= protection;
             if !agrees {
-                let detail = format!("the columns of the state {period} recorded at {recorded_at} differ from its body");
+                let detail = format!(
+                    "the columns of the state {period} recorded at {recorded_at} differ from its body"
+                );
                 self.found(owner, Some(id), "state-agrees", detail);
             }
             states.entry(id).or_default().push(StoredState {
@@ -160,12 +198,18 @@ impl Verifier<'_> {
         let mut sql = Sql::<(SqlId, Integer, SqlMoment, Binary)>::new(
             "SELECT c.record_id, c.version, c.recorded_at, c.hash FROM change c WHERE c.owner = ",
         );
-        sql.text(owner.as_str()).push(" AND c.record_id IN ").ids(ids.iter().copied());
+        sql.text(owner.as_str())
+            .push(" AND c.record_id IN ")
+            .ids(ids.iter().copied());
         sql.push(" ORDER BY c.record_id, c.version");
         let mut changes = Changes::new();
         let rows: Vec<(Id, i32, Moment, Vec<u8>)> = self.connection.load(&sql)?;
         for (id, version, Moment(instant), hash) in rows {
-            changes.entry(id.record()).or_default().push(StoredChange { version, instant, hash });
+            changes.entry(id.record()).or_default().push(StoredChange {
+                version,
+                instant,
+                hash,
+            });
         }
         Ok(changes)
     }
@@ -182,21 +226,38 @@ impl Verifier<'_> {
         let mut believed = Timeline::empty();
         let instants: HashSet<Instant> = changes.iter().map(|change| change.instant).collect();
         for state in states {
-            let ended = state.superseded_at == Instant::FOREVER || instants.contains(&state.superseded_at);
-            if !instants.contains(&state.recorded_at) || !ended || state.recorded_at >= state.superseded_at {
-                let detail = format!("a state is recorded at {} until {}", state.recorded_at, state.superseded_at);
+            let ended =
+                state.superseded_at == Instant::FOREVER || instants.contains(&state.superseded_at);
+            if !instants.contains(&state.recorded_at)
+                || !ended
+                || state.recorded_at >= state.superseded_at
+            {
+                let detail = format!(
+                    "a state is recorded at {} until {}",
+                    state.recorded_at, state.superseded_at
+                );
                 self.found(owner, Some(id), "state-has-change", detail);
             }
         }
         for (place, change) in (1..).zip(changes) {
             let number = change.version;
             if number != place {
-                self.found(owner, Some(id), "versions-dense", format!("version {number} stands in place {place}"));
+                self.found(
+                    owner,
+                    Some(id),
+                    "versions-dense",
+                    format!("version {number} stands in place {place}"),
+                );
             }
             let (rebuilt, count) = match believed_at(states, change.instant) {
                 Ok(rebuilt) => rebuilt,
                 Err(error) => {
-                    self.found(owner, Some(id), "states-overlap", format!("version {number}: {error}"));
+                    self.found(
+                        owner,
+                        Some(id),
+                        "states-overlap",
+                        format!("version {number}: {error}"),
+                    );
                     continue;
                 }
             };
@@ -211,18 +272,30 @@ impl Verifier<'_> {
             believed = rebuilt;
         }
         if changes.len() != usize::try_from(version).unwrap_or_default() {
-            let detail = format!("the record is at version {version}, its log at {}", changes.len());
+            let detail = format!(
+                "the record is at version {version}, its log at {}",
+                changes.len()
+            );
             self.found(owner, Some(id), "version-agrees", detail);
         }
         believed
     }
 
-    fn check_directory(&mut self, owner: &OwnerKey, heads: &[HeadParts], ids: &[RecordId]) -> Result<(), StoreError> {
-        let mut sql =
-            Sql::<(SqlId, Text, SmallInt)>::new("SELECT d.id, d.owner, d.domain FROM directory_id d WHERE d.id IN ");
+    fn check_directory(
+        &mut self,
+        owner: &OwnerKey,
+        heads: &[HeadParts],
+        ids: &[RecordId],
+    ) -> Result<(), StoreError> {
+        let mut sql = Sql::<(SqlId, Text, SmallInt)>::new(
+            "SELECT d.id, d.owner, d.domain FROM directory_id d WHERE d.id IN ",
+        );
         sql.ids(ids.iter().copied());
         let rows: Vec<(Id, String, i16)> = self.connection.load(&sql)?;
-        let known: HashMap<Id, (String, i16)> = rows.into_iter().map(|(id, owner, domain)| (id, (owner, domain))).collect();
+        let known: HashMap<Id, (String, i16)> = rows
+            .into_iter()
+            .map(|(id, owner, domain)| (id, (owner, domain)))
+            .collect();
         for (id, domain_code, ..) in heads {
             let agrees = known
                 .get(id)

@@ -36,7 +36,10 @@ impl Verifier<'_> {
                     history.advance(&derived(&timeline), change.instant);
                 }
             }
-            let domain = states.first().map(|state| state.value.domain().code()).unwrap_or_default();
+            let domain = states
+                .first()
+                .map(|state| state.value.domain().code())
+                .unwrap_or_default();
             let found = links.remove(id).unwrap_or_default();
             self.compare(owner, *id, "links-agree", history.links.finish(), found);
             let wanted = history.identifiers.finish();
@@ -62,19 +65,31 @@ impl Verifier<'_> {
         wanted.sort_unstable();
         found.sort_unstable();
         if wanted != found {
-            let missing = wanted.iter().filter(|row| found.binary_search(row).is_err()).count();
-            let excess = found.iter().filter(|row| wanted.binary_search(row).is_err()).count();
+            let missing = wanted
+                .iter()
+                .filter(|row| found.binary_search(row).is_err())
+                .count();
+            let excess = found
+                .iter()
+                .filter(|row| wanted.binary_search(row).is_err())
+                .count();
             let detail = format!("{missing} rows are missing, {excess} are too many or differ");
             self.found(owner, Some(id), rule, detail);
         }
     }
 
-    fn stored_links(&mut self, owner: &OwnerKey, ids: &[RecordId]) -> Result<HashMap<RecordId, Vec<Row>>, StoreError> {
+    fn stored_links(
+        &mut self,
+        owner: &OwnerKey,
+        ids: &[RecordId],
+    ) -> Result<HashMap<RecordId, Vec<Row>>, StoreError> {
         let mut sql = Sql::<(SqlId, Text, SqlId, SqlDay, SqlDay, SqlMoment, SqlMoment)>::new(
             "SELECT l.source_id, l.relation, l.target_id, l.valid_from, l.valid_to, l.recorded_at, l.superseded_at \
              FROM link l WHERE l.owner = ",
         );
-        sql.text(owner.as_str()).push(" AND l.source_id IN ").ids(ids.iter().copied());
+        sql.text(owner.as_str())
+            .push(" AND l.source_id IN ")
+            .ids(ids.iter().copied());
         let rows: Vec<(Id, String, Id, Day, Day, Moment, Moment)> = self.connection.load(&sql)?;
         let mut links: HashMap<RecordId, Vec<Row>> = HashMap::new();
         for (source, relation, target, from, to, recorded, superseded) in rows {
@@ -85,7 +100,12 @@ impl Verifier<'_> {
         Ok(links)
     }
 
-    fn stored_identifiers(&mut self, owner: &OwnerKey, id: RecordId, wanted: &[Row]) -> Result<Vec<Row>, StoreError> {
+    fn stored_identifiers(
+        &mut self,
+        owner: &OwnerKey,
+        id: RecordId,
+        wanted: &[Row],
+    ) -> Result<Vec<Row>, StoreError> {
         let keys: BTreeSet<(&str, &str)> = wanted
             .iter()
             .filter_map(|row| {
@@ -99,9 +119,14 @@ impl Verifier<'_> {
                 "SELECT i.issuer, i.status, i.valid_from, i.valid_to, i.recorded_at, i.superseded_at \
                  FROM identifier i WHERE i.owner = ",
             );
-            sql.text(owner.as_str()).push(" AND i.scheme = ").text(scheme).push(" AND i.value = ").text(value);
+            sql.text(owner.as_str())
+                .push(" AND i.scheme = ")
+                .text(scheme)
+                .push(" AND i.value = ")
+                .text(value);
             sql.push(" AND i.record_id = ").id(id);
-            let rows: Vec<(String, String, Day, Day, Moment, Moment)> = self.connection.load(&sql)?;
+            let rows: Vec<(String, String, Day, Day, Moment, Moment)> =
+                self.connection.load(&sql)?;
             for (issuer, status, from, to, recorded, superseded) in rows {
                 let said = [scheme, value, &issuer, &status].join("\0");
                 found.push((said, period(from, to)?, recorded.0, superseded.0));
@@ -122,8 +147,13 @@ impl Verifier<'_> {
             .into_iter()
             .filter_map(|key| {
                 let mut parts = key.splitn(3, '\0');
-                let (property, mode, value) = (parts.next()?, parts.next()?.parse().ok()?, parts.next()?);
-                Some(vec![Bind::Text(property.into()), Bind::Small(mode), Bind::Text(value.into())])
+                let (property, mode, value) =
+                    (parts.next()?, parts.next()?.parse().ok()?, parts.next()?);
+                Some(vec![
+                    Bind::Text(property.into()),
+                    Bind::Small(mode),
+                    Bind::Text(value.into()),
+                ])
             })
             .collect();
         let mut found = Vec::new();
@@ -131,13 +161,29 @@ impl Verifier<'_> {
             let mut sql = Sql::<(Text, SmallInt, Text, SqlDay, SqlDay, SqlMoment, SqlMoment)>::new(
                 "SELECT e.property, e.mode, e.value, e.valid_from, e.valid_to, e.recorded_at, e.superseded_at FROM ",
             );
-            let padding = vec![Bind::Text("".into()), Bind::Small(-1), Bind::Text("".into())];
+            let padding = vec![
+                Bind::Text("".into()),
+                Bind::Small(-1),
+                Bind::Text("".into()),
+            ];
             let size = chunk.len().next_power_of_two();
-            sql.rows("w", chunk.iter().cloned().chain(std::iter::repeat(padding)).take(size));
+            sql.rows(
+                "w",
+                chunk
+                    .iter()
+                    .cloned()
+                    .chain(std::iter::repeat(padding))
+                    .take(size),
+            );
             sql.push(crate::dialect::ordered_join(self.connection));
             sql.push("entry e ON e.property = w.column1 AND e.mode = w.column2 AND e.value = w.column3 WHERE e.owner = ");
-            sql.text(owner.as_str()).push(" AND e.domain = ").small(domain).push(" AND e.record_id = ").id(id);
-            let rows: Vec<(String, i16, String, Day, Day, Moment, Moment)> = self.connection.load(&sql)?;
+            sql.text(owner.as_str())
+                .push(" AND e.domain = ")
+                .small(domain)
+                .push(" AND e.record_id = ")
+                .id(id);
+            let rows: Vec<(String, i16, String, Day, Day, Moment, Moment)> =
+                self.connection.load(&sql)?;
             for (property, mode, value, from, to, recorded, superseded) in rows {
                 let said = entry_said(&property, mode, &value);
                 found.push((said, period(from, to)?, recorded.0, superseded.0));
@@ -147,17 +193,29 @@ impl Verifier<'_> {
     }
 
     /// Compares how many identifiers and entries there are with how many follow from the bodies.
-    pub(super) fn check_numbers(&mut self, owner: &OwnerKey, expected: Expected) -> Result<(), StoreError> {
+    pub(super) fn check_numbers(
+        &mut self,
+        owner: &OwnerKey,
+        expected: Expected,
+    ) -> Result<(), StoreError> {
         for (table, rule, expected) in [
             ("identifier", "identifiers-number", expected.identifiers),
             ("entry", "entries-number", expected.entries),
         ] {
-            let mut sql = Sql::<(BigInt,)>::new(&format!("SELECT COUNT(*) FROM {table} x WHERE x.owner = "));
+            let mut sql =
+                Sql::<(BigInt,)>::new(&format!("SELECT COUNT(*) FROM {table} x WHERE x.owner = "));
             sql.text(owner.as_str());
             let stored: Option<(i64,)> = self.connection.first(&sql)?;
-            let stored = stored.and_then(|(count,)| usize::try_from(count).ok()).unwrap_or_default();
+            let stored = stored
+                .and_then(|(count,)| usize::try_from(count).ok())
+                .unwrap_or_default();
             if stored != expected {
-                self.found(owner, None, rule, format!("{stored} rows, and {expected} follow from the bodies"));
+                self.found(
+                    owner,
+                    None,
+                    rule,
+                    format!("{stored} rows, and {expected} follow from the bodies"),
+                );
             }
         }
         Ok(())
@@ -182,7 +240,12 @@ struct Believed {
 impl Believed {
     fn advance(&mut self, now: impl Iterator<Item = (String, Period)>, instant: Instant) {
         let now: HashSet<(String, Period)> = now.collect();
-        let gone: Vec<(String, Period)> = self.open.keys().filter(|key| !now.contains(*key)).cloned().collect();
+        let gone: Vec<(String, Period)> = self
+            .open
+            .keys()
+            .filter(|key| !now.contains(*key))
+            .cloned()
+            .collect();
         for key in gone {
             if let Some(since) = self.open.remove(&key) {
                 self.done.push((key.0, key.1, since, instant));
@@ -212,15 +275,19 @@ struct History {
 impl History {
     fn advance(&mut self, now: &Derived<'_>, instant: Instant) {
         let links = now.links.iter();
-        self.links
-            .advance(links.map(|(key, period)| (link_said(key.relation, key.target), *period)), instant);
+        self.links.advance(
+            links.map(|(key, period)| (link_said(key.relation, key.target), *period)),
+            instant,
+        );
         let identifiers = now.identifiers.iter().map(|(key, period)| {
             let said = [key.scheme, key.value, key.issuer, key.status].join("\0");
             (said, *period)
         });
         self.identifiers.advance(identifiers, instant);
         let entries = now.entries.iter();
-        self.entries
-            .advance(entries.map(|(key, period)| (entry_said(key.property, key.mode, key.value), *period)), instant);
+        self.entries.advance(
+            entries.map(|(key, period)| (entry_said(key.property, key.mode, key.value), *period)),
+            instant,
+        );
     }
 }

@@ -43,14 +43,15 @@ pub(crate) fn derived(timeline: &Timeline<Resolved>) -> Derived<'_> {
     for state in timeline {
         push_links(&mut all.links, &state.value, state.period);
         push_identifiers(&mut all.identifiers, &state.value, state.period);
-        all.entries.extend(state.value.entries().iter().map(|entry| {
-            let key = EntryKey {
-                property: &entry.property,
-                mode: mode_code(entry.mode),
-                value: &entry.value,
-            };
-            (key, state.period)
-        }));
+        all.entries
+            .extend(state.value.entries().iter().map(|entry| {
+                let key = EntryKey {
+                    property: &entry.property,
+                    mode: mode_code(entry.mode),
+                    value: &entry.value,
+                };
+                (key, state.period)
+            }));
     }
     coalesce(&mut all.links);
     coalesce(&mut all.identifiers);
@@ -94,7 +95,11 @@ fn push_links<'a>(links: &mut Vec<(LinkKey<'a>, Period)>, value: &'a Resolved, p
 
 /// The effective period of an identifier is that of its state cut by its own. Where a state names the same identifier
 /// twice for the same days, the first one counts: at any day one row says who holds it.
-fn push_identifiers<'a>(identifiers: &mut Vec<(IdentifierKey<'a>, Period)>, value: &'a Resolved, period: Period) {
+fn push_identifiers<'a>(
+    identifiers: &mut Vec<(IdentifierKey<'a>, Period)>,
+    value: &'a Resolved,
+    period: Period,
+) {
     let begin = identifiers.len();
     for used in value.identifiers() {
         let key = IdentifierKey {
@@ -105,12 +110,17 @@ fn push_identifiers<'a>(identifiers: &mut Vec<(IdentifierKey<'a>, Period)>, valu
         };
         let from = used.valid_from.unwrap_or(Period::BEGINNING);
         let to = used.valid_to.unwrap_or(Period::OPEN);
-        let Some(effective) = Period::new(from, to).ok().and_then(|own| own.intersect(&period)) else {
+        let Some(effective) = Period::new(from, to)
+            .ok()
+            .and_then(|own| own.intersect(&period))
+        else {
             continue;
         };
         let mut free = vec![effective];
         for (earlier, taken) in identifiers.iter().skip(begin) {
-            if (earlier.scheme, earlier.value, earlier.issuer) == (key.scheme, key.value, key.issuer) {
+            if (earlier.scheme, earlier.value, earlier.issuer)
+                == (key.scheme, key.value, key.issuer)
+            {
                 free = free.iter().flat_map(|part| without(part, taken)).collect();
             }
         }
@@ -139,8 +149,14 @@ fn coalesce<K: Ord + Copy>(rows: &mut Vec<(K, Period)>) {
     });
 }
 
+/// Keys with the periods in which they hold.
+pub(crate) type Dated<K> = Vec<(K, Period)>;
+
 /// What two sorted lists do not have in common: only in the old one, only in the new one.
-pub(crate) fn difference<K: Ord + Copy>(old: &[(K, Period)], new: &[(K, Period)]) -> (Vec<(K, Period)>, Vec<(K, Period)>) {
+pub(crate) fn difference<K: Ord + Copy>(
+    old: &[(K, Period)],
+    new: &[(K, Period)],
+) -> (Dated<K>, Dated<K>) {
     let (mut gone, mut come) = (Vec::new(), Vec::new());
     let (mut old, mut new) = (old.iter().peekable(), new.iter().peekable());
     loop {
@@ -185,15 +201,31 @@ mod tests {
 
     #[test]
     fn rows_that_meet_become_one() {
-        let mut rows = vec![("b", period(1, 3)), ("a", period(5, 9)), ("a", period(1, 3)), ("a", period(3, 4))];
+        let mut rows = vec![
+            ("b", period(1, 3)),
+            ("a", period(5, 9)),
+            ("a", period(1, 3)),
+            ("a", period(3, 4)),
+        ];
         coalesce(&mut rows);
-        assert_eq!(rows, [("a", period(1, 4)), ("a", period(5, 9)), ("b", period(1, 3))]);
+        assert_eq!(
+            rows,
+            [
+                ("a", period(1, 4)),
+                ("a", period(5, 9)),
+                ("b", period(1, 3))
+            ]
+        );
     }
 
     #[test]
     fn the_difference_is_what_changed() {
         let old = [("a", period(1, 4)), ("b", period(1, 3))];
-        let new = [("a", period(1, 5)), ("b", period(1, 3)), ("c", period(1, 2))];
+        let new = [
+            ("a", period(1, 5)),
+            ("b", period(1, 3)),
+            ("c", period(1, 2)),
+        ];
         let (gone, come) = difference(&old, &new);
         assert_eq!(gone, [("a", period(1, 4))]);
         assert_eq!(come, [("a", period(1, 5)), ("c", period(1, 2))]);
@@ -201,7 +233,10 @@ mod tests {
 
     #[test]
     fn a_period_without_another() {
-        assert_eq!(without(&period(1, 9), &period(3, 5)), [period(1, 3), period(5, 9)]);
+        assert_eq!(
+            without(&period(1, 9), &period(3, 5)),
+            [period(1, 3), period(5, 9)]
+        );
         assert_eq!(without(&period(1, 4), &period(3, 9)), [period(1, 3)]);
         assert_eq!(without(&period(3, 4), &period(1, 9)), []);
         assert_eq!(without(&period(1, 2), &period(5, 6)), [period(1, 2)]);

@@ -12,16 +12,19 @@ use crate::connection::Connection;
 use crate::error::StoreError;
 use crate::sql::{Bind, Sql};
 use crate::sql_types::{Day, Id, Moment};
-use crate::write::derive::{Derived, EntryKey, IdentifierKey, LinkKey, derived, difference, timeline_hash};
+use crate::write::derive::{
+    Derived, EntryKey, IdentifierKey, LinkKey, derived, difference, timeline_hash,
+};
 use crate::write::overlay::AcceptedJob;
 use crate::write::references::{Known, note_owner_references};
 use crate::write::rows::{
-    ChangeRow, DirectoryIdRow, DirectoryIdentifierRow, EntryRow, IdentifierRow, Insert as _, LinkRow, RecordRow,
-    StateRow, TransactionRow,
+    ChangeRow, DirectoryIdRow, DirectoryIdentifierRow, EntryRow, IdentifierRow, Insert as _,
+    LinkRow, RecordRow, StateRow, TransactionRow,
 };
 use crate::write::staged::{RecordStatus, StagedWrite};
 use crate::write::statements::{
-    ENTRIES, IDENTIFIERS, LINKS, STATES, insert_missing, raise_protection, supersede, update_records,
+    ENTRIES, IDENTIFIERS, LINKS, STATES, insert_missing, raise_protection, supersede,
+    update_records,
 };
 use crate::write::tx::REMEMBERED;
 use crate::write::vocabulary::{Vocabulary, deletions, is_eligible};
@@ -52,7 +55,10 @@ pub(crate) fn flush(
     for job in jobs {
         for (write, version) in &job.writes {
             last += 1;
-            let round = seen.entry(write.id).and_modify(|round| *round += 1).or_insert(0);
+            let round = seen
+                .entry(write.id)
+                .and_modify(|round| *round += 1)
+                .or_insert(0);
             if rounds.len() <= *round {
                 rounds.push(Vec::new());
             }
@@ -66,7 +72,9 @@ pub(crate) fn flush(
             }
             let id = Id::from(write.transaction);
             match transactions.last_mut() {
-                Some(same) if same.id == id && same.recorded_at.0 == job.instant => same.last_position = last,
+                Some(same) if same.id == id && same.recorded_at.0 == job.instant => {
+                    same.last_position = last
+                }
                 _ => transactions.push(TransactionRow {
                     owner,
                     id,
@@ -138,13 +146,26 @@ impl<'a> Round<'a> {
         for placed in placed {
             round.add(placed);
         }
-        round.links.sort_unstable_by_key(|row| (row.source_id, row.relation, row.target_id, row.valid_from));
-        round.identifiers.sort_unstable_by_key(|row| (row.scheme, row.value, row.record_id, row.valid_from));
+        round.links.sort_unstable_by_key(|row| {
+            (row.source_id, row.relation, row.target_id, row.valid_from)
+        });
         round
-            .entries
-            .sort_unstable_by_key(|row| (row.domain, row.property, row.mode, row.value, row.record_id, row.valid_from));
+            .identifiers
+            .sort_unstable_by_key(|row| (row.scheme, row.value, row.record_id, row.valid_from));
+        round.entries.sort_unstable_by_key(|row| {
+            (
+                row.domain,
+                row.property,
+                row.mode,
+                row.value,
+                row.record_id,
+                row.valid_from,
+            )
+        });
         round.changes.sort_unstable_by_key(|row| row.position);
-        round.new_directory_identifiers.sort_unstable_by_key(|row| (row.scheme, row.value, row.record_id));
+        round
+            .new_directory_identifiers
+            .sort_unstable_by_key(|row| (row.scheme, row.value, row.record_id));
         round.geometries.sort_unstable();
         round.geometries.dedup();
         round
@@ -156,7 +177,11 @@ impl<'a> Round<'a> {
         self.add_head(placed, new);
         self.add_states(placed);
         let after = derived(&write.after);
-        let before = if new { Derived::default() } else { derived(&write.before) };
+        let before = if new {
+            Derived::default()
+        } else {
+            derived(&write.before)
+        };
         self.add_links(placed, &before, &after);
         self.add_identifiers(placed, &before, &after, new);
         self.add_entries(placed, &before, &after);
@@ -170,7 +195,9 @@ impl<'a> Round<'a> {
             transaction_id: write.transaction.into(),
             operation: write.operation.code(),
             change_kind: write.change_kind.code(),
-            corrects: write.corrects.and_then(|version| i32::try_from(version).ok()),
+            corrects: write
+                .corrects
+                .and_then(|version| i32::try_from(version).ok()),
             actor: &write.actor,
             reason: write.reason.as_deref(),
             source: write.source.as_deref(),
@@ -182,7 +209,11 @@ impl<'a> Round<'a> {
 
     fn add_head(&mut self, placed: &Placed<'a>, new: bool) {
         let write = placed.write;
-        let protected = write.after.states().iter().filter(|state| state.value.protection() > 0);
+        let protected = write
+            .after
+            .states()
+            .iter()
+            .filter(|state| state.value.protection() > 0);
         let record = RecordRow {
             owner: self.owner,
             id: write.id.into(),
@@ -191,7 +222,10 @@ impl<'a> Round<'a> {
             origin: write.origin.as_deref(),
             version: placed.version,
             status: write.status.code(),
-            protected_until: Day(protected.map(|state| state.period.to()).max().unwrap_or(Period::BEGINNING)),
+            protected_until: Day(protected
+                .map(|state| state.period.to())
+                .max()
+                .unwrap_or(Period::BEGINNING)),
         };
         let forward_to = write.forward_to.map(Id::from);
         let erased = i16::from(write.status == RecordStatus::Erased);
@@ -224,7 +258,8 @@ impl<'a> Round<'a> {
             let value = &state.value;
             let protection = i16::from(value.protection());
             if protection > 0 && !old.is_empty() {
-                self.raised.push((write.id.into(), state.period, protection));
+                self.raised
+                    .push((write.id.into(), state.period, protection));
             }
             for (hash, body) in value.geometries() {
                 self.geometries.push((hash.as_str(), &**body));
@@ -263,23 +298,39 @@ impl<'a> Round<'a> {
                 Bind::Moment(Moment(placed.instant)),
             ]);
         }
-        self.links.extend(come.into_iter().map(|(key, period)| LinkRow {
-            owner: self.owner,
-            source_id: id,
-            relation: key.relation,
-            target_id: key.target.into(),
-            valid_from: Day(period.from()),
-            recorded_at: Moment(placed.instant),
-            valid_to: Day(period.to()),
-            superseded_at: Moment(Instant::FOREVER),
-            source_domain: placed.write.domain.code(),
-        }));
+        self.links
+            .extend(come.into_iter().map(|(key, period)| LinkRow {
+                owner: self.owner,
+                source_id: id,
+                relation: key.relation,
+                target_id: key.target.into(),
+                valid_from: Day(period.from()),
+                recorded_at: Moment(placed.instant),
+                valid_to: Day(period.to()),
+                superseded_at: Moment(Instant::FOREVER),
+                source_domain: placed.write.domain.code(),
+            }));
     }
 
-    fn add_identifiers(&mut self, placed: &Placed<'a>, before: &Derived<'a>, after: &Derived<'a>, new: bool) {
+    fn add_identifiers(
+        &mut self,
+        placed: &Placed<'a>,
+        before: &Derived<'a>,
+        after: &Derived<'a>,
+        new: bool,
+    ) {
         let id = Id::from(placed.write.id);
         let (gone, come) = difference(&before.identifiers, &after.identifiers);
-        for (IdentifierKey { scheme, value, issuer, .. }, period) in gone {
+        for (
+            IdentifierKey {
+                scheme,
+                value,
+                issuer,
+                ..
+            },
+            period,
+        ) in gone
+        {
             self.ended_identifiers.push(vec![
                 Bind::Text(scheme.into()),
                 Bind::Text(value.into()),
@@ -323,7 +374,15 @@ impl<'a> Round<'a> {
         let id = Id::from(placed.write.id);
         let domain = placed.write.domain.code();
         let (gone, come) = difference(&before.entries, &after.entries);
-        for (EntryKey { property, mode, value }, period) in gone {
+        for (
+            EntryKey {
+                property,
+                mode,
+                value,
+            },
+            period,
+        ) in gone
+        {
             self.ended_entries.push(vec![
                 Bind::Small(domain),
                 Bind::Text(property.into()),
@@ -361,9 +420,13 @@ impl<'a> Round<'a> {
         update_records(connection, owner, &self.changed_records)?;
         for (id, forward_to, erased) in self.forwarding {
             let mut sql = Sql::<()>::new("UPDATE directory_id SET forward_to = ");
-            sql.bind(Bind::OptId(forward_to)).push(", erased = ").small(erased);
+            sql.bind(Bind::OptId(forward_to))
+                .push(", erased = ")
+                .small(erased);
             sql.push(" WHERE id = ").id(id);
-            sql.push(" AND (erased <> ").small(erased).push(" OR COALESCE(forward_to, id) <> ");
+            sql.push(" AND (erased <> ")
+                .small(erased)
+                .push(" OR COALESCE(forward_to, id) <> ");
             sql.id(forward_to.unwrap_or(id)).push(")");
             connection.execute(&sql)?;
         }
@@ -380,14 +443,27 @@ impl<'a> Round<'a> {
         DirectoryIdentifierRow::insert(connection, &self.new_directory_identifiers)?;
         let kept = self.known_directory_identifiers.into_iter().map(|row| {
             let (scheme, value) = (Bind::Text(row.scheme.into()), Bind::Text(row.value.into()));
-            vec![scheme, value, Bind::Text(row.owner.into()), Bind::Id(row.record_id)]
+            vec![
+                scheme,
+                value,
+                Bind::Text(row.owner.into()),
+                Bind::Id(row.record_id),
+            ]
         });
-        insert_missing(connection, "directory_identifier (scheme, value, owner, record_id)", kept.collect())?;
+        insert_missing(
+            connection,
+            "directory_identifier (scheme, value, owner, record_id)",
+            kept.collect(),
+        )?;
         let geometries = self.geometries.into_iter().map(|(hash, body)| {
             let (hash, body) = (Bind::Text(hash.into()), Bind::Text(body.into()));
             vec![Bind::Text(owner.into()), hash, body]
         });
-        insert_missing(connection, "geometry (owner, hash, body)", geometries.collect())?;
+        insert_missing(
+            connection,
+            "geometry (owner, hash, body)",
+            geometries.collect(),
+        )?;
         ChangeRow::insert(connection, &self.changes)?;
         write_words(connection, &known.vocabulary, owner, &self.words)
     }
@@ -408,29 +484,60 @@ fn write_words(
     }
     let row = |domain: i16, parts: &[&str]| {
         let mut row = vec![Bind::Text(owner.to_owned().into()), Bind::Small(domain)];
-        row.extend(parts.iter().map(|part| Bind::Text((*part).to_owned().into())));
+        row.extend(
+            parts
+                .iter()
+                .map(|part| Bind::Text((*part).to_owned().into())),
+        );
         row
     };
-    let terms = unknown.iter().map(|(domain, word)| row(*domain, &[word])).collect();
+    let terms = unknown
+        .iter()
+        .map(|(domain, word)| row(*domain, &[word]))
+        .collect();
     insert_missing(connection, "term (owner, domain, word)", terms)?;
     let mut variants = Vec::with_capacity(unknown.len() * 8);
     for (domain, word) in &unknown {
-        variants.extend(deletions(word).iter().map(|form| row(*domain, &[form, word])));
+        variants.extend(
+            deletions(word)
+                .iter()
+                .map(|form| row(*domain, &[form, word])),
+        );
     }
-    insert_missing(connection, "term_variant (owner, domain, deletion, word)", variants)?;
-    Ok(unknown.into_iter().map(|(domain, word)| (domain, word.to_owned())).collect())
+    insert_missing(
+        connection,
+        "term_variant (owner, domain, deletion, word)",
+        variants,
+    )?;
+    Ok(unknown
+        .into_iter()
+        .map(|(domain, word)| (domain, word.to_owned()))
+        .collect())
 }
 
 /// Keeps the outcomes of idempotent requests, and forgets those that are older than 24 hours.
-fn remember(connection: &mut Connection, owner: &str, jobs: &[AcceptedJob]) -> Result<(), StoreError> {
+fn remember(
+    connection: &mut Connection,
+    owner: &str,
+    jobs: &[AcceptedJob],
+) -> Result<(), StoreError> {
     let mut latest = None;
     for job in jobs {
         let Some((key, outcome)) = &job.remembered else {
             continue;
         };
-        let mut sql = Sql::<()>::new("INSERT INTO idempotency (owner, key_hash, request_hash, outcome, created_at) VALUES (");
-        sql.text(owner).push(", ").bytes(key.as_slice()).push(", ").bytes(outcome.request_hash.as_slice());
-        sql.push(", ").text(outcome.outcome.as_str()).push(", ").moment(job.instant);
+        let mut sql = Sql::<()>::new(
+            "INSERT INTO idempotency (owner, key_hash, request_hash, outcome, created_at) VALUES (",
+        );
+        sql.text(owner)
+            .push(", ")
+            .bytes(key.as_slice())
+            .push(", ")
+            .bytes(outcome.request_hash.as_slice());
+        sql.push(", ")
+            .text(outcome.outcome.as_str())
+            .push(", ")
+            .moment(job.instant);
         sql.push(
             ") ON CONFLICT (owner, key_hash) DO UPDATE SET request_hash = excluded.request_hash, \
              outcome = excluded.outcome, created_at = excluded.created_at",

@@ -27,7 +27,17 @@ pub(crate) type HeadTypes = (
     Integer,
     SmallInt,
 );
-type Head = (Id, String, i16, Option<Id>, Option<Id>, Option<String>, i32, i16);
+type Head = (
+    Id,
+    String,
+    i16,
+    Option<Id>,
+    Option<Id>,
+    Option<String>,
+    i32,
+    i16,
+);
+type ClaimParts = (String, String, String, Id, String, Day, Day, String);
 type StateTypes = (SqlId, SqlDay, SqlDay, SmallInt, Text, Text);
 pub(crate) type StateParts = (Id, Day, Day, i16, String, String);
 
@@ -102,7 +112,10 @@ impl Batch {
                      FROM directory_id d JOIN state s ON s.owner = d.owner AND s.record_id = d.id \
                      WHERE s.superseded_at = ",
                 );
-                states.forever().push(" AND d.id IN ").ids(chunk.iter().copied());
+                states
+                    .forever()
+                    .push(" AND d.id IN ")
+                    .ids(chunk.iter().copied());
                 timelines(&self.model, self.connection.load(&states)?)?
             };
             for (id, owner, domain_code, forward_to, controller, origin, version, status) in heads {
@@ -144,9 +157,12 @@ impl Batch {
             let mut sql = Sql::<(Text, Text, Text, SqlId, Text, SqlDay, SqlDay, Text)>::new(
                 "SELECT i.scheme, i.value, i.owner, i.record_id, i.issuer, i.valid_from, i.valid_to, i.status FROM ",
             );
-            let wanted = chunk
-                .iter()
-                .map(|(scheme, value)| vec![Bind::Text(scheme.as_str().into()), Bind::Text(value.as_str().into())]);
+            let wanted = chunk.iter().map(|(scheme, value)| {
+                vec![
+                    Bind::Text(scheme.as_str().into()),
+                    Bind::Text(value.as_str().into()),
+                ]
+            });
             let padding = vec![Bind::Text("".into()), Bind::Text("".into())];
             let size = chunk.len().next_power_of_two();
             sql.rows("w", wanted.chain(std::iter::repeat(padding)).take(size));
@@ -156,7 +172,7 @@ impl Batch {
                  AND i.record_id = d.record_id WHERE i.superseded_at = ",
             );
             sql.forever();
-            let rows: Vec<(String, String, String, Id, String, Day, Day, String)> = self.connection.load(&sql)?;
+            let rows: Vec<ClaimParts> = self.connection.load(&sql)?;
             for (scheme, value, owner, record, issuer, from, to, status) in rows {
                 let scheme = SchemeCode::new(&scheme)
                     .map_err(|_| StoreError::disagrees(format!("identifier scheme {scheme:?}")))?;
@@ -167,7 +183,10 @@ impl Batch {
                     status,
                     issuer: Some(issuer).filter(|issuer| !issuer.is_empty()),
                 };
-                self.stored_claims.entry((scheme, value)).or_default().push(claim);
+                self.stored_claims
+                    .entry((scheme, value))
+                    .or_default()
+                    .push(claim);
             }
         }
         Ok(())
@@ -188,7 +207,9 @@ impl Batch {
                 "SELECT l.target_id, l.source_id, l.source_domain, l.relation, l.valid_from, l.valid_to \
                  FROM link l WHERE l.owner = ",
             );
-            sql.text(owner.as_str()).push(" AND l.superseded_at = ").forever();
+            sql.text(owner.as_str())
+                .push(" AND l.superseded_at = ")
+                .forever();
             sql.push(" AND l.target_id IN ").ids(chunk.iter().copied());
             let rows: Vec<(Id, Id, i16, String, Day, Day)> = self.connection.load(&sql)?;
             for id in chunk {
@@ -201,14 +222,21 @@ impl Batch {
                     relation: Arc::from(relation),
                     period: period(from, to)?,
                 };
-                self.stored_inbound.entry(target.record()).or_default().push(inbound);
+                self.stored_inbound
+                    .entry(target.record())
+                    .or_default()
+                    .push(inbound);
             }
         }
         Ok(())
     }
 
     /// Reads what is remembered under idempotency keys and not older than `since`.
-    pub(crate) fn load_outcomes(&mut self, keys: &[[u8; 32]], since: Instant) -> Result<(), StoreError> {
+    pub(crate) fn load_outcomes(
+        &mut self,
+        keys: &[[u8; 32]],
+        since: Instant,
+    ) -> Result<(), StoreError> {
         let missing: Vec<[u8; 32]> = keys
             .iter()
             .copied()
@@ -216,8 +244,12 @@ impl Batch {
             .collect();
         let owner = self.owner.clone();
         for chunk in missing.chunks(LIST) {
-            let mut sql = Sql::<(Binary, Binary, Text)>::new("SELECT w.column1, i.request_hash, i.outcome FROM ");
-            let wanted = chunk.iter().map(|key| vec![Bind::Bytes(key.as_slice().into())]);
+            let mut sql = Sql::<(Binary, Binary, Text)>::new(
+                "SELECT w.column1, i.request_hash, i.outcome FROM ",
+            );
+            let wanted = chunk
+                .iter()
+                .map(|key| vec![Bind::Bytes(key.as_slice().into())]);
             let padding = vec![Bind::Bytes(NO_ID.0.as_bytes().to_vec().into())];
             let size = chunk.len().next_power_of_two();
             sql.rows("w", wanted.chain(std::iter::repeat(padding)).take(size));
@@ -230,10 +262,15 @@ impl Batch {
                 self.stored_outcomes.insert(*key, None);
             }
             for (key, request, outcome) in rows {
-                let (Ok(key), Ok(request_hash)) = (<[u8; 32]>::try_from(key), <[u8; 32]>::try_from(request)) else {
+                let (Ok(key), Ok(request_hash)) =
+                    (<[u8; 32]>::try_from(key), <[u8; 32]>::try_from(request))
+                else {
                     return Err(StoreError::disagrees("the hashes of an idempotency key"));
                 };
-                let stored = StoredOutcome { request_hash, outcome };
+                let stored = StoredOutcome {
+                    request_hash,
+                    outcome,
+                };
                 self.stored_outcomes.insert(key, Some(stored));
             }
         }
@@ -269,7 +306,9 @@ pub(crate) fn instant_of_version(
     let Ok(version) = i32::try_from(version) else {
         return Ok(None);
     };
-    let mut sql = Sql::<(crate::sql_types::SqlMoment,)>::new("SELECT c.recorded_at FROM change c WHERE c.owner = ");
+    let mut sql = Sql::<(crate::sql_types::SqlMoment,)>::new(
+        "SELECT c.recorded_at FROM change c WHERE c.owner = ",
+    );
     sql.text(owner.as_str()).push(" AND c.record_id = ").id(id);
     sql.push(" AND c.version = ").int(version);
     let found: Option<(crate::sql_types::Moment,)> = connection.first(&sql)?;

@@ -14,8 +14,8 @@ mod statements;
 mod tx;
 mod vocabulary;
 
-pub(crate) use flush::{WORD, flush};
 pub(crate) use derive::{Derived, derived, mode_code, timeline_hash};
+pub(crate) use flush::{WORD, flush};
 pub(crate) use load::{domain, owner_key, period, reload};
 pub(crate) use overlay::{AcceptedJob, Batch};
 pub(crate) use references::Known as KnownRows;
@@ -23,6 +23,8 @@ pub(crate) use vocabulary::{deletions, is_eligible};
 
 pub use claims::Claim;
 pub use inbound::Inbound;
-pub use staged::{ChangeKind, Needs, Operation, RecordImage, RecordStatus, StagedWrite, StoredOutcome};
+pub use staged::{
+    ChangeKind, Needs, Operation, RecordImage, RecordStatus, StagedWrite, StoredOutcome,
+};
 pub use tx::WriteTx;
 pub(crate) use tx::remembered_since;

@@ -88,7 +88,10 @@ impl Layer {
                 self.identifiers.entry(key).or_insert(Few::One(id)).add(id);
             }
             for link in state.value.links() {
-                self.links.entry(link.target).or_insert(Few::One(id)).add(id);
+                self.links
+                    .entry(link.target)
+                    .or_insert(Few::One(id))
+                    .add(id);
             }
         }
         self.records.insert(id, image);

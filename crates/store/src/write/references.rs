@@ -59,7 +59,8 @@ pub(crate) fn note_owner_references(
     targets.dedup();
     let mut found: Vec<(Id, String)> = Vec::with_capacity(targets.len());
     for chunk in targets.chunks(LIST) {
-        let mut sql = Sql::<(SqlId, Text)>::new("SELECT d.id, d.owner FROM directory_id d WHERE d.id IN ");
+        let mut sql =
+            Sql::<(SqlId, Text)>::new("SELECT d.id, d.owner FROM directory_id d WHERE d.id IN ");
         sql.ids(chunk.iter().copied());
         found.extend(connection.load::<_, (Id, String)>(&sql)?);
     }
@@ -88,8 +89,12 @@ pub(crate) fn note_owner_references(
     if missing.is_empty() {
         return Ok(());
     }
-    let mut stored = Sql::<(Text,)>::new("SELECT f.target FROM owner_reference f WHERE f.source = ");
-    stored.text(owner).push(" AND f.target IN ").texts(missing.iter().map(String::as_str));
+    let mut stored =
+        Sql::<(Text,)>::new("SELECT f.target FROM owner_reference f WHERE f.source = ");
+    stored
+        .text(owner)
+        .push(" AND f.target IN ")
+        .texts(missing.iter().map(String::as_str));
     let stored: Vec<(String,)> = connection.load(&stored)?;
     let rows = missing
         .iter()
@@ -98,6 +103,10 @@ pub(crate) fn note_owner_references(
         .collect();
     insert_missing(connection, "owner_reference (target, source)", rows)?;
     let mut references = known.references.lock();
-    references.extend(stored.into_iter().map(|(target,)| (target, owner.to_owned())));
+    references.extend(
+        stored
+            .into_iter()
+            .map(|(target,)| (target, owner.to_owned())),
+    );
     Ok(())
 }

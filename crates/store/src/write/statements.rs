@@ -28,7 +28,14 @@ pub(crate) const IDENTIFIERS: Superseded = Superseded {
 };
 pub(crate) const ENTRIES: Superseded = Superseded {
     table: "entry",
-    columns: &["domain", "property", "mode", "value", "record_id", "valid_from"],
+    columns: &[
+        "domain",
+        "property",
+        "mode",
+        "value",
+        "record_id",
+        "valid_from",
+    ],
 };
 
 /// Ends the belief in rows. Each row of values is the key and, last, the instant. Exactly the expected rows must be hit.
@@ -41,13 +48,22 @@ pub(crate) fn supersede(
     let instant = format!("column{}", what.columns.len() + 1);
     for chunk in rows.chunks(LIST) {
         let table = what.table;
-        let mut sql = Sql::<()>::new(&format!("UPDATE {table} SET superseded_at = u.{instant} FROM "));
-        let padding = chunk.first().map(|row| row.iter().map(impossible).collect::<Vec<_>>());
+        let mut sql = Sql::<()>::new(&format!(
+            "UPDATE {table} SET superseded_at = u.{instant} FROM "
+        ));
+        let padding = chunk
+            .first()
+            .map(|row| row.iter().map(impossible).collect::<Vec<_>>());
         let size = chunk.len().next_power_of_two();
-        let padded = chunk.iter().cloned().chain(padding.into_iter().cycle()).take(size);
+        let padded = chunk
+            .iter()
+            .cloned()
+            .chain(padding.into_iter().cycle())
+            .take(size);
         sql.rows("u", padded);
         sql.push(&format!(" WHERE {table}.owner = ")).text(owner);
-        sql.push(&format!(" AND {table}.superseded_at = ")).forever();
+        sql.push(&format!(" AND {table}.superseded_at = "))
+            .forever();
         for (index, column) in what.columns.iter().enumerate() {
             sql.push(&format!(" AND {table}.{column} = u.column{}", index + 1));
         }
@@ -72,7 +88,11 @@ fn impossible<'a>(bind: &Bind<'a>) -> Bind<'a> {
     }
 }
 
-pub(crate) fn update_records(connection: &mut Connection, owner: &str, rows: &[RecordRow<'_>]) -> Result<(), StoreError> {
+pub(crate) fn update_records(
+    connection: &mut Connection,
+    owner: &str,
+    rows: &[RecordRow<'_>],
+) -> Result<(), StoreError> {
     for chunk in rows.chunks(LIST) {
         let values = |row: &RecordRow<'_>| {
             vec![
@@ -84,14 +104,28 @@ pub(crate) fn update_records(connection: &mut Connection, owner: &str, rows: &[R
                 Bind::Day(row.protected_until),
             ]
         };
-        let padding = chunk.first().map(|row| values(&RecordRow { id: NO_ID, ..row.clone() }));
+        let padding = chunk.first().map(|row| {
+            values(&RecordRow {
+                id: NO_ID,
+                ..row.clone()
+            })
+        });
         let size = chunk.len().next_power_of_two();
         let mut sql = Sql::<()>::new(
             "UPDATE record SET controller = u.column2, origin = u.column3, version = u.column4, status = u.column5, \
              protected_until = u.column6 FROM ",
         );
-        sql.rows("u", chunk.iter().map(values).chain(padding.into_iter().cycle()).take(size));
-        sql.push(" WHERE record.owner = ").text(owner).push(" AND record.id = u.column1 AND record.version = u.column4 - 1");
+        sql.rows(
+            "u",
+            chunk
+                .iter()
+                .map(values)
+                .chain(padding.into_iter().cycle())
+                .take(size),
+        );
+        sql.push(" WHERE record.owner = ")
+            .text(owner)
+            .push(" AND record.id = u.column1 AND record.version = u.column4 - 1");
         let hit = connection.execute(&sql)?;
         if hit != chunk.len() {
             return Err(StoreError::disagrees(format!(
@@ -104,11 +138,22 @@ pub(crate) fn update_records(connection: &mut Connection, owner: &str, rows: &[R
 }
 
 /// A protection level that covers days of earlier beliefs covers those too: the coordinate of a read never lowers it.
-pub(crate) fn raise_protection(connection: &mut Connection, owner: &str, raised: &[(Id, Period, i16)]) -> Result<(), StoreError> {
+pub(crate) fn raise_protection(
+    connection: &mut Connection,
+    owner: &str,
+    raised: &[(Id, Period, i16)],
+) -> Result<(), StoreError> {
     for (id, period, level) in raised {
         let mut sql = Sql::<()>::new("UPDATE state SET protection = ");
-        sql.small(*level).push(" WHERE owner = ").text(owner).push(" AND record_id = ").id(*id);
-        sql.push(" AND valid_from < ").day(period.to()).push(" AND valid_to > ").day(period.from());
+        sql.small(*level)
+            .push(" WHERE owner = ")
+            .text(owner)
+            .push(" AND record_id = ")
+            .id(*id);
+        sql.push(" AND valid_from < ")
+            .day(period.to())
+            .push(" AND valid_to > ")
+            .day(period.from());
         sql.push(" AND protection < ").small(*level);
         connection.execute(&sql)?;
     }
@@ -116,15 +161,24 @@ pub(crate) fn raise_protection(connection: &mut Connection, owner: &str, raised:
 }
 
 /// Inserts rows that may be there already. The statements have powers of two of rows, so that few texts occur.
-pub(crate) fn insert_missing(connection: &mut Connection, into: &str, rows: Vec<Vec<Bind<'_>>>) -> Result<(), StoreError> {
+pub(crate) fn insert_missing(
+    connection: &mut Connection,
+    into: &str,
+    rows: Vec<Vec<Bind<'_>>>,
+) -> Result<(), StoreError> {
     let mut rest = rows.as_slice();
     while !rest.is_empty() {
-        let size = if rest.len() >= LIST { LIST } else { 1 << rest.len().ilog2() };
+        let size = if rest.len() >= LIST {
+            LIST
+        } else {
+            1 << rest.len().ilog2()
+        };
         let Some((chunk, later)) = rest.split_at_checked(size) else {
             break;
         };
         let mut sql = Sql::<()>::new(&format!("INSERT INTO {into} VALUES "));
-        sql.values(chunk.iter().cloned()).push(" ON CONFLICT DO NOTHING");
+        sql.values(chunk.iter().cloned())
+            .push(" ON CONFLICT DO NOTHING");
         connection.execute(&sql)?;
         rest = later;
     }

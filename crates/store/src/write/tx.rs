@@ -115,7 +115,11 @@ impl WriteTx<'_> {
     ///
     /// # Errors
     /// [`StoreError`] of the database.
-    pub fn record_at_version(&mut self, id: RecordId, version: u32) -> Result<Option<Timeline<Resolved>>, StoreError> {
+    pub fn record_at_version(
+        &mut self,
+        id: RecordId,
+        version: u32,
+    ) -> Result<Option<Timeline<Resolved>>, StoreError> {
         if let Some(image) = self.record(id)?
             && image.version == version
         {
@@ -123,7 +127,11 @@ impl WriteTx<'_> {
         }
         let batch = &mut *self.batch;
         // A version that an earlier job of this batch made is not in the database yet.
-        let staged = batch.accepted.iter().flat_map(|job| &job.writes).chain(&self.writes);
+        let staged = batch
+            .accepted
+            .iter()
+            .flat_map(|job| &job.writes)
+            .chain(&self.writes);
         let staged = staged
             .filter(|(write, made)| write.id == id && *made == version)
             .map(|(write, _)| write.after.clone())
@@ -156,7 +164,11 @@ impl WriteTx<'_> {
     ///
     /// # Errors
     /// [`StoreError`] of the database.
-    pub fn claims_anywhere(&mut self, scheme: &SchemeCode, value: &str) -> Result<Vec<Claim>, StoreError> {
+    pub fn claims_anywhere(
+        &mut self,
+        scheme: &SchemeCode,
+        value: &str,
+    ) -> Result<Vec<Claim>, StoreError> {
         use std::hash::BuildHasher as _;
         let pair = (scheme.clone(), value.to_owned());
         let batch = &mut *self.batch;
@@ -165,7 +177,12 @@ impl WriteTx<'_> {
             self.noted(result)?;
         }
         let batch = &mut *self.batch;
-        let staged = |id: &RecordId| self.layer.records.get(id).or_else(|| batch.layer.records.get(id));
+        let staged = |id: &RecordId| {
+            self.layer
+                .records
+                .get(id)
+                .or_else(|| batch.layer.records.get(id))
+        };
         let mut claims: Vec<Claim> = batch
             .stored_claims
             .get(&pair)
@@ -175,8 +192,16 @@ impl WriteTx<'_> {
             .cloned()
             .collect();
         let key = batch.hasher.hash_one((scheme.as_str(), value));
-        let layers = [batch.layer.identifiers.get(&key), self.layer.identifiers.get(&key)];
-        let mut holders: Vec<RecordId> = layers.into_iter().flatten().flat_map(|few| few.ids()).copied().collect();
+        let layers = [
+            batch.layer.identifiers.get(&key),
+            self.layer.identifiers.get(&key),
+        ];
+        let mut holders: Vec<RecordId> = layers
+            .into_iter()
+            .flatten()
+            .flat_map(|few| few.ids())
+            .copied()
+            .collect();
         holders.sort_unstable();
         holders.dedup();
         for image in holders.iter().filter_map(staged) {
@@ -206,7 +231,12 @@ impl WriteTx<'_> {
             self.noted(result)?;
         }
         let batch = &mut *self.batch;
-        let staged = |id: &RecordId| self.layer.records.get(id).or_else(|| batch.layer.records.get(id));
+        let staged = |id: &RecordId| {
+            self.layer
+                .records
+                .get(id)
+                .or_else(|| batch.layer.records.get(id))
+        };
         let mut inbound: Vec<Inbound> = batch
             .stored_inbound
             .get(&target)
@@ -215,8 +245,16 @@ impl WriteTx<'_> {
             .filter(|link| staged(&link.source).is_none())
             .cloned()
             .collect();
-        let layers = [batch.layer.links.get(&target), self.layer.links.get(&target)];
-        let mut sources: Vec<RecordId> = layers.into_iter().flatten().flat_map(|few| few.ids()).copied().collect();
+        let layers = [
+            batch.layer.links.get(&target),
+            self.layer.links.get(&target),
+        ];
+        let mut sources: Vec<RecordId> = layers
+            .into_iter()
+            .flatten()
+            .flat_map(|few| few.ids())
+            .copied()
+            .collect();
         sources.sort_unstable();
         sources.dedup();
         for image in sources.iter().filter_map(staged) {
@@ -239,9 +277,13 @@ impl WriteTx<'_> {
     ///
     /// # Errors
     /// [`StoreError::IdTaken`] when another owner has the id, [`StoreError::Staged`] when `before` is not what is
-    /// believed now or the domain is another; [`StoreError`] of the database.
+    /// believed now, or the domain or the job's transaction is another; [`StoreError`] of the database.
     pub fn stage(&mut self, mut write: StagedWrite) -> Result<u32, StoreError> {
-        let current = if write.fresh && !self.places.contains_key(&write.id) { None } else { self.record(write.id)? };
+        let current = if write.fresh && !self.places.contains_key(&write.id) {
+            None
+        } else {
+            self.record(write.id)?
+        };
         let owner = self.batch.owner.clone();
         let refused = |problem: &str| StoreError::Staged {
             record: write.id,
@@ -258,8 +300,20 @@ impl WriteTx<'_> {
         if !known.0 {
             return Err(refused("`before` is not what is believed now"));
         }
+        // One job is one transaction: its changes share the instant, and the feed carries them under one id.
+        if self
+            .writes
+            .first()
+            .is_some_and(|(first, _)| first.transaction != write.transaction)
+        {
+            return Err(refused("the job belongs to another transaction"));
+        }
         let place = self.places.get(&write.id).copied();
-        let version = if place.is_some() { known.1 } else { known.1 + 1 };
+        let version = if place.is_some() {
+            known.1
+        } else {
+            known.1 + 1
+        };
         let image = RecordImage {
             id: write.id,
             domain: write.domain,
@@ -307,7 +361,13 @@ impl WriteTx<'_> {
 
     /// Remembers the outcome of this job under an idempotency key.
     pub fn remember(&mut self, key: [u8; 32], request_hash: [u8; 32], outcome: String) {
-        self.remembered = Some((key, StoredOutcome { request_hash, outcome }));
+        self.remembered = Some((
+            key,
+            StoredOutcome {
+                request_hash,
+                outcome,
+            },
+        ));
     }
 }
 

@@ -11,7 +11,10 @@ use grunddata_testing::{Engine, on_both};
 use crate::world::{World, everything, new_id, numbered, open, put, since, timeline, unit, world};
 
 fn clock_guarded(engine: Engine) -> World {
-    open(engine, |options| StoreOptions { clock_jump_limit: chrono::Duration::days(2), ..options })
+    open(engine, |options| StoreOptions {
+        clock_jump_limit: chrono::Duration::days(2),
+        ..options
+    })
 }
 
 on_both! {
@@ -172,7 +175,11 @@ on_both! {
 
 #[test]
 fn a_full_queue_refuses() {
-    let world = open(Engine::Sqlite, |options| StoreOptions { queue: 1, batch: 1, ..options });
+    let world = open(Engine::Sqlite, |options| StoreOptions {
+        queue: 1,
+        batch: 1,
+        ..options
+    });
     let gate = Arc::new(std::sync::Barrier::new(2));
     let (inside, release) = (Arc::clone(&gate), Arc::clone(&gate));
     std::thread::scope(|scope| {

@@ -28,8 +28,13 @@ type Version = Vec<Option<u8>>;
 fn versions() -> impl Strategy<Value = Vec<(usize, Version)>> {
     let cell = prop_oneof![1 => Just(None), 4 => (0..3_u8).prop_map(Some)];
     let version = proptest::collection::vec((1..5_usize, cell), 1..5).prop_map(|runs| {
-        let cells = runs.into_iter().flat_map(|(length, value)| std::iter::repeat_n(value, length));
-        cells.chain(std::iter::repeat(None)).take(DAYS as usize).collect()
+        let cells = runs
+            .into_iter()
+            .flat_map(|(length, value)| std::iter::repeat_n(value, length));
+        cells
+            .chain(std::iter::repeat(None))
+            .take(DAYS as usize)
+            .collect()
     });
     proptest::collection::vec((0..3_usize, version), 1..12)
 }
@@ -53,27 +58,62 @@ fn check(world: &World, written: &[Written], values: &[Resolved], ids: &[RecordI
     for pin in pins {
         let known = Known::pinned(world.owner.clone(), pin);
         for id in ids {
-            let version = written.iter().rfind(|written| written.instant <= pin && written.record == *id);
-            let count = written.iter().filter(|written| written.instant <= pin && written.record == *id).count();
+            let version = written
+                .iter()
+                .rfind(|written| written.instant <= pin && written.record == *id);
+            let count = written
+                .iter()
+                .filter(|written| written.instant <= pin && written.record == *id)
+                .count();
             for cell in 0..DAYS {
-                let valid_at = if cell == 0 { date(1) - Days::new(3) } else { date(cell) };
-                let expected = version.and_then(|written| written.version[cell as usize]).map(|value| &values[usize::from(value)]);
-                let found = world.store.read(|reader| reader.find(*id, valid_at, Some(&known), &everything())).unwrap();
+                let valid_at = if cell == 0 {
+                    date(1) - Days::new(3)
+                } else {
+                    date(cell)
+                };
+                let expected = version
+                    .and_then(|written| written.version[cell as usize])
+                    .map(|value| &values[usize::from(value)]);
+                let found = world
+                    .store
+                    .read(|reader| reader.find(*id, valid_at, Some(&known), &everything()))
+                    .unwrap();
                 match (&found, expected) {
                     (Lookup::Found { row, .. }, Some(value)) => {
                         assert_eq!(row.body, **value.body());
                         assert_eq!(row.version as usize, count);
                     }
                     (Lookup::Absent(absent), None) => assert_eq!(absent.version as usize, count),
-                    (Lookup::Unknown, None) => assert!(!written.iter().any(|written| written.record == *id)),
+                    (Lookup::Unknown, None) => {
+                        assert!(!written.iter().any(|written| written.record == *id))
+                    }
                     other => panic!("{other:?} at {valid_at} {pin}"),
                 }
-                let coordinate = Coordinate { valid_at, known: known.clone() };
-                let rows = world.store.read(|reader| reader.records_at(&[*id], &coordinate, &everything())).unwrap();
-                assert_eq!(rows.first().map(|row| row.body.as_str()), expected.map(|value| &**value.body()));
+                let coordinate = Coordinate {
+                    valid_at,
+                    known: known.clone(),
+                };
+                let rows = world
+                    .store
+                    .read(|reader| reader.records_at(&[*id], &coordinate, &everything()))
+                    .unwrap();
+                assert_eq!(
+                    rows.first().map(|row| row.body.as_str()),
+                    expected.map(|value| &**value.body())
+                );
                 let links = world
                     .store
-                    .read(|reader| reader.links(&[*id], Direction::Out, &[], &coordinate, &everything(), 10, None))
+                    .read(|reader| {
+                        reader.links(
+                            &[*id],
+                            Direction::Out,
+                            &[],
+                            &coordinate,
+                            &everything(),
+                            10,
+                            None,
+                        )
+                    })
                     .unwrap();
                 assert_eq!(links.len(), expected.map_or(0, |value| value.links().len()));
             }
@@ -131,4 +171,3 @@ on_both! {
         assert_eq!(known.pins.len(), 1);
     }
 }
-

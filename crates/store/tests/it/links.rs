@@ -13,18 +13,43 @@ fn parent() -> Vec<Arc<str>> {
 }
 
 impl World {
-    fn linked(&self, id: RecordId, direction: Direction, at: &str, visibility: &Visibility) -> Vec<RecordId> {
-        let rows = self.store.read(|reader| reader.links(&[id], direction, &parent(), &latest(at), visibility, 100, None)).unwrap();
+    fn linked(
+        &self,
+        id: RecordId,
+        direction: Direction,
+        at: &str,
+        visibility: &Visibility,
+    ) -> Vec<RecordId> {
+        let rows = self
+            .store
+            .read(|reader| {
+                reader.links(
+                    &[id],
+                    direction,
+                    &parent(),
+                    &latest(at),
+                    visibility,
+                    100,
+                    None,
+                )
+            })
+            .unwrap();
         rows.iter().map(|row| row.cursor(direction).other).collect()
     }
 
     fn above(&self, id: RecordId, at: &str) -> Vec<(RecordId, u32)> {
-        let rows = self.store.read(|reader| reader.ancestors(id, &parent(), &latest(at), &everything(), 10)).unwrap();
+        let rows = self
+            .store
+            .read(|reader| reader.ancestors(id, &parent(), &latest(at), &everything(), 10))
+            .unwrap();
         rows.iter().map(|row| (row.id, row.depth)).collect()
     }
 
     fn below(&self, id: RecordId, at: &str) -> Vec<(RecordId, u32)> {
-        let rows = self.store.read(|reader| reader.subtree(id, &parent(), &latest(at), &everything(), 10, 100, None)).unwrap();
+        let rows = self
+            .store
+            .read(|reader| reader.subtree(id, &parent(), &latest(at), &everything(), 10, 100, None))
+            .unwrap();
         rows.iter().map(|row| (row.id, row.depth)).collect()
     }
 }

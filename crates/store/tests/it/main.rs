@@ -1,9 +1,18 @@
 //! The store on both databases. Every test ends with `verify()`.
 
+#[cfg(test)]
 mod combiner;
+#[cfg(test)]
+mod durability;
+#[cfg(test)]
 mod histories;
+#[cfg(test)]
 mod links;
+#[cfg(test)]
 mod overlay;
+#[cfg(test)]
 mod reads;
+#[cfg(test)]
 mod search;
+#[cfg(test)]
 mod world;

@@ -4,7 +4,9 @@ use grunddata_model::SchemeCode;
 use grunddata_store::{Needs, RecordStatus, StoreError, WriteError};
 use grunddata_testing::on_both;
 
-use crate::world::{World, between, everything, latest, new_id, numbered, put, since, staged, timeline, unit, world};
+use crate::world::{
+    World, between, everything, latest, new_id, numbered, put, since, staged, timeline, unit, world,
+};
 
 on_both! {
     using world;
@@ -88,6 +90,15 @@ on_both! {
             tx.stage(staged(id, before, timeline([(since("2020-01-01"), unit("Sen", None))])))
         });
         assert!(matches!(answer, Err(WriteError::Refused(StoreError::Staged { record, .. })) if record == id));
+    }
+
+    fn one_job_is_one_transaction(world: World) {
+        let answer = world.job(move |tx| {
+            put(tx, new_id(), timeline([(since("2020-01-01"), unit("Ett", None))]))?;
+            tx.stage(staged(new_id(), timeline([]), timeline([(since("2020-01-01"), unit("Två", None))])))
+        });
+        assert!(matches!(answer, Err(WriteError::Refused(StoreError::Staged { .. }))));
+        assert_eq!(world.store.owners().unwrap()[0].position, 0);
     }
 
     fn versions_can_be_read_back_for_a_revert(world: World) {

@@ -2,16 +2,24 @@
 
 use grunddata_model::{Domain, OwnerKey, SchemeCode};
 use grunddata_store::{
-    ALL_CLASSES, Coordinate, Known, Lookup, OwnerSet, RecordStatus, StoreError, TokenRow, Visibility, VisibilityRule,
+    ALL_CLASSES, Coordinate, Known, Lookup, OwnerSet, RecordStatus, StoreError, TokenRow,
+    Visibility, VisibilityRule,
 };
 use grunddata_testing::on_both;
 
 use crate::world::{
-    World, between, day, everything, latest, new_id, numbered, person, put, since, timeline, unit, world,
+    World, between, day, everything, latest, new_id, numbered, person, put, since, timeline, unit,
+    world,
 };
 
 fn rule(owners: OwnerSet, classes: u8, protected: bool) -> Visibility {
-    Visibility { rules: vec![VisibilityRule { owners, classes, protected }] }
+    Visibility {
+        rules: vec![VisibilityRule {
+            owners,
+            classes,
+            protected,
+        }],
+    }
 }
 
 on_both! {

@@ -5,12 +5,15 @@ use std::sync::Arc;
 use grunddata_information_model::{IndexMode, fold, words};
 use grunddata_model::{Domain, RecordId};
 use grunddata_store::{
-    Condition, Count, LinkCondition, Matching, OwnerSet, Page, SortBy, SortKey, StoreSearch, Visibility, VisibilityRule,
+    Condition, Count, LinkCondition, Matching, OwnerSet, Page, SortBy, SortKey, StoreSearch,
+    Visibility, VisibilityRule,
 };
 use grunddata_testing::on_both;
 use serde_json::json;
 
-use crate::world::{World, between, everything, latest, new_id, person, resolved, since, timeline, unit, world};
+use crate::world::{
+    World, between, everything, latest, new_id, person, resolved, since, timeline, unit, world,
+};
 
 fn all() -> StoreSearch {
     StoreSearch {
@@ -31,26 +34,45 @@ fn all() -> StoreSearch {
 }
 
 fn name(matching: Matching) -> Condition {
-    Condition { property: "name".into(), mode: IndexMode::Folded, matching }
+    Condition {
+        property: "name".into(),
+        mode: IndexMode::Folded,
+        matching,
+    }
 }
 
 fn kind(matching: Matching) -> Condition {
-    Condition { property: "kind".into(), mode: IndexMode::Exact, matching }
+    Condition {
+        property: "kind".into(),
+        mode: IndexMode::Exact,
+        matching,
+    }
 }
 
 fn by_name(descending: bool) -> SortKey {
-    SortKey { by: SortBy::Property { property: "name".into(), mode: IndexMode::Folded }, descending }
+    SortKey {
+        by: SortBy::Property {
+            property: "name".into(),
+            mode: IndexMode::Folded,
+        },
+        descending,
+    }
 }
 
 impl World {
     fn search(&self, search: &StoreSearch, at: &str) -> Page {
-        self.store.read(|reader| reader.search(search, &latest(at), &everything())).unwrap()
+        self.store
+            .read(|reader| reader.search(search, &latest(at), &everything()))
+            .unwrap()
     }
 
     fn names(&self, search: &StoreSearch, at: &str) -> Vec<String> {
         let page = self.search(search, at);
         assert_eq!(page.total, Some(page.rows.len() as u64));
-        page.rows.into_iter().map(|row| row.display.unwrap()).collect()
+        page.rows
+            .into_iter()
+            .map(|row| row.display.unwrap())
+            .collect()
     }
 
     fn of_kind(&self, name: &str, kind: &str, parent: Option<RecordId>) -> RecordId {

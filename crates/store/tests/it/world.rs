@@ -5,36 +5,45 @@ use std::sync::{Arc, OnceLock};
 
 use chrono::NaiveDate;
 use grunddata_information_model::{InformationModel, Resolved};
-use grunddata_model::{Domain, Instant, OwnerKey, Period, RecordId, State, Timeline, TransactionId};
+use grunddata_model::{
+    Domain, Instant, OwnerKey, Period, RecordId, State, Timeline, TransactionId,
+};
 use grunddata_store::{
-    ChangeKind, Coordinate, Known, Lookup, Needs, NewOwner, Operation, RecordStatus, StagedWrite, Store, StoreError,
-    StoreOptions, Visibility, WriteError, WriteTx,
+    ChangeKind, Coordinate, Known, Lookup, Needs, NewOwner, Operation, RecordStatus, StagedWrite,
+    Store, StoreError, StoreOptions, Visibility, WriteError, WriteTx,
 };
 use grunddata_testing::{Database, Engine};
 use serde_json::{Value, json};
 
-pub fn model() -> InformationModel {
+pub(crate) fn model() -> InformationModel {
     static MODEL: OnceLock<InformationModel> = OnceLock::new();
-    MODEL.get_or_init(|| InformationModel::embedded().unwrap()).clone()
+    MODEL
+        .get_or_init(|| InformationModel::embedded().unwrap())
+        .clone()
 }
 
-pub fn day(text: &str) -> NaiveDate {
+pub(crate) fn day(text: &str) -> NaiveDate {
     text.parse().unwrap()
 }
 
-pub fn since(from: &str) -> Period {
+pub(crate) fn since(from: &str) -> Period {
     Period::since(day(from)).unwrap()
 }
 
-pub fn between(from: &str, to: &str) -> Period {
+pub(crate) fn between(from: &str, to: &str) -> Period {
     Period::new(day(from), day(to)).unwrap()
 }
 
-pub fn timeline(states: impl IntoIterator<Item = (Period, Resolved)>) -> Timeline<Resolved> {
-    Timeline::new(states.into_iter().map(|(period, value)| State::new(period, value))).unwrap()
+pub(crate) fn timeline(states: impl IntoIterator<Item = (Period, Resolved)>) -> Timeline<Resolved> {
+    Timeline::new(
+        states
+            .into_iter()
+            .map(|(period, value)| State::new(period, value)),
+    )
+    .unwrap()
 }
 
-pub fn resolved(domain: Domain, data: Value) -> Resolved {
+pub(crate) fn resolved(domain: Domain, data: Value) -> Resolved {
     let validated = model().validate(domain, None, data).unwrap();
     validated
         .resolve(&mut |reference| match reference.target {
@@ -45,7 +54,7 @@ pub fn resolved(domain: Domain, data: Value) -> Resolved {
 }
 
 /// An organisation with an optional parent.
-pub fn unit(name: &str, parent: Option<RecordId>) -> Resolved {
+pub(crate) fn unit(name: &str, parent: Option<RecordId>) -> Resolved {
     let mut data = json!({"name": {"sv": name}, "kind": "unit"});
     if let Some(parent) = parent {
         data["parent"] = json!({"id": parent.to_string()});
@@ -54,13 +63,13 @@ pub fn unit(name: &str, parent: Option<RecordId>) -> Resolved {
 }
 
 /// An organisation with a number of an internal source.
-pub fn numbered(name: &str, number: &str) -> Resolved {
+pub(crate) fn numbered(name: &str, number: &str) -> Resolved {
     let identifiers = json!([{"scheme": "source:ekonomi", "value": number}]);
     let data = json!({"name": {"sv": name}, "kind": "unit", "identifiers": identifiers});
     resolved(Domain::Organisation, data)
 }
 
-pub fn person(given: &str, family: &str, protected: bool) -> Resolved {
+pub(crate) fn person(given: &str, family: &str, protected: bool) -> Resolved {
     let mut data = json!({"name": {"given": [given], "family": family}});
     if protected {
         data["protection"] = json!({"level": "protected-registration"});
@@ -68,19 +77,19 @@ pub fn person(given: &str, family: &str, protected: bool) -> Resolved {
     resolved(Domain::Person, data)
 }
 
-pub struct World {
-    pub store: Store,
-    pub owner: OwnerKey,
+pub(crate) struct World {
+    pub(crate) store: Store,
+    pub(crate) owner: OwnerKey,
     micros: Arc<AtomicI64>,
-    _database: Database,
+    database: Database,
 }
 
 /// A migrated store with the owner `se-2480`, on 2026-01-01.
-pub fn world(engine: Engine) -> World {
+pub(crate) fn world(engine: Engine) -> World {
     open(engine, |options| options)
 }
 
-pub fn open(engine: Engine, change: impl FnOnce(StoreOptions) -> StoreOptions) -> World {
+pub(crate) fn open(engine: Engine, change: impl FnOnce(StoreOptions) -> StoreOptions) -> World {
     let start: Instant = "2026-01-01T08:00:00Z".parse().unwrap();
     let database = Database::from_template(engine, "store", |url| {
         let store = Store::open(StoreOptions::new(url, Arc::new(move || start)), model()).unwrap();
@@ -97,7 +106,7 @@ pub fn open(engine: Engine, change: impl FnOnce(StoreOptions) -> StoreOptions) -
         store,
         owner,
         micros,
-        _database: database,
+        database,
     };
     world.add_owner("se-2480");
     world
@@ -114,16 +123,18 @@ impl Drop for World {
 }
 
 /// A new id at every call, in order.
-pub fn new_id() -> RecordId {
+pub(crate) fn new_id() -> RecordId {
     static LAST: AtomicI64 = AtomicI64::new(1_700_000_000_000_000);
-    RecordId::mint(Instant::from_micros(LAST.fetch_add(1_000, Ordering::SeqCst)))
+    RecordId::mint(Instant::from_micros(
+        LAST.fetch_add(1_000, Ordering::SeqCst),
+    ))
 }
 
-pub fn everything() -> Visibility {
+pub(crate) fn everything() -> Visibility {
     Visibility::everything()
 }
 
-pub fn latest(valid_at: &str) -> Coordinate {
+pub(crate) fn latest(valid_at: &str) -> Coordinate {
     Coordinate {
         valid_at: day(valid_at),
         known: Known::latest(),
@@ -131,8 +142,18 @@ pub fn latest(valid_at: &str) -> Coordinate {
 }
 
 /// A staged write with everything that most tests do not care for.
-pub fn staged(id: RecordId, before: Timeline<Resolved>, after: Timeline<Resolved>) -> StagedWrite {
-    let domain = before.states().first().or(after.states().first()).unwrap().value.domain();
+pub(crate) fn staged(
+    id: RecordId,
+    before: Timeline<Resolved>,
+    after: Timeline<Resolved>,
+) -> StagedWrite {
+    let domain = before
+        .states()
+        .first()
+        .or(after.states().first())
+        .unwrap()
+        .value
+        .domain();
     let create = before.is_empty();
     let retracted = after.is_empty();
     StagedWrite {
@@ -142,7 +163,11 @@ pub fn staged(id: RecordId, before: Timeline<Resolved>, after: Timeline<Resolved
         controller: None,
         origin: None,
         transaction: TransactionId(new_id().uuid()),
-        operation: if create { Operation::Create } else { Operation::Replace },
+        operation: if create {
+            Operation::Create
+        } else {
+            Operation::Replace
+        },
         change_kind: ChangeKind::Change,
         corrects: None,
         actor: "test".into(),
@@ -151,19 +176,39 @@ pub fn staged(id: RecordId, before: Timeline<Resolved>, after: Timeline<Resolved
         touched: Period::ALWAYS,
         before,
         after,
-        status: if retracted { RecordStatus::Retracted } else { RecordStatus::Current },
+        status: if retracted {
+            RecordStatus::Retracted
+        } else {
+            RecordStatus::Current
+        },
         forward_to: None,
     }
 }
 
 /// Stages a timeline over whatever is believed.
-pub fn put(tx: &mut WriteTx<'_>, id: RecordId, after: Timeline<Resolved>) -> Result<u32, StoreError> {
-    let before = tx.record(id)?.map(|image| image.timeline.clone()).unwrap_or_default();
-    tx.stage(staged(id, before, after))
+pub(crate) fn put(
+    tx: &mut WriteTx<'_>,
+    id: RecordId,
+    after: Timeline<Resolved>,
+) -> Result<u32, StoreError> {
+    let before = tx
+        .record(id)?
+        .map(|image| image.timeline.clone())
+        .unwrap_or_default();
+    let mut write = staged(id, before, after);
+    // One job, one transaction.
+    if let Some(first) = tx.staged().next() {
+        write.transaction = first.transaction;
+    }
+    tx.stage(write)
 }
 
 impl World {
-    pub fn add_owner(&self, key: &str) -> OwnerKey {
+    pub(crate) fn url(&self) -> &str {
+        &self.database.url
+    }
+
+    pub(crate) fn add_owner(&self, key: &str) -> OwnerKey {
         let owner = NewOwner {
             key: OwnerKey::new(key).unwrap(),
             name: key.to_owned(),
@@ -174,47 +219,63 @@ impl World {
     }
 
     /// Moves the clock on by a minute; what it says then.
-    pub fn tick(&self) -> Instant {
+    pub(crate) fn tick(&self) -> Instant {
         Instant::from_micros(self.micros.fetch_add(60_000_000, Ordering::SeqCst) + 60_000_000)
     }
 
-    pub fn set_clock(&self, instant: &str) {
+    pub(crate) fn set_clock(&self, instant: &str) {
         let instant: Instant = instant.parse().unwrap();
         self.micros.store(instant.micros(), Ordering::SeqCst);
     }
 
-    pub fn job<T: Send + 'static>(
+    pub(crate) fn job<T: Send + 'static>(
         &self,
         run: impl FnMut(&mut WriteTx<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, WriteError<StoreError>> {
-        self.store.write_blocking(&self.owner, Needs::default(), run)
+        self.store
+            .write_blocking(&self.owner, Needs::default(), run)
     }
 
     /// Makes the timeline that of the record, and moves the clock on.
-    pub fn set(&self, id: RecordId, after: Timeline<Resolved>) -> u32 {
+    pub(crate) fn set(&self, id: RecordId, after: Timeline<Resolved>) -> u32 {
         self.tick();
         self.job(move |tx| put(tx, id, after.clone())).unwrap()
     }
 
-    pub fn set_of(&self, owner: &OwnerKey, id: RecordId, after: Timeline<Resolved>) -> u32 {
+    pub(crate) fn set_of(&self, owner: &OwnerKey, id: RecordId, after: Timeline<Resolved>) -> u32 {
         self.tick();
         let needs = Needs::default();
-        self.store.write_blocking(owner, needs, move |tx| put(tx, id, after.clone())).unwrap()
+        self.store
+            .write_blocking(owner, needs, move |tx| put(tx, id, after.clone()))
+            .unwrap()
     }
 
     /// A new record with one open state.
-    pub fn create(&self, value: Resolved) -> RecordId {
+    pub(crate) fn create(&self, value: Resolved) -> RecordId {
         let id = new_id();
         self.set(id, timeline([(since("2020-01-01"), value)]));
         id
     }
 
-    pub fn find(&self, id: RecordId, valid_at: &str, known: Option<&Known>, visibility: &Visibility) -> Lookup {
-        self.store.read(|reader| reader.find(id, day(valid_at), known, visibility)).unwrap()
+    pub(crate) fn find(
+        &self,
+        id: RecordId,
+        valid_at: &str,
+        known: Option<&Known>,
+        visibility: &Visibility,
+    ) -> Lookup {
+        self.store
+            .read(|reader| reader.find(id, day(valid_at), known, visibility))
+            .unwrap()
     }
 
     /// The display name of the record at the coordinate.
-    pub fn name(&self, id: RecordId, valid_at: &str, known: Option<&Known>) -> Option<String> {
+    pub(crate) fn name(
+        &self,
+        id: RecordId,
+        valid_at: &str,
+        known: Option<&Known>,
+    ) -> Option<String> {
         match self.find(id, valid_at, known, &everything()) {
             Lookup::Found { row, .. } => row.display,
             _ => None,

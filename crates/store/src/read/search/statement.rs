@@ -41,7 +41,9 @@ const DEEPEST: u32 = 64;
 impl<'q> Statement<'q> {
     fn driver(&self) -> Driver {
         let search = self.search;
-        let telling = |condition: &Condition| matches!(condition.matching, Matching::Equals(_) | Matching::OneOf(_));
+        let telling = |condition: &Condition| {
+            matches!(condition.matching, Matching::Equals(_) | Matching::OneOf(_))
+        };
         if search.identifier.is_some() {
             Driver::Identifier
         } else if !self.terms.is_empty() {
@@ -85,11 +87,17 @@ impl<'q> Statement<'q> {
         self.push_after(sql);
         sql.push(" ORDER BY ");
         if self.is_ranked() {
-            sql.push("m.rank DESC, COALESCE(s.display, ").text("\u{10ffff}").push("), ");
+            sql.push("m.rank DESC, COALESCE(s.display, ")
+                .text("\u{10ffff}")
+                .push("), ");
         }
         for place in 0..self.search.sort.len() {
             self.push_key(sql, place);
-            let descending = self.search.sort.get(place).is_some_and(|key| key.descending);
+            let descending = self
+                .search
+                .sort
+                .get(place)
+                .is_some_and(|key| key.descending);
             sql.push(if descending { " DESC, " } else { ", " });
         }
         sql.push("r.id LIMIT ").big(limit_of(limit));
@@ -114,7 +122,10 @@ impl<'q> Statement<'q> {
 
     /// Statements of few conditions come again and are kept prepared; long ones hardly do.
     fn bound_variety<T>(&self, sql: &mut Sql<'q, T>) {
-        let parts = self.search.conditions.len() + self.search.links.len() + self.terms.len() + self.search.sort.len();
+        let parts = self.search.conditions.len()
+            + self.search.links.len()
+            + self.terms.len()
+            + self.search.sort.len();
         if parts > 4 {
             sql.uncached();
         }
@@ -128,7 +139,16 @@ impl<'q> Statement<'q> {
                 first = false;
                 let name = format!("below{place}");
                 let (coordinate, visibility) = (self.coordinate, self.visibility);
-                push_subtree(sql, &name, *top, &link.below, coordinate, visibility, self.today, DEEPEST);
+                push_subtree(
+                    sql,
+                    &name,
+                    *top,
+                    &link.below,
+                    coordinate,
+                    visibility,
+                    self.today,
+                    DEEPEST,
+                );
             }
         }
         if !first {
@@ -140,7 +160,9 @@ impl<'q> Statement<'q> {
         sql.push(" FROM ");
         match self.driver() {
             Driver::Domain => {
-                sql.push("record r").push(self.join).push("state s ON s.owner = r.owner AND s.record_id = r.id");
+                sql.push("record r")
+                    .push(self.join)
+                    .push("state s ON s.owner = r.owner AND s.record_id = r.id");
                 return;
             }
             Driver::Identifier => self.push_identifier(sql),
@@ -154,13 +176,20 @@ impl<'q> Statement<'q> {
                 }
             }
         }
-        sql.push(self.join).push("record r ON r.owner = m.owner AND r.id = m.record_id");
-        sql.push(self.join).push("state s ON s.owner = r.owner AND s.record_id = r.id");
+        sql.push(self.join)
+            .push("record r ON r.owner = m.owner AND r.id = m.record_id");
+        sql.push(self.join)
+            .push("state s ON s.owner = r.owner AND s.record_id = r.id");
     }
 
     fn push_where<T>(&self, sql: &mut Sql<'q, T>) {
-        let (search, known, day) = (self.search, &self.coordinate.known, self.coordinate.valid_at);
-        sql.push(" WHERE r.owner IN ").texts(self.owners.iter().copied());
+        let (search, known, day) = (
+            self.search,
+            &self.coordinate.known,
+            self.coordinate.valid_at,
+        );
+        sql.push(" WHERE r.owner IN ")
+            .texts(self.owners.iter().copied());
         sql.push(" AND r.domain = ").small(search.domain.code());
         sql.push(" AND ").holds("s", "r.owner", known, day);
         sql.push(" AND ");
@@ -201,13 +230,23 @@ impl<'q> Statement<'q> {
         if let Some((scheme, value)) = &self.search.identifier {
             sql.push("(SELECT DISTINCT i.owner, i.record_id FROM identifier i WHERE i.owner IN ");
             sql.texts(self.owners.iter().copied());
-            sql.push(" AND i.scheme = ").text(scheme.as_str()).push(" AND i.value = ").text(value.as_str());
-            sql.push(" AND ").holds("i", "i.owner", known, day).push(") AS m");
+            sql.push(" AND i.scheme = ")
+                .text(scheme.as_str())
+                .push(" AND i.value = ")
+                .text(value.as_str());
+            sql.push(" AND ")
+                .holds("i", "i.owner", known, day)
+                .push(") AS m");
         }
     }
 
     fn push_link<T>(&self, sql: &mut Sql<'q, T>, place: usize) {
-        let Some(LinkCondition { relations, targets, below }) = self.search.links.get(place) else {
+        let Some(LinkCondition {
+            relations,
+            targets,
+            below,
+        }) = self.search.links.get(place)
+        else {
             return;
         };
         let (known, day) = (&self.coordinate.known, self.coordinate.valid_at);
@@ -217,19 +256,27 @@ impl<'q> Statement<'q> {
                 "(SELECT dt.id FROM directory_id dt JOIN record rt ON rt.owner = dt.owner AND rt.id = dt.id \
                  JOIN state st ON st.owner = dt.owner AND st.record_id = dt.id WHERE dt.id IN ",
             );
-            sql.ids(targets.iter().copied()).push(" AND ").holds("st", "dt.owner", known, day);
+            sql.ids(targets.iter().copied())
+                .push(" AND ")
+                .holds("st", "dt.owner", known, day);
             sql.push(" AND ");
             self.visibility.push(sql, "st", "rt", self.today);
             sql.push(") AS t");
         } else {
             sql.push(&format!("(SELECT DISTINCT b.id FROM below{place} b) AS t"));
         }
-        sql.push(self.join).push("link l ON l.target_id = t.id WHERE l.owner IN ");
+        sql.push(self.join)
+            .push("link l ON l.target_id = t.id WHERE l.owner IN ");
         sql.texts(self.owners.iter().copied());
-        sql.push(" AND l.source_domain = ").small(self.search.domain.code());
+        sql.push(" AND l.source_domain = ")
+            .small(self.search.domain.code());
         push_relations(sql, relations);
         sql.push(" AND ").holds("l", "l.owner", known, day);
-        sql.push(if self.driver() == Driver::Link(place) { ") AS m" } else { ")" });
+        sql.push(if self.driver() == Driver::Link(place) {
+            ") AS m"
+        } else {
+            ")"
+        });
     }
 
     /// `FROM entry e WHERE` the entries of a condition at the coordinate.
@@ -242,7 +289,8 @@ impl<'q> Statement<'q> {
                 sql.push(" AND e.value = ").text(value.as_str());
             }
             Matching::OneOf(values) => {
-                sql.push(" AND e.value IN ").texts(values.iter().map(String::as_str));
+                sql.push(" AND e.value IN ")
+                    .texts(values.iter().map(String::as_str));
             }
             Matching::Prefix(prefix) => {
                 sql.push(" AND e.value >= ").text(prefix.as_str());
@@ -257,12 +305,19 @@ impl<'q> Statement<'q> {
                 }
             }
         }
-        sql.push(" AND ").holds("e", "e.owner", &self.coordinate.known, self.coordinate.valid_at);
+        sql.push(" AND ").holds(
+            "e",
+            "e.owner",
+            &self.coordinate.known,
+            self.coordinate.valid_at,
+        );
     }
 
     fn push_entry_place<T>(&self, sql: &mut Sql<'q, T>) {
-        sql.push(" FROM entry e WHERE e.owner IN ").texts(self.owners.iter().copied());
-        sql.push(" AND e.domain = ").small(self.search.domain.code());
+        sql.push(" FROM entry e WHERE e.owner IN ")
+            .texts(self.owners.iter().copied());
+        sql.push(" AND e.domain = ")
+            .small(self.search.domain.code());
     }
 
     /// The hits of the words with their rank: how many words match, exact before prefix before near.
@@ -272,18 +327,34 @@ impl<'q> Statement<'q> {
             if place > 0 {
                 sql.push(" UNION ALL ");
             }
-            sql.push("SELECT e.owner, e.record_id, MIN(CASE WHEN e.value = ").text(term.word.clone());
-            sql.push(if term.near.is_empty() { " THEN 0 ELSE 1 END) AS q" } else { " THEN 0 ELSE 2 END) AS q" });
+            sql.push("SELECT e.owner, e.record_id, MIN(CASE WHEN e.value = ")
+                .text(term.word.clone());
+            sql.push(if term.near.is_empty() {
+                " THEN 0 ELSE 1 END) AS q"
+            } else {
+                " THEN 0 ELSE 2 END) AS q"
+            });
             self.push_entry_place(sql);
-            sql.push(" AND e.property IN ").texts(self.search.text_properties.iter().map(|property| &**property));
+            sql.push(" AND e.property IN ").texts(
+                self.search
+                    .text_properties
+                    .iter()
+                    .map(|property| &**property),
+            );
             sql.push(" AND e.mode = ").small(WORD);
             if term.near.is_empty() {
                 sql.push(" AND e.value >= ").text(term.word.clone());
                 sql.push(" AND e.value < ").text(end_of_prefix(&term.word));
             } else {
-                sql.push(" AND e.value IN ").texts(term.near.iter().cloned());
+                sql.push(" AND e.value IN ")
+                    .texts(term.near.iter().cloned());
             }
-            sql.push(" AND ").holds("e", "e.owner", &self.coordinate.known, self.coordinate.valid_at);
+            sql.push(" AND ").holds(
+                "e",
+                "e.owner",
+                &self.coordinate.known,
+                self.coordinate.valid_at,
+            );
             sql.push(" GROUP BY e.owner, e.record_id");
         }
         sql.push(") AS w GROUP BY w.owner, w.record_id) AS m");
@@ -294,13 +365,28 @@ impl<'q> Statement<'q> {
         for (place, key) in self.search.sort.iter().enumerate() {
             if let SortBy::Property { property, mode } = &key.by {
                 let least = if key.descending { "MAX" } else { "MIN" };
-                sql.push(&format!(" LEFT JOIN (SELECT e.owner, e.record_id, {least}(e.value) AS v"));
+                sql.push(&format!(
+                    " LEFT JOIN (SELECT e.owner, e.record_id, {least}(e.value) AS v"
+                ));
                 self.push_entry_place(sql);
-                sql.push(" AND e.property = ").text(&**property).push(" AND e.mode = ").small(mode_code(*mode));
-                sql.push(" AND ").holds("e", "e.owner", &self.coordinate.known, self.coordinate.valid_at);
+                sql.push(" AND e.property = ")
+                    .text(&**property)
+                    .push(" AND e.mode = ")
+                    .small(mode_code(*mode));
+                sql.push(" AND ").holds(
+                    "e",
+                    "e.owner",
+                    &self.coordinate.known,
+                    self.coordinate.valid_at,
+                );
                 sql.push(" GROUP BY e.owner, e.record_id) AS ");
                 let name = format!("k{place}");
-                sql.push(&name).push(" ON ").push(&name).push(".owner = r.owner AND ").push(&name).push(".record_id = r.id");
+                sql.push(&name)
+                    .push(" ON ")
+                    .push(&name)
+                    .push(".owner = r.owner AND ")
+                    .push(&name)
+                    .push(".record_id = r.id");
             }
         }
     }
@@ -313,7 +399,9 @@ impl<'q> Statement<'q> {
         let last = if key.descending { "" } else { "\u{10ffff}" };
         match &key.by {
             SortBy::Property { .. } => {
-                sql.push(&format!("COALESCE(k{place}.v, ")).text(last).push(")");
+                sql.push(&format!("COALESCE(k{place}.v, "))
+                    .text(last)
+                    .push(")");
             }
             SortBy::Display => {
                 sql.push("COALESCE(s.display, ").text(last).push(")");
@@ -328,7 +416,12 @@ impl<'q> Statement<'q> {
     }
 
     /// The place of a row, as [`push_after`](Self::push_after) takes it.
-    pub(crate) fn cursor(&self, row: &RecordRow, rank: i64, found: [Option<String>; 3]) -> SearchCursor {
+    pub(crate) fn cursor(
+        &self,
+        row: &RecordRow,
+        rank: i64,
+        found: [Option<String>; 3],
+    ) -> SearchCursor {
         let mut values = Vec::new();
         let display = |last: &str| row.display.clone().unwrap_or_else(|| last.to_owned());
         if self.is_ranked() {
@@ -356,10 +449,21 @@ impl<'q> Statement<'q> {
         let mut open = 0;
         sql.push(" AND ");
         if self.is_ranked() {
-            let rank = values.next().and_then(|rank| rank.parse().ok()).unwrap_or_default();
+            let rank = values
+                .next()
+                .and_then(|rank| rank.parse().ok())
+                .unwrap_or_default();
             let display = values.next().map(String::as_str).unwrap_or_default();
-            sql.push("(m.rank < ").big(rank).push(" OR (m.rank = ").big(rank).push(" AND (COALESCE(s.display, ");
-            sql.text("\u{10ffff}").push(") > ").text(display).push(" OR (COALESCE(s.display, ").text("\u{10ffff}");
+            sql.push("(m.rank < ")
+                .big(rank)
+                .push(" OR (m.rank = ")
+                .big(rank)
+                .push(" AND (COALESCE(s.display, ");
+            sql.text("\u{10ffff}")
+                .push(") > ")
+                .text(display)
+                .push(" OR (COALESCE(s.display, ")
+                .text("\u{10ffff}");
             sql.push(") = ").text(display).push(" AND ");
             open += 4;
         }
@@ -398,7 +502,8 @@ fn push_relations<'q, T>(sql: &mut Sql<'q, T>, relations: &'q [Arc<str>]) {
             sql.push(" AND l.relation = ").text(&**only);
         }
         several => {
-            sql.push(" AND l.relation IN ").texts(several.iter().map(|relation| &**relation));
+            sql.push(" AND l.relation IN ")
+                .texts(several.iter().map(|relation| &**relation));
         }
     }
 }
