@@ -9,9 +9,11 @@
 )]
 
 mod access;
+mod concurrency;
 mod coordinates;
 mod histories;
 mod identifiers;
+mod invariants;
 mod operations;
 mod preconditions;
 mod references;

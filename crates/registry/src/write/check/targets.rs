@@ -76,16 +76,20 @@ fn wrong_target(
     periods: &[Period],
 ) -> Option<Fault> {
     let states = || image.timeline.states().iter();
-    let right = if relation.on_target_end == OnTargetEnd::Keep {
-        states().any(|state| relation.allows(image.domain, state.value.kind()))
-    } else {
-        relation
-            .targets
-            .iter()
-            .any(|target| target.domain == image.domain)
-            && states()
-                .filter(|state| periods.iter().any(|period| period.overlaps(&state.period)))
-                .all(|state| relation.allows(image.domain, state.value.kind()))
+    let rule = relation
+        .targets
+        .iter()
+        .find(|target| target.domain == image.domain);
+    let right = match rule {
+        None => false,
+        // Any kind will do: the bodies of the targets need not be read.
+        Some(target) if target.kinds.is_none() => true,
+        Some(_) if relation.on_target_end == OnTargetEnd::Keep => {
+            states().any(|state| relation.allows(image.domain, state.value.kind()))
+        }
+        Some(_) => states()
+            .filter(|state| periods.iter().any(|period| period.overlaps(&state.period)))
+            .all(|state| relation.allows(image.domain, state.value.kind())),
     };
     if right {
         return None;
