@@ -1,3 +1,52 @@
-//! grunddata cli.
+//! The `grunddata` program: serves the registry, makes a demo, and keeps a database in order.
 
-fn main() {}
+mod arguments;
+mod commands;
+mod database;
+mod failure;
+mod output;
+mod place;
+mod settings;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::arguments::{Arguments, Command};
+use crate::failure::Failure;
+use crate::settings::Settings;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(arguments) {
+        Ok(code) => code,
+        Err(failure) => {
+            output::error(&failure);
+            failure.exit_code()
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
+    match &arguments.command {
+        Command::Completions(shell) => return commands::completions::run(shell),
+        Command::Validate(files) => return commands::validate::run(files),
+        Command::Openapi(to) => return commands::openapi::run(to),
+        _ => {}
+    }
+    let settings = Settings::load(&arguments.global)?;
+    match arguments.command {
+        Command::Serve(serve) => commands::serve::run(settings.with_listen(serve.listen)),
+        Command::Demo(demo) => {
+            commands::demo::run(settings.with_listen(demo.listen), demo.token_file)
+        }
+        Command::Seed(seed) => commands::seed::run(&settings, seed.quiet),
+        Command::Migrate => commands::migrate::run(&settings),
+        Command::Verify => commands::verify::run(&settings),
+        Command::Owner(owner) => commands::owner::run(&settings, owner),
+        Command::Token(token) => commands::token::run(&settings, token),
+        Command::Completions(_) | Command::Validate(_) | Command::Openapi(_) => {
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}

@@ -10,6 +10,7 @@
     reason = "the generators index tables that are built into the program; the tests generate all there is"
 )]
 
+mod apply;
 mod dice;
 mod files;
 mod identity;
@@ -21,9 +22,11 @@ mod whole;
 
 use std::sync::Arc;
 
-use grunddata_model::Domain;
+use chrono::NaiveDate;
+use grunddata_model::{Domain, Instant};
 use uuid::Uuid;
 
+pub use apply::{Applied, ApplyError, Progress, SeedClock, apply, progress};
 pub use identity::seed_id;
 pub use operation::{Origin, SeedAction, SeedOperation, SeedTransaction};
 
@@ -31,11 +34,38 @@ pub use operation::{Origin, SeedAction, SeedOperation, SeedTransaction};
 pub const SCB: &str = "se-scb";
 /// The owner of the fictional municipality.
 pub const NORRBERGA: &str = "se-norrberga";
-/// The owners with their names.
-pub const OWNERS: [(&str, &str); 2] = [
-    (SCB, "Statistiska centralbyrån"),
-    (NORRBERGA, "Norrberga kommun (påhittad)"),
+/// The owners, in the order of their first transactions.
+pub const OWNERS: [SeedOwner; 2] = [
+    SeedOwner {
+        key: SCB,
+        name: "Statistiska centralbyrån",
+        last: (reference::COPIED, 8 * 60 + 6),
+    },
+    SeedOwner {
+        key: NORRBERGA,
+        name: "Norrberga kommun (påhittad)",
+        last: (operation::day(2026, 11, 20), 60 + 36),
+    },
 ];
+
+/// An owner of seeded records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SeedOwner {
+    /// The key.
+    pub key: &'static str,
+    /// What it is called.
+    pub name: &'static str,
+    /// Day and minute of its last transaction, so that nothing needs to be made to tell whether all of it is there.
+    last: (NaiveDate, i64),
+}
+
+impl SeedOwner {
+    /// When its last transaction is recorded.
+    #[must_use]
+    pub fn last_recorded(&self) -> Instant {
+        operation::at(self.last.0, self.last.1)
+    }
+}
 
 /// How many operations all transactions hold together, for a bar that shows how far the work has come.
 pub const OPERATIONS: usize = 38_026;
@@ -102,12 +132,12 @@ impl Seeds {
 
     /// Records to show a newcomer.
     #[must_use]
-    pub fn showcase(&self) -> Showcase {
+    pub fn showcase() -> Showcase {
         Showcase {
             heby: reference::municipality_area("0331"),
             split_administration: norrberga::split_administration(),
             moved_unit: norrberga::moved_unit(),
-            renamed_person: self.norrberga.renamed_person().unwrap_or_default(),
+            renamed_person: norrberga::renamed_person(),
             committee: seed_id(Domain::Organisation, "norrberga/soc"),
         }
     }

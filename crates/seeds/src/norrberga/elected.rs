@@ -57,6 +57,7 @@ pub(super) fn terms(people: &People, staff: &Staff) -> [Term; 2] {
         .filter(|one| {
             let person = &people.all[*one];
             person.is_at_least(25, STARTED)
+                && !person.is_at_least(65, STARTED)
                 && !person.coordination
                 && person.arrived.is_none()
                 && person.protection.is_none()

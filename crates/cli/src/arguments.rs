@@ -1,0 +1,315 @@
+//! What can be written on the command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+/// A master-data registry: persons, roles, organisations, geography and services, validated, versioned on two clocks
+/// and linked.
+#[derive(Debug, Parser)]
+#[command(name = "grunddata", version, max_term_width = 100, after_long_help = AFTER)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const AFTER: &str = "\
+Begin here:
+  grunddata demo               a working registry with Swedish data on http://127.0.0.1:8080
+  grunddata help serve         what a command does, with examples
+
+Set up a registry of your own, in the directory grunddata-data unless told otherwise:
+  grunddata migrate
+  grunddata owner add se-2480 --name 'Umeå kommun' --open-data
+  grunddata token create --name admin --grant '*:admin'
+  grunddata serve
+
+Settings are taken from, in rising order: the built-in defaults, a file (TOML), the environment,
+and the command line. The file is the one given with --config, or else
+/etc/grunddata/grunddata.toml where it exists. In the environment a setting is written
+GRUNDDATA_NAME, and one inside a table GRUNDDATA_TABLE_NAME:
+  GRUNDDATA_DATABASE=postgres://grunddata@db.example.se/grunddata
+  GRUNDDATA_LOG_FORMAT=json
+
+The same settings in a file:
+  database = \"postgres://grunddata@db.example.se/grunddata\"
+  listen = \"0.0.0.0:8080\"
+  public_address = \"https://grunddata.example.se\"
+  [log]
+  format = \"json\"
+
+Exit codes:
+  0  done
+  1  the command failed or found something wrong
+  2  wrong use of the command line or a setting
+  3  the database cannot be reached or is locked
+  4  the database lacks its tables
+  5  the address cannot be listened on
+  6  a file or directory cannot be written";
+
+/// Settings that every command takes.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Global {
+    /// File of settings (TOML)
+    #[arg(
+        long,
+        short,
+        global = true,
+        value_name = "FILE",
+        env = "GRUNDDATA_CONFIG"
+    )]
+    pub(crate) config: Option<PathBuf>,
+    /// Directory in which the embedded database lies [default: grunddata-data]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Database: a path of SQLite, or postgres://USER@HOST/NAME [default: grunddata.sqlite in the data directory]
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) database: Option<String>,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve the registry over HTTP
+    #[command(after_long_help = "\
+Examples:
+  grunddata serve
+  grunddata serve --listen 0.0.0.0:8080 --database postgres://grunddata@db/grunddata
+  GRUNDDATA_LOG_FORMAT=json grunddata serve --config /etc/grunddata.toml
+
+Stop it with Ctrl-C or SIGTERM: it takes no new requests, finishes those in flight, and ends.
+The database must have its tables: run `grunddata migrate` first, and after every upgrade.")]
+    Serve(Serve),
+    /// Make a registry with Swedish data and a fictional municipality, and serve it
+    #[command(after_long_help = "\
+Examples:
+  grunddata demo
+  grunddata demo --listen 127.0.0.1:9000 --data /tmp/demo --token-file /tmp/token
+  grunddata demo --database postgres://grunddata@localhost/demo
+
+The first run makes the data through the ordinary write pipeline, with three years of history,
+and prints what it made, an administrator's token and five commands to try. A later run finds
+its data. A run that was interrupted goes on where it stopped. To begin anew, remove the data
+directory.")]
+    Demo(Demo),
+    /// Write the seed data into the database without serving
+    #[command(after_long_help = "\
+Example:
+  grunddata migrate && grunddata seed
+
+Writes 21 counties, 290 municipalities and 5,984 statistical areas, municipalities, regions and
+state agencies under the owner se-scb, and the fictional municipality of Norrberga under
+se-norrberga. What is there already is not written again.")]
+    Seed(Seed),
+    /// Make the database's tables, or bring them to this version
+    #[command(after_long_help = "\
+Examples:
+  grunddata migrate
+  grunddata migrate --database postgres://grunddata@db/grunddata
+
+Changes nothing when the tables are up to date. Back up before an upgrade.")]
+    Migrate,
+    /// Check the whole database for contradictions
+    #[command(after_long_help = "\
+Example:
+  grunddata verify
+
+Looks at every record: periods that overlap, links that lead nowhere, index rows that disagree
+with the data, gaps in the log. Prints each problem and ends with 1 if there is any. Changes
+nothing.")]
+    Verify,
+    /// Add and list owners: the organisations that answer for records
+    #[command(subcommand)]
+    Owner(Owner),
+    /// Make, list and revoke tokens: the keys of clients
+    #[command(subcommand)]
+    Token(Token),
+    /// Check files of records against the information model, without a database
+    #[command(after_long_help = "\
+Examples:
+  grunddata validate persons.ndjson
+  grunddata validate --domain organisation unit.json
+  grunddata validate --model ./schemas/our-package/1.0.0 persons.ndjson
+
+A file holds one JSON record, an array of them, or one on each line (NDJSON). A record is the
+data itself, or an object with `data` and perhaps `domain` and `validFrom`. The domain is taken
+from the record, from --domain, or from the name of the file (persons.ndjson). Each error is
+given with file, line, place and what to do.")]
+    Validate(Validate),
+    /// Print the description of the interface (OpenAPI 3.1)
+    #[command(after_long_help = "\
+Examples:
+  grunddata openapi > openapi.json
+  grunddata openapi --origin https://grunddata.example.se --out openapi.json")]
+    Openapi(Openapi),
+    /// Print completions for a shell
+    #[command(after_long_help = "\
+Examples:
+  grunddata completions bash > /etc/bash_completion.d/grunddata
+  grunddata completions zsh > ~/.zfunc/_grunddata
+  grunddata completions fish > ~/.config/fish/completions/grunddata.fish")]
+    Completions(Completions),
+}
+
+/// `serve`
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// Address to listen on [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) listen: Option<SocketAddr>,
+}
+
+/// `demo`
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// Address to listen on [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// File that receives the administrator's token, readable by you alone [default: admin-token in the data directory]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+}
+
+/// `seed`
+#[derive(Debug, Args)]
+pub(crate) struct Seed {
+    /// Show no progress
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+}
+
+/// `owner`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Owner {
+    /// Add an owner, or change its name or openness
+    #[command(after_long_help = "\
+Example:
+  grunddata owner add se-2480 --name 'Umeå kommun' --open-data")]
+    Add {
+        /// Its key, for good: small letters, digits and hyphens, such as se-2480
+        key: String,
+        /// What it is called
+        #[arg(long)]
+        name: String,
+        /// Let anybody read what the information model classes as public
+        #[arg(long)]
+        open_data: bool,
+    },
+    /// List the owners with the length of their logs
+    List,
+}
+
+/// `token`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Token {
+    /// Make a token and print it once
+    #[command(after_long_help = "\
+Examples:
+  grunddata token create --name admin --grant '*:admin'
+  grunddata token create --name hr-system --grant se-2480:write --days 365
+  grunddata token create --name report --grant se-2480:read --grant se-scb:read
+
+The token is printed once and kept as a hash alone. Clients send it as `Authorization: Bearer
+TOKEN`.")]
+    Create {
+        /// The name by which its changes are signed in the history
+        #[arg(long)]
+        name: String,
+        /// OWNER:ACTION with the action read, write or admin; the owner * is every owner
+        #[arg(long = "grant", value_name = "OWNER:ACTION", required = true)]
+        grants: Vec<String>,
+        /// Days until it is refused; never when left out
+        #[arg(long)]
+        days: Option<u32>,
+        /// Let it feed copies of other registers
+        #[arg(long)]
+        feeds_copies: bool,
+    },
+    /// List the tokens, newest first
+    List,
+    /// Refuse a token from now on
+    Revoke {
+        /// The id that `grunddata token list` shows
+        id: String,
+    },
+}
+
+/// `validate`
+#[derive(Debug, Args)]
+pub(crate) struct Validate {
+    /// Files to check; - reads standard input
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Domain of the records: person, role, organisation, geography or service
+    #[arg(long)]
+    pub(crate) domain: Option<String>,
+    /// Directory of a further package of the information model; may be given several times
+    #[arg(long, value_name = "DIR")]
+    pub(crate) model: Vec<PathBuf>,
+    /// Say what is wrong in Swedish
+    #[arg(long)]
+    pub(crate) swedish: bool,
+}
+
+/// `openapi`
+#[derive(Debug, Args)]
+pub(crate) struct Openapi {
+    /// Address of the server that the document describes
+    #[arg(long, default_value = "http://127.0.0.1:8080", value_name = "URL")]
+    pub(crate) origin: String,
+    /// File to write instead of standard output
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// `completions`
+#[derive(Debug, Args)]
+pub(crate) struct Completions {
+    /// The shell
+    pub(crate) shell: Shell,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    fn long_help(path: &[&str]) -> String {
+        let mut command = Arguments::command().term_width(100);
+        command.build();
+        let mut chosen = &mut command;
+        for name in path {
+            chosen = chosen.find_subcommand_mut(name).unwrap();
+        }
+        chosen.render_long_help().to_string()
+    }
+
+    #[test]
+    fn the_arguments_are_well_formed() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn help_teaches() {
+        insta::assert_snapshot!("help", long_help(&[]));
+        for name in [
+            "serve",
+            "demo",
+            "seed",
+            "migrate",
+            "verify",
+            "validate",
+            "openapi",
+            "completions",
+        ] {
+            insta::assert_snapshot!(format!("help-{name}"), long_help(&[name]));
+        }
+        insta::assert_snapshot!("help-token-create", long_help(&["token", "create"]));
+        insta::assert_snapshot!("help-owner-add", long_help(&["owner", "add"]));
+    }
+}

@@ -1,0 +1,191 @@
+//! `grunddata demo`
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use grunddata_registry::{Action, Actor, Grant, NewToken, OwnerScope, Registry};
+use grunddata_seeds::{OWNERS, Progress, Seeds, Showcase};
+
+use super::seed;
+use super::serve;
+use crate::database;
+use crate::failure::{Failure, Kind};
+use crate::output::{grouped, line};
+use crate::settings::Settings;
+
+/// Makes the demo where there is none, and serves it.
+pub(crate) fn run(settings: Settings, token_file: Option<PathBuf>) -> Result<ExitCode, Failure> {
+    serve::log(&settings, "warn")?;
+    // Before minutes are spent on data that could not be served.
+    drop(
+        std::net::TcpListener::bind(settings.listen).map_err(|source| {
+            Failure::from(grunddata_server::ServerError::Listen {
+                address: settings.listen,
+                source,
+            })
+        })?,
+    );
+    let made = prepare(&settings)?;
+    let registry = database::open(&settings)?;
+    let counts = seed::counts(&registry)?;
+    match &made {
+        Some(made) => seed::told(made, &counts),
+        None => {
+            let total: u64 = counts.values().sum();
+            line(format!(
+                "The demo's data were found: {} records valid today.",
+                grouped(total)
+            ));
+        }
+    }
+    let file = match token_file {
+        Some(file) => file,
+        None => {
+            database::make_directory(&settings.data)?;
+            settings.data.join("admin-token")
+        }
+    };
+    let token = token(&registry, &file)?;
+    let showcase = Seeds::showcase();
+    serve::serve(&settings, registry, |running| {
+        let origin = settings
+            .public_address
+            .clone()
+            .unwrap_or_else(|| running.origin());
+        welcome(&origin, &token, &file, &showcase);
+    })
+}
+
+/// Sees to it that the data are there; `None` when they were.
+fn prepare(settings: &Settings) -> Result<Option<seed::Made>, Failure> {
+    let registry = database::open_any(settings, database::clock())?;
+    registry.store().migrate()?;
+    let strangers: Vec<String> = registry
+        .store()
+        .owners()?
+        .into_iter()
+        .map(|owner| owner.key.as_str().to_owned())
+        .filter(|key| OWNERS.iter().all(|owner| owner.key != key))
+        .collect();
+    let progress = grunddata_seeds::progress(&registry).map_err(seed::failure)?;
+    registry.store().shutdown();
+    drop(registry);
+    match progress {
+        Progress::Complete => Ok(None),
+        Progress::Absent if !strangers.is_empty() => Err(Failure::new(
+            Kind::Failed,
+            format!("the database {} holds other owners already: {}", settings.database(), strangers.join(", ")),
+        )
+        .cure("The demo wants a database of its own: choose another with --data or --database. To add its data here all the same, run `grunddata seed`.")),
+        Progress::Absent | Progress::Started => seed::make(settings, false).map(Some),
+    }
+}
+
+/// The token in the file if it is still good, or else a new one, which is written there.
+fn token(registry: &Registry, file: &Path) -> Result<String, Failure> {
+    if let Ok(kept) = std::fs::read_to_string(file)
+        && registry.authenticate(kept.trim())?.is_some()
+    {
+        return Ok(kept.trim().to_owned());
+    }
+    let context = registry.context(Actor::system("console"), "demo");
+    let made = registry.mint_token(
+        &context,
+        NewToken {
+            name: "demo-admin".to_owned(),
+            grants: vec![Grant {
+                scope: OwnerScope::All,
+                action: Action::Admin,
+            }],
+            feeds_copies: false,
+            expires_at: None,
+        },
+    )?;
+    write_private(file, &made.secret).map_err(|error| Failure::write(file, &error))?;
+    Ok(made.secret)
+}
+
+/// Writes a file that only its owner can read, from its first byte on.
+fn write_private(file: &Path, secret: &str) -> std::io::Result<()> {
+    match std::fs::remove_file(file) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    writeln!(options.open(file)?, "{secret}")
+}
+
+/// Says where the demo is and what to try.
+fn welcome(origin: &str, token: &str, file: &Path, showcase: &Showcase) {
+    line(format!(
+        "
+Serving on {origin} - documentation at {origin}/api/v1/docs. Stop with Ctrl-C.
+
+The administrator's token, also in {file}:
+  {token}
+
+Five commands to try:
+{commands}",
+        file = file.display(),
+        commands = commands(origin, file, showcase).join("\n"),
+    ));
+}
+
+fn commands(origin: &str, file: &Path, showcase: &Showcase) -> [String; 5] {
+    let api = format!("{origin}/api/v1");
+    let Showcase {
+        heby,
+        split_administration,
+        moved_unit,
+        renamed_person,
+        ..
+    } = showcase;
+    let authorised = format!("-H \"Authorization: Bearer $(cat {})\"", file.display());
+    [
+        format!(
+            "  # Heby by the code that it had in 2006, and since 2007\n  curl '{api}/geographies?identifier=se-municipality-code:1917&validAt=2006-12-31'"
+        ),
+        format!(
+            "  # the same record on any day\n  curl '{api}/geographies/{heby}?validAt=2006-12-31'"
+        ),
+        format!(
+            "  # a unit that gets a new parent on 2027-01-01\n  curl '{api}/organisations/{moved_unit}?validAt=2027-02-01'"
+        ),
+        format!(
+            "  # what is under the administration that is split that day\n  curl '{api}/organisations/{split_administration}/links?direction=in&depth=2'"
+        ),
+        format!(
+            "  # everything that was ever recorded about a person\n  curl {authorised} '{api}/persons/{renamed_person}/history'"
+        ),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(unix)]
+    fn the_token_file_is_readable_by_its_owner_alone() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("token");
+        write_private(&file, "first").unwrap();
+        write_private(&file, "second").unwrap();
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "second\n");
+        assert_eq!(
+            std::fs::metadata(&file).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
+    }
+
+    #[test]
+    fn the_commands_name_records_that_are_the_same_in_every_demo() {
+        let commands = commands("http://127.0.0.1:8080", Path::new("t"), &Seeds::showcase());
+        insta::assert_snapshot!(commands.join("\n"));
+    }
+}

@@ -1,0 +1,12 @@
+//! One file for each command.
+
+pub(crate) mod completions;
+pub(crate) mod demo;
+pub(crate) mod migrate;
+pub(crate) mod openapi;
+pub(crate) mod owner;
+pub(crate) mod seed;
+pub(crate) mod serve;
+pub(crate) mod token;
+pub(crate) mod validate;
+pub(crate) mod verify;

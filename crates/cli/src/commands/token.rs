@@ -1,0 +1,127 @@
+//! `grunddata token`
+
+use std::process::ExitCode;
+
+use grunddata_model::{Instant, OwnerKey};
+use grunddata_registry::{Action, Actor, Grant, NewToken, OwnerScope};
+
+use crate::arguments::Token;
+use crate::database;
+use crate::failure::{Failure, Kind};
+use crate::output::{line, note};
+use crate::settings::Settings;
+
+const MICROS_A_DAY: i64 = 86_400_000_000;
+
+/// Makes, lists or revokes tokens.
+pub(crate) fn run(settings: &Settings, token: Token) -> Result<ExitCode, Failure> {
+    let grants = match &token {
+        Token::Create { grants, .. } => grants
+            .iter()
+            .map(|text| grant(text))
+            .collect::<Result<_, _>>()?,
+        _ => Vec::new(),
+    };
+    let registry = database::open(settings)?;
+    let context = registry.context(Actor::system("console"), "console");
+    match token {
+        Token::Create {
+            name,
+            days,
+            feeds_copies,
+            ..
+        } => {
+            let expires_at = days.map(|days| {
+                Instant::from_micros(context.now.micros() + i64::from(days) * MICROS_A_DAY)
+            });
+            let made = registry.mint_token(
+                &context,
+                NewToken {
+                    name,
+                    grants,
+                    feeds_copies,
+                    expires_at,
+                },
+            )?;
+            note("This is shown once: keep it where only its user can read it.");
+            line(made.secret);
+        }
+        Token::List => {
+            for token in registry.tokens(&context)? {
+                let state = match (token.revoked_at, token.expires_at) {
+                    (Some(at), _) => format!("revoked {at}"),
+                    (None, Some(at)) if at <= context.now => format!("expired {at}"),
+                    (None, Some(at)) => format!("until {at}"),
+                    (None, None) => "no end".to_owned(),
+                };
+                let used = token
+                    .last_used_at
+                    .map_or("never used".to_owned(), |at| format!("used {at}"));
+                let grants: Vec<String> = token.grants.iter().map(told).collect();
+                line(format!(
+                    "{}  {:<20} {}  {state}  {used}",
+                    token.id,
+                    token.name,
+                    grants.join(" ")
+                ));
+            }
+        }
+        Token::Revoke { id } => {
+            registry.revoke_token(&context, &id)?;
+            line(format!("The token {id} is refused from now on."));
+        }
+    }
+    registry.store().shutdown();
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `OWNER:ACTION`
+fn grant(text: &str) -> Result<Grant, Failure> {
+    let wrong = || {
+        Failure::new(Kind::Usage, format!("\"{text}\" is no grant")).cure(
+            "Write OWNER:ACTION, such as se-2480:write or '*:admin'. The actions are read, write and admin.",
+        )
+    };
+    let (owner, action) = text.rsplit_once(':').ok_or_else(wrong)?;
+    let action = match action {
+        "read" => Action::Read,
+        "write" => Action::Write,
+        "admin" => Action::Admin,
+        _ => return Err(wrong()),
+    };
+    let scope = match owner {
+        "*" => OwnerScope::All,
+        key => {
+            OwnerScope::Owner(OwnerKey::new(key).map_err(|error| Failure::new(Kind::Usage, error))?)
+        }
+    };
+    Ok(Grant { scope, action })
+}
+
+fn told(grant: &Grant) -> String {
+    let owner = match &grant.scope {
+        OwnerScope::All => "*",
+        OwnerScope::Owner(key) => key.as_str(),
+    };
+    let action = match grant.action {
+        Action::Read => "read",
+        Action::Write => "write",
+        Action::Admin => "admin",
+    };
+    format!("{owner}:{action}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_grant_is_read_as_it_is_told() {
+        for text in ["*:admin", "se-2480:write", "se-scb:read"] {
+            assert_eq!(told(&grant(text).unwrap()), text);
+        }
+        for text in ["", "se-2480", "se-2480:all", "not a key:read", ":read"] {
+            assert_eq!(grant(text).unwrap_err().kind(), Kind::Usage, "{text}");
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! What the program says: results on standard output, everything else on standard error.
+
+use std::fmt::Display;
+use std::io::{IsTerminal as _, Write as _};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// A line of the result. A reader that has gone away (`| head`) is no error.
+pub(crate) fn line(text: impl Display) {
+    drop(writeln!(std::io::stdout().lock(), "{text}"));
+}
+
+/// A remark that is no part of the result.
+pub(crate) fn note(text: impl Display) {
+    drop(writeln!(std::io::stderr().lock(), "{text}"));
+}
+
+/// Why the command failed.
+pub(crate) fn error(text: impl Display) {
+    drop(writeln!(std::io::stderr().lock(), "grunddata: {text}"));
+}
+
+/// A bar on standard error for long work; nothing where that is no terminal.
+pub(crate) fn bar(length: usize, what: &'static str, quiet: bool) -> ProgressBar {
+    let bar = ProgressBar::new(length as u64);
+    if quiet || !std::io::stderr().is_terminal() {
+        bar.set_draw_target(ProgressDrawTarget::hidden());
+    }
+    let style = ProgressStyle::with_template("{msg} [{bar:40}] {human_pos}/{human_len} {elapsed}")
+        .map(|style| style.progress_chars("=> "));
+    if let Ok(style) = style {
+        bar.set_style(style);
+    }
+    bar.set_message(what);
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}
+
+/// `28447` as `28,447`.
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_are_set_apart() {
+        assert_eq!(grouped(0), "0");
+        assert_eq!(grouped(999), "999");
+        assert_eq!(grouped(28_447), "28,447");
+        assert_eq!(grouped(1_000_000), "1,000,000");
+    }
+}

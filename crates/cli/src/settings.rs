@@ -1,0 +1,405 @@
+//! Settings: built-in defaults, a file, the environment and the command line, in rising order.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use config::{Config, File, FileFormat};
+use grunddata_server::config as server;
+use grunddata_server::telemetry::{LogConfig, LogFormat};
+use grunddata_store::{Clock, StoreOptions};
+use serde::Deserialize;
+
+use crate::arguments::Global;
+use crate::failure::{Failure, Kind};
+
+/// Where a system-wide installation has its settings; read when no other file is named and this one exists.
+const SYSTEM_FILE: &str = "/etc/grunddata/grunddata.toml";
+/// Tables of settings. In the environment `GRUNDDATA_LOG_FORMAT` is `format` in `[log]`.
+const TABLES: [&str; 5] = ["tls", "log", "operator", "limits", "store"];
+/// Beginnings of names that look like settings and are none: Kubernetes tells every container about a service called
+/// `grunddata` in such variables.
+const NO_SETTINGS: [&str; 3] = ["config", "service_", "port"];
+
+/// All settings.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Settings {
+    /// A path of SQLite or an address of PostgreSQL.
+    pub(crate) database: Option<String>,
+    /// Where the embedded database lies.
+    pub(crate) data: PathBuf,
+    /// Directories of further packages of the information model.
+    pub(crate) models: Vec<PathBuf>,
+    /// Where to listen.
+    pub(crate) listen: SocketAddr,
+    /// What clients call this server.
+    pub(crate) public_address: Option<String>,
+    /// Whether `Forwarded` is believed.
+    pub(crate) trust_forwarded: bool,
+    /// HTTP threads.
+    pub(crate) workers: Option<usize>,
+    /// Threads for long reads.
+    pub(crate) heavy_readers: Option<usize>,
+    /// How long a stop waits for requests in flight.
+    pub(crate) shutdown_seconds: Option<u64>,
+    pub(crate) tls: Option<Tls>,
+    pub(crate) log: Log,
+    pub(crate) operator: Operator,
+    pub(crate) limits: Limits,
+    pub(crate) store: Store,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            database: None,
+            data: PathBuf::from("grunddata-data"),
+            models: Vec::new(),
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            public_address: None,
+            trust_forwarded: false,
+            workers: None,
+            heavy_readers: None,
+            shutdown_seconds: None,
+            tls: None,
+            log: Log::default(),
+            operator: Operator::default(),
+            limits: Limits::default(),
+            store: Store::default(),
+        }
+    }
+}
+
+/// `[tls]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Tls {
+    certificate: PathBuf,
+    key: PathBuf,
+}
+
+/// `[log]`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Log {
+    format: Format,
+    filter: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Format {
+    #[default]
+    Text,
+    Json,
+}
+
+/// `[operator]`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Operator {
+    name: Option<String>,
+    url: Option<String>,
+    email: Option<String>,
+    security_contact: Option<String>,
+    service_level: Option<String>,
+}
+
+/// `[limits]`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Limits {
+    body_bytes: Option<usize>,
+    header_bytes: Option<usize>,
+    address_length: Option<usize>,
+    json_depth: Option<usize>,
+    list_length: Option<usize>,
+    request_seconds: Option<u64>,
+    connections_per_worker: Option<usize>,
+    heavy_queue: Option<usize>,
+    /// How often one client may ask; as often as it likes when left out.
+    requests_per_second: Option<u32>,
+    /// How many requests may come at once after a pause; twice as many as in a second when left out.
+    request_burst: Option<u32>,
+}
+
+/// `[store]`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Store {
+    writers: Option<usize>,
+    batch: Option<usize>,
+    queue: Option<usize>,
+    statement_seconds: Option<u64>,
+    clock_jump_days: Option<i64>,
+}
+
+impl Settings {
+    /// Reads the settings of a command.
+    pub(crate) fn load(global: &Global) -> Result<Self, Failure> {
+        let mut global = global.clone();
+        if global.config.is_none() && Path::new(SYSTEM_FILE).exists() {
+            global.config = Some(PathBuf::from(SYSTEM_FILE));
+        }
+        Self::from_sources(&global, std::env::vars())
+    }
+
+    pub(crate) fn from_sources(
+        global: &Global,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, Failure> {
+        let mut builder = Config::builder();
+        if let Some(path) = &global.config {
+            let text = std::fs::read_to_string(path).map_err(|error| {
+                Failure::new(
+                    Kind::Usage,
+                    format!("cannot read the settings in {}: {error}", path.display()),
+                )
+            })?;
+            // Read by itself first: this reader says the line, the other one does not.
+            toml::from_str::<Self>(&text).map_err(|error| {
+                Failure::new(
+                    Kind::Usage,
+                    format!("the settings in {} cannot be used: {error}", path.display()),
+                )
+                .cure("`grunddata --help` shows how settings are written.")
+            })?;
+            builder = builder.add_source(File::from_str(&text, FileFormat::Toml));
+        }
+        let wrong = |error: config::ConfigError| {
+            Failure::new(Kind::Usage, format!("a setting cannot be used: {error}"))
+                .cure("Look at the environment variables that begin with GRUNDDATA_; `grunddata --help` shows how settings are written.")
+        };
+        for (name, value) in environment {
+            let Some(path) = setting(&name) else { continue };
+            builder = if path == "models" {
+                let directories: Vec<&str> =
+                    value.split(':').filter(|part| !part.is_empty()).collect();
+                builder.set_override(path, directories)
+            } else {
+                builder.set_override(path, value)
+            }
+            .map_err(wrong)?;
+        }
+        let mut settings: Self = builder
+            .build()
+            .and_then(Config::try_deserialize)
+            .map_err(wrong)?;
+        if let Some(data) = &global.data {
+            settings.data.clone_from(data);
+        }
+        if global.database.is_some() {
+            settings.database.clone_from(&global.database);
+        }
+        Ok(settings)
+    }
+
+    /// With the address given on the command line.
+    pub(crate) fn with_listen(mut self, listen: Option<SocketAddr>) -> Self {
+        self.listen = listen.unwrap_or(self.listen);
+        self
+    }
+
+    /// The database: the one that is named, or the embedded one in the data directory.
+    pub(crate) fn database(&self) -> String {
+        self.database.clone().unwrap_or_else(|| {
+            self.data
+                .join("grunddata.sqlite")
+                .to_string_lossy()
+                .into_owned()
+        })
+    }
+
+    /// Whether the database is the embedded one in the data directory.
+    pub(crate) fn is_embedded(&self) -> bool {
+        self.database.is_none()
+    }
+
+    /// How the store is opened.
+    pub(crate) fn store_options(&self, clock: Clock) -> StoreOptions {
+        let mut options = StoreOptions::new(self.database(), clock);
+        let store = &self.store;
+        options.writers = store.writers.unwrap_or(options.writers);
+        options.batch = store.batch.unwrap_or(options.batch);
+        options.queue = store.queue.unwrap_or(options.queue);
+        if let Some(seconds) = store.statement_seconds {
+            options.statement_timeout = Duration::from_secs(seconds);
+        }
+        if let Some(days) = store.clock_jump_days.and_then(chrono::Duration::try_days) {
+            options.clock_jump_limit = days;
+        }
+        options
+    }
+
+    /// The log of a serving process.
+    pub(crate) fn log(&self, filter: &str) -> LogConfig {
+        LogConfig {
+            format: match self.log.format {
+                Format::Text => LogFormat::Text,
+                Format::Json => LogFormat::Json,
+            },
+            filter: self.log.filter.clone().unwrap_or_else(|| filter.to_owned()),
+        }
+    }
+
+    /// The server's configuration.
+    pub(crate) fn server(&self) -> server::Config {
+        let defaults = server::Config::default();
+        let (limits, operator) = (&self.limits, &self.operator);
+        server::Config {
+            listen: self.listen,
+            public_address: self.public_address.clone(),
+            trust_forwarded: self.trust_forwarded,
+            tls: self.tls.as_ref().map(|tls| server::Tls {
+                certificate: tls.certificate.clone(),
+                key: tls.key.clone(),
+            }),
+            workers: self.workers,
+            heavy_readers: self.heavy_readers.unwrap_or(defaults.heavy_readers),
+            shutdown_timeout: self
+                .shutdown_seconds
+                .map_or(defaults.shutdown_timeout, Duration::from_secs),
+            limits: server::Limits {
+                body_bytes: limits.body_bytes.unwrap_or(defaults.limits.body_bytes),
+                header_bytes: limits.header_bytes.unwrap_or(defaults.limits.header_bytes),
+                address_length: limits
+                    .address_length
+                    .unwrap_or(defaults.limits.address_length),
+                json_depth: limits.json_depth.unwrap_or(defaults.limits.json_depth),
+                list_length: limits.list_length.unwrap_or(defaults.limits.list_length),
+                request_timeout: limits
+                    .request_seconds
+                    .map_or(defaults.limits.request_timeout, Duration::from_secs),
+                connections_per_worker: limits
+                    .connections_per_worker
+                    .unwrap_or(defaults.limits.connections_per_worker),
+                heavy_queue: limits.heavy_queue.unwrap_or(defaults.limits.heavy_queue),
+                rate: limits
+                    .requests_per_second
+                    .map(|per_second| server::RateLimit {
+                        per_second,
+                        burst: limits
+                            .request_burst
+                            .unwrap_or_else(|| per_second.saturating_mul(2)),
+                    }),
+            },
+            operator: server::Operator {
+                name: operator.name.clone().unwrap_or(defaults.operator.name),
+                url: operator.url.clone().unwrap_or(defaults.operator.url),
+                email: operator.email.clone().unwrap_or(defaults.operator.email),
+                security_contact: operator
+                    .security_contact
+                    .clone()
+                    .unwrap_or(defaults.operator.security_contact),
+                service_level: operator
+                    .service_level
+                    .clone()
+                    .unwrap_or(defaults.operator.service_level),
+            },
+        }
+    }
+}
+
+/// The place among the settings that an environment variable names: `log.format` for `GRUNDDATA_LOG_FORMAT`.
+fn setting(variable: &str) -> Option<String> {
+    let name = variable.strip_prefix("GRUNDDATA_")?.to_lowercase();
+    if NO_SETTINGS.iter().any(|other| name.starts_with(other)) {
+        return None;
+    }
+    let inside = TABLES.iter().find_map(|table| {
+        Some(format!(
+            "{table}.{}",
+            name.strip_prefix(table)?.strip_prefix('_')?
+        ))
+    });
+    Some(inside.unwrap_or(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect()
+    }
+
+    fn file(text: &str) -> (tempfile::TempDir, Global) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("grunddata.toml");
+        std::fs::write(&path, text).unwrap();
+        let global = Global {
+            config: Some(path),
+            ..Global::default()
+        };
+        (directory, global)
+    }
+
+    #[test]
+    fn the_command_line_wins_over_the_environment_and_that_over_the_file() {
+        let (_directory, mut global) =
+            file("listen = \"0.0.0.0:1\"\ndatabase = \"file.sqlite\"\n[log]\nformat = \"json\"");
+        let variables = environment(&[
+            ("GRUNDDATA_LISTEN", "0.0.0.0:2"),
+            ("GRUNDDATA_LIMITS_JSON_DEPTH", "7"),
+            ("GRUNDDATA_TRUST_FORWARDED", "true"),
+            ("HOME", "/"),
+        ]);
+        let settings = Settings::from_sources(&global, variables.clone()).unwrap();
+        assert_eq!(settings.listen.port(), 2);
+        assert_eq!(settings.database(), "file.sqlite");
+        assert_eq!(settings.server().limits.json_depth, 7);
+        assert!(settings.server().trust_forwarded);
+        assert_eq!(settings.log("info").format, LogFormat::Json);
+        global.database = Some("postgres://x/y".to_owned());
+        let settings = Settings::from_sources(&global, variables).unwrap();
+        assert_eq!(
+            settings
+                .with_listen(Some(SocketAddr::from(([0, 0, 0, 0], 3))))
+                .listen
+                .port(),
+            3
+        );
+        assert!(!Settings::from_sources(&global, []).unwrap().is_embedded());
+    }
+
+    #[test]
+    fn without_anything_the_database_lies_in_the_data_directory() {
+        let settings = Settings::from_sources(&Global::default(), []).unwrap();
+        assert!(settings.is_embedded());
+        assert_eq!(settings.database(), "grunddata-data/grunddata.sqlite");
+    }
+
+    #[test]
+    fn what_kubernetes_says_about_a_service_of_our_name_is_no_setting() {
+        let variables = environment(&[
+            ("GRUNDDATA_SERVICE_HOST", "10.0.0.1"),
+            ("GRUNDDATA_PORT_8080_TCP", "tcp://10.0.0.1:8080"),
+            ("GRUNDDATA_PORT", "tcp://10.0.0.1:8080"),
+            ("GRUNDDATA_CONFIG", "/somewhere"),
+            ("GRUNDDATA_MODELS", "/a:/b"),
+        ]);
+        let settings = Settings::from_sources(&Global::default(), variables).unwrap();
+        assert_eq!(settings.models, [PathBuf::from("/a"), PathBuf::from("/b")]);
+    }
+
+    #[test]
+    fn an_unknown_setting_is_refused_with_its_line() {
+        let (_directory, global) = file("listen = \"0.0.0.0:1\"\nlissten = 3\n");
+        let failure = Settings::from_sources(&global, []).unwrap_err();
+        assert_eq!(failure.kind(), Kind::Usage);
+        assert!(
+            failure.to_string().contains("line 2") && failure.to_string().contains("lissten"),
+            "{failure}"
+        );
+        let failure = Settings::from_sources(
+            &Global::default(),
+            environment(&[("GRUNDDATA_LISSTEN", "1")]),
+        )
+        .unwrap_err();
+        assert!(failure.to_string().contains("lissten"), "{failure}");
+    }
+}
