@@ -164,6 +164,11 @@ fn change(
     guard(run, command, image)?;
     precondition(run, command, image)?;
     check_controller(run, command)?;
+    if let Some(corrected) = command.note.corrects
+        && !(1..=image.version).contains(&corrected)
+    {
+        return Err(unknown_version(image.id, corrected, image.version).into());
+    }
     let timeline = &image.timeline;
     let change = match &command.action {
         PreparedAction::Create { .. } => return Err(exists(run, image).into()),

@@ -9,7 +9,8 @@ use grunddata_model::{
 };
 
 use super::request::{
-    Command, Content, Create, Envelope, From, IfMatch, Note, OnUncovered, Operation, Subject,
+    ChangeKind, Command, Content, Create, Envelope, From, IfMatch, Note, OnUncovered, Operation,
+    Subject,
 };
 use crate::patch::Patch;
 use crate::{Code, Context, Fault, Refusal};
@@ -36,7 +37,7 @@ pub(crate) struct Prepared {
 pub(crate) struct PreparedNote {
     pub(crate) reason: Option<Arc<str>>,
     pub(crate) source: Option<Arc<str>>,
-    pub(crate) change_kind: super::request::ChangeKind,
+    pub(crate) change_kind: ChangeKind,
     pub(crate) corrects: Option<u32>,
 }
 
@@ -119,6 +120,7 @@ pub(crate) fn prepare(
         note,
         on_uncovered,
     } = command;
+    check_correction(&note, &operation)?;
     let note = prepare_note(note)?;
     let mut envelope = Envelope::default();
     let (target, action) = match operation {
@@ -268,6 +270,29 @@ pub(crate) fn unknown_scheme(model: &InformationModel, given: &str) -> Refusal {
         format!("There is no identifier scheme {given:?}.{hint} The code list identifier-scheme has them all."),
     )
     .fact_if(crate::fact::NEAREST, nearest)
+}
+
+/// A correction says from when, since today is hardly ever meant; and only a correction puts a version right.
+fn check_correction(note: &Note, operation: &Operation) -> Result<(), Refusal> {
+    let from_is_absent = match operation {
+        Operation::Replace(replace) => replace.valid_from.is_none(),
+        Operation::Amend(amend) => amend.valid_from.is_none(),
+        Operation::End(end) => end.valid_from.is_none(),
+        _ => false,
+    };
+    match note.change_kind {
+        ChangeKind::Correction if from_is_absent => Err(Refusal::new(
+            Code::InvalidPeriod,
+            "A correction says from when it holds: give validFrom, or start for the record's own first day.",
+        )
+        .fact(crate::fact::PARAMETER, "validFrom")),
+        ChangeKind::Change if note.corrects.is_some() => Err(Refusal::new(
+            Code::InvalidParameter,
+            "corrects names the version that a correction puts right: say changeKind correction, or leave it out.",
+        )
+        .fact(crate::fact::PARAMETER, "corrects")),
+        _ => Ok(()),
+    }
 }
 
 fn prepare_note(note: Note) -> Result<PreparedNote, Refusal> {

@@ -104,12 +104,6 @@ on_both! {
     }
 
     fn json_patch_positions_need_a_test_over_differing_states(stack: Stack) {
-        let with = |names: &[&str]| {
-            let names: Vec<_> = names.iter().map(|name| json!({"name": {"sv": name}})).collect();
-            json!({"name": {"sv": "A"}, "kind": "unit", "alternativeNames": names})
-        };
-        let plain = |names: &[&str]| json!({"name": {"sv": "A"}, "kind": "unit", "sites": [], "costCentre": names.join(" ")});
-        let _ = (with, plain);
         let id = stack.id(create(Organisation, json!({"name": {"sv": "A"}, "kind": "unit", "activities": [{"code": "84111"}]}), "2026-01-01"));
         stack.write(replace(Organisation, id, json!({"name": {"sv": "A"}, "kind": "unit", "activities": [{"code": "85201"}]}), "2027-01-01")).unwrap();
         let operation = json!({"op": "replace", "path": "/activities/0/code", "value": "86101"});
@@ -189,6 +183,21 @@ on_both! {
         assert_eq!((history.items[0].corrects, history.items[0].reason.as_deref()), (Some(1), Some("Felstavat")));
     }
 
+    fn a_correction_says_from_when_and_what(stack: Stack) {
+        let id = stack.id(create(Organisation, organisation("A", "unit"), "2025-01-01"));
+        let correction = |corrects: Option<u32>, kind, valid_from| {
+            let mut command = replaced(replace(Organisation, id, organisation("B", "unit"), "2026-01-01"), |replace| replace.valid_from = valid_from);
+            command.note.change_kind = kind;
+            command.note.corrects = corrects;
+            command
+        };
+        use grunddata_registry::ChangeKind::{Change, Correction};
+        assert_eq!(stack.refused(correction(None, Correction, None)).code, Code::InvalidPeriod);
+        assert_eq!(stack.refused(correction(Some(1), Change, Some(From::Start))).code, Code::InvalidParameter);
+        assert_eq!(stack.refused(correction(Some(2), Correction, Some(From::Start))).code, Code::UnknownVersion);
+        stack.write(correction(Some(1), Correction, Some(From::Start))).unwrap();
+    }
+
     fn bad_data_gives_all_errors(stack: Stack) {
         let refusal = stack.refused(create(Organisation, json!({"kind": "uinit", "naem": {"sv": "A"}}), "2026-01-01"));
         assert_eq!(refusal.code, Code::InvalidData);
@@ -208,7 +217,7 @@ on_both! {
         let id = stack.id(create(Organisation, organisation("Landstinget", "county-council"), "2015-01-01"));
         // It has expired, but this write does not introduce it.
         stack.write(amend(Organisation, id, json!({"costCentre": "1"}), "2026-01-01", None)).unwrap();
-        stack.write(replace(Organisation, id, organisation("Regionen", "region"), "2020-01-01").clone()).unwrap_err();
+        stack.refused(replace(Organisation, id, organisation("Regionen", "region"), "2020-01-01"));
         let command = replaced(replace(Organisation, id, organisation("Regionen", "region"), "2020-01-01"), |replace| replace.overwrite_planned = true);
         stack.write(command).unwrap();
         let back = replaced(replace(Organisation, id, organisation("Landstinget", "county-council"), "2022-01-01"), |replace| replace.valid_to = to("2023-01-01"));
