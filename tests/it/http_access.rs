@@ -1,6 +1,7 @@
 //! Authorisation: every operation of the table is tried without a token and with one that is too small.
 
 use grunddata_server::access::Access;
+use grunddata_server::config::RateLimit;
 use grunddata_testing::on_both;
 use serde_json::{Value, json};
 
@@ -153,5 +154,30 @@ on_both! {
         let seen = http.reader().get("/owners");
         seen.expect(200);
         assert!(seen.json["items"].as_array().expect("items").iter().any(|owner| owner["key"] == "norrberga" && owner["position"].is_u64()));
+    }
+}
+
+fn hurried(engine: grunddata_testing::Engine) -> Http {
+    Http::start_with(engine, |config| {
+        // So slow that the bucket does not fill during the test.
+        config.limits.rate = Some(RateLimit { per_second: 1, burst: 3 });
+    })
+}
+
+on_both! {
+    using hurried;
+
+    fn who_asks_too_often_is_told_to_wait(http: Http) {
+        let first = http.reader().get("/owners");
+        first.expect(200);
+        assert_eq!(first.header("ratelimit-policy"), "\"client\";q=1;w=1");
+        assert!(first.header("ratelimit").starts_with("\"client\";r=2"), "{}", first.header("ratelimit"));
+        let mut answers: Vec<Answer> = (0..20).map(|_| http.reader().get("/owners")).collect();
+        let refused = answers.iter().position(|answer| answer.status == 429).expect("a refusal among twenty at once");
+        let refused = answers.swap_remove(refused);
+        refused.problem(429, "too-many-requests");
+        assert!(refused.header("retry-after").parse::<u32>().is_ok_and(|seconds| seconds >= 1));
+        // Another client is not held up.
+        http.writer().get("/owners").expect(200);
     }
 }

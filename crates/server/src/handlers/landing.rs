@@ -5,7 +5,7 @@ use actix_web::http::header;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use grunddata_model::Domain;
-use grunddata_registry::{At, Place, Query};
+use grunddata_registry::{At, Place, Query, Record};
 use grunddata_web::{Count, Landing, Language, RecordLink};
 use sha2::{Digest as _, Sha256};
 
@@ -72,23 +72,48 @@ fn shown(caller: &Authorised<Read>, api: &str, language: Language) -> Result<Sho
             href: format!("{api}/{}", domain.collection()),
         })
         .collect();
-    let mut records = Vec::new();
-    for domain in [Domain::Organisation, Domain::Geography, Domain::Service, Domain::Role, Domain::Person] {
+    // A few of each domain, the well-known kinds first; then one of each in turn until there are enough.
+    let mut waiting = Vec::new();
+    for (domain, kind) in [
+        (Domain::Organisation, Some("municipality")),
+        (Domain::Geography, Some("county")),
+        (Domain::Service, None),
+        (Domain::Role, None),
+        (Domain::Person, None),
+    ] {
         if found.get(&domain).copied().unwrap_or_default() == 0 {
             continue;
         }
-        let query = Query::parse(context, registry.model(), registry.limits(), domain, [("limit", "5")], Place::Address).map_err(refused)?;
-        let page = registry.search(context, &query).map_err(refused)?;
-        // One of each domain first; the first domain fills what is left.
-        let take = if records.is_empty() { 2 } else { 1 };
-        records.extend(page.items.into_iter().take(take).map(|record| RecordLink {
-            label: record.display.clone().unwrap_or_else(|| record.id.to_string()),
-            kind: one(domain, language).to_owned(),
-            href: format!("{api}/{}/{}", domain.collection(), record.id),
-        }));
+        let mut some = first(caller, domain, kind)?;
+        if some.is_empty() && kind.is_some() {
+            some = first(caller, domain, None)?;
+        }
+        waiting.push((domain, some.into_iter()));
+    }
+    let mut records = Vec::new();
+    while records.len() < RECORDS {
+        let before = records.len();
+        for (domain, some) in &mut waiting {
+            records.extend(some.next().map(|record| RecordLink {
+                label: record.display.clone().unwrap_or_else(|| record.id.to_string()),
+                kind: one(*domain, language).to_owned(),
+                href: format!("{api}/{}/{}", domain.collection(), record.id),
+            }));
+        }
+        if records.len() == before {
+            break;
+        }
     }
     records.truncate(RECORDS);
     Ok((counts, records))
+}
+
+fn first(caller: &Authorised<Read>, domain: Domain, kind: Option<&str>) -> Result<Vec<Record>, Problem> {
+    let (context, registry) = (caller.context(), caller.registry());
+    let parameters = [Some(("limit", "5")), kind.map(|kind| ("kind", kind))];
+    let given = parameters.into_iter().flatten();
+    let query = Query::parse(context, registry.model(), registry.limits(), domain, given, Place::Address).map_err(refused)?;
+    Ok(registry.search(context, &query).map_err(refused)?.items)
 }
 
 const fn name(domain: Domain, language: Language) -> &'static str {

@@ -37,7 +37,10 @@ pub(crate) fn document(
     operator: &Operator,
     limits: &Limits,
 ) -> Result<Value, serde_json::Error> {
-    let schemas = components(model)?;
+    let (schemas, mut examples) = components(model)?;
+    for kind in problem::TYPES {
+        examples.insert(format!("problem-{}", kind.code), example(problem_example(kind)));
+    }
     let mut paths: BTreeMap<String, Map<String, Value>> = BTreeMap::new();
     for operation in operations.iter().filter(|operation| !operation.root) {
         let domains: Vec<Option<Domain>> =
@@ -49,7 +52,7 @@ pub(crate) fn document(
             };
             let path = if path.is_empty() { "/".to_owned() } else { path };
             let method = operation.method.as_str().to_ascii_lowercase();
-            paths.entry(path).or_default().insert(method, describe(operation, domain, model, &schemas));
+            paths.entry(path).or_default().insert(method, describe(operation, domain, model));
         }
     }
     Ok(json!({
@@ -73,6 +76,7 @@ pub(crate) fn document(
         "components": {
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "description": "En nyckel från POST /tokens, i huvudet Authorization. / A token from POST /tokens, in the header Authorization."}},
             "schemas": schemas,
+            "examples": examples,
         },
     }))
 }
@@ -125,7 +129,7 @@ fn capitalised(text: &str) -> String {
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
-fn describe(operation: &Operation, domain: Option<Domain>, model: &InformationModel, schemas: &Map<String, Value>) -> Value {
+fn describe(operation: &Operation, domain: Option<Domain>, model: &InformationModel) -> Value {
     let mut parameters: Vec<Value> = operation.parameters.iter().map(|one| parameter(one)).collect();
     if operation.open_query && let Some(domain) = domain {
         parameters.extend(model_schemas::search_parameters(model, domain));
@@ -133,7 +137,7 @@ fn describe(operation: &Operation, domain: Option<Domain>, model: &InformationMo
     parameters.push(parameter(&TRACEPARENT));
     let mut responses = Map::new();
     for answer in &operation.answers {
-        responses.insert(answer.status.to_string(), good_answer(answer, domain, schemas));
+        responses.insert(answer.status.to_string(), good_answer(answer, domain));
     }
     for (status, codes) in refusals(operation) {
         responses.entry(status.to_string()).or_insert_with(|| refusal(&codes));
@@ -156,7 +160,7 @@ fn describe(operation: &Operation, domain: Option<Domain>, model: &InformationMo
             let content: Map<String, Value> = operation
                 .bodies
                 .iter()
-                .map(|(media_type, schema)| ((*media_type).to_owned(), media(&expand(schema, domain), schemas)))
+                .map(|(media_type, schema)| ((*media_type).to_owned(), media(&expand(schema, domain))))
                 .collect();
             let required = operation.bodies.iter().all(|(_, schema)| *schema != "Reversal");
             object.insert("requestBody".into(), json!({"required": required, "content": content}));
@@ -179,15 +183,19 @@ fn parameter(parameter: &Parameter) -> Value {
     })
 }
 
-fn media(schema: &str, schemas: &Map<String, Value>) -> Value {
-    let example = schemas.get(schema).and_then(|schema| schema.get("examples")).and_then(|examples| examples.get(0)).cloned();
+/// A body by its schema, with the schema's own example.
+fn media(schema: &str) -> Value {
     json!({
         "schema": {"$ref": format!("#/components/schemas/{schema}")},
-        "examples": {"example": {"summary": "Exempel / example", "value": example.unwrap_or_default()}},
+        "examples": {"example": {"$ref": format!("#/components/examples/{schema}")}},
     })
 }
 
-fn good_answer(answer: &Answer, domain: Option<Domain>, schemas: &Map<String, Value>) -> Value {
+fn example(value: Value) -> Value {
+    json!({"summary": "Exempel / example", "value": value})
+}
+
+fn good_answer(answer: &Answer, domain: Option<Domain>) -> Value {
     let mut headers = json!({
         "traceparent": {"description": "W3C Trace Context.", "schema": {"type": "string"}},
     });
@@ -203,7 +211,7 @@ fn good_answer(answer: &Answer, domain: Option<Domain>, schemas: &Map<String, Va
                 headers.insert("Location".into(), json!({"description": "Postens adress / the record's address.", "schema": {"type": "string", "format": "uri"}}));
             }
         }
-        reply::set(&mut response, "content", json!({media_type: media(&schema, schemas)}));
+        reply::set(&mut response, "content", json!({media_type: media(&schema)}));
     } else if matches!(answer.status, 303 | 307)
         && let Some(headers) = headers.as_object_mut()
     {
@@ -235,41 +243,54 @@ fn refusals(operation: &Operation) -> BTreeMap<u16, Vec<&'static str>> {
 
 fn refusal(codes: &[&'static str]) -> Value {
     let kinds: Vec<_> = codes.iter().filter_map(|code| problem::find(code)).collect();
+    let examples: Map<String, Value> = kinds
+        .iter()
+        .map(|kind| (kind.code.to_owned(), json!({"$ref": format!("#/components/examples/problem-{}", kind.code)})))
+        .collect();
     let lines: Vec<String> = kinds.iter().map(|kind| format!("- `{}`: {} / {}", kind.code, kind.title.sv, kind.title.en)).collect();
-    let example = kinds.first().map(|kind| {
-        json!({
-            "type": format!("{BASE_PLACEHOLDER}/api/v1/problems/{}", kind.code),
-            "title": kind.title.en,
-            "status": kind.status,
-            "detail": kind.cure.en,
-            "instance": "urn:uuid:4bf92f35-77b3-4da6-a3ce-929d0e0e4736",
-            "code": kind.code,
-        })
-    });
     json!({
         "description": lines.join("\n"),
         "content": {reply::PROBLEM_JSON: {
             "schema": {"$ref": "#/components/schemas/Problem"},
-            "examples": {"example": {"summary": "Exempel / example", "value": example}},
+            "examples": examples,
         }},
     })
 }
 
-fn components(model: &InformationModel) -> Result<Map<String, Value>, serde_json::Error> {
+fn problem_example(kind: &problem::ProblemType) -> Value {
+    json!({
+        "type": format!("{BASE_PLACEHOLDER}/api/v1/problems/{}", kind.code),
+        "title": kind.title.en,
+        "status": kind.status,
+        "detail": kind.cure.en,
+        "instance": "urn:uuid:4bf92f35-77b3-4da6-a3ce-929d0e0e4736",
+        "code": kind.code,
+    })
+}
+
+/// The schemas by name, and the example of each.
+type Components = (Map<String, Value>, Map<String, Value>);
+
+fn components(model: &InformationModel) -> Result<Components, serde_json::Error> {
     let mut schemas: Map<String, Value> = serde_json::from_str(COMPONENTS)?;
+    let mut examples = Map::new();
+    for (name, schema) in &mut schemas {
+        // An example stands once, where every body of that schema refers to it.
+        let own = schema.as_object_mut().and_then(|schema| schema.remove("examples"));
+        if let Some(value) = own.as_ref().and_then(|examples| examples.get(0)) {
+            examples.insert(name.clone(), example(value.clone()));
+        }
+    }
     schemas.extend(model.openapi_components());
     for domain in Domain::ALL {
-        let expanded = expand(RECORD_COMPONENTS, Some(domain));
-        let mut of_domain: Map<String, Value> = serde_json::from_str(&expanded)?;
+        let of_domain: Map<String, Value> = serde_json::from_str(&expand(RECORD_COMPONENTS, Some(domain)))?;
         let data = model_schemas::example(model, domain);
-        for (name, schema) in &mut of_domain {
-            if let Some(object) = schema.as_object_mut() {
-                object.insert("examples".into(), json!([record_example(name, domain, &data)]));
-            }
+        for name in of_domain.keys() {
+            examples.insert(name.clone(), example(record_example(name, domain, &data)));
         }
         schemas.extend(of_domain);
     }
-    Ok(schemas)
+    Ok((schemas, examples))
 }
 
 fn record_example(name: &str, domain: Domain, data: &Value) -> Value {
