@@ -20,6 +20,10 @@ use super::prepare::{Prepared, Target};
 use super::request::OnUncovered;
 use crate::{Code, Fault, Refusal};
 
+/// How many times the commands whose references did not resolve are tried again: how long a chain may stand in the
+/// wrong order.
+const MAX_ROUNDS: usize = 64;
+
 /// Why a job did not succeed.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -185,7 +189,9 @@ impl Run<'_, '_, '_> {
         let mut done: Vec<Option<Done>> = job.commands.iter().map(|_| None).collect();
         let mut refusals: Vec<(usize, Refusal)> = Vec::new();
         let mut waiting: Vec<(usize, &Prepared)> = job.commands.iter().enumerate().collect();
+        let mut rounds = 0;
         loop {
+            rounds += 1;
             let mut still: Vec<(usize, &Prepared)> = Vec::new();
             let mut held: BTreeSet<RecordId> = BTreeSet::new();
             let count = waiting.len();
@@ -219,7 +225,7 @@ impl Run<'_, '_, '_> {
             if still.is_empty() {
                 break;
             }
-            if last_chance(&still) || job.commands.len() == 1 {
+            if last_chance(&still) || job.commands.len() == 1 || rounds == MAX_ROUNDS {
                 refusals.extend(deferred);
                 break;
             }

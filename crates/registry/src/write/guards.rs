@@ -8,6 +8,7 @@ use super::apply::Run;
 use super::operate::Stop;
 use super::prepare::{Bound, Prepared, PreparedAction, invalid_period};
 use super::request::IfMatch;
+use super::resolve::allows;
 use crate::{Code, Refusal, fact};
 
 /// No such version.
@@ -39,6 +40,11 @@ pub(super) fn check_controller(run: &mut Run<'_, '_, '_>, command: &Prepared) ->
     .into())
 }
 
+/// Whether the record is one that this writer may not know of, although it is the owner's: a person under protection.
+pub(super) fn is_hidden(run: &Run<'_, '_, '_>, image: &RecordImage) -> bool {
+    !image.timeline.is_empty() && !allows(&run.job.context.visibility, image)
+}
+
 /// Only sources make copies: nobody turns a record of their own into one.
 pub(super) fn check_origin(run: &Run<'_, '_, '_>, command: &Prepared) -> Result<(), Refusal> {
     if command.origin.is_none() || run.job.context.feeds_copies {
@@ -59,8 +65,12 @@ pub(super) fn guard(
     if image.owner != run.job.context.owner {
         return Err(not_yours(image.id));
     }
-    if image.domain != command.domain {
-        return Err(Refusal::not_found(image.id));
+    if image.domain != command.domain || is_hidden(run, image) {
+        // A replace could have meant to create: the id is taken, and nothing is said of by what.
+        return Err(match command.action {
+            PreparedAction::Replace { .. } if is_hidden(run, image) => not_yours(image.id),
+            _ => Refusal::not_found(image.id),
+        });
     }
     if command
         .envelope
@@ -170,7 +180,7 @@ pub(super) fn first_day(image: &RecordImage, bound: Bound) -> Result<chrono::Nai
 }
 
 pub(super) fn exists(run: &Run<'_, '_, '_>, image: &RecordImage) -> Refusal {
-    if image.owner != run.job.context.owner {
+    if image.owner != run.job.context.owner || is_hidden(run, image) {
         return not_yours(image.id);
     }
     Refusal::new(

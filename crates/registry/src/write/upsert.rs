@@ -5,7 +5,7 @@ use grunddata_information_model::Uniqueness;
 use grunddata_model::{RecordId, ReplacePeriod};
 
 use super::apply::Run;
-use super::guards::{check_controller, guard};
+use super::guards::{check_controller, guard, is_hidden};
 use super::operate::{Done, Stop, create, finish, replace};
 use super::prepare::{Prepared, PreparedAction, Target};
 use crate::{Code, Refusal};
@@ -71,6 +71,13 @@ pub(super) fn upsert(
         [] => create(run, index, command, *fresh, true, value, *period),
         [only] => {
             let image = run.tx.record(*only)?.ok_or_else(|| Refusal::not_found(only))?;
+            if is_hidden(run, &image) {
+                return Err(Refusal::new(
+                    Code::IdentifierInUse,
+                    format!("The {scheme} is in use. Check it; if it is right, ask the information steward of the owner."),
+                )
+                .into());
+            }
             guard(run, command, &image)?;
             check_controller(run, command)?;
             let request = ReplacePeriod::new(period.from(), *valid_to);

@@ -62,6 +62,21 @@ on_both! {
         assert!(!text.contains(&hidden.to_string()) && !text.contains("1981"), "{text}");
     }
 
+    fn a_hidden_record_is_not_there_for_its_writers_either(stack: Stack) {
+        let mut data = numbered("Skyddad", &["198112189876"]);
+        data["protection"] = json!({"level": "protected-registration"});
+        let hidden = stack.id(create(Person, data, "1981-12-18"));
+        let writer = stack.as_actor("a", Action::Write);
+        let code = |command| stack.write_as(&writer, command).unwrap_err().code;
+        assert_eq!(code(amend(Person, hidden, json!({"sex": "female"}), "2026-01-01", None)), Code::NotFound);
+        assert_eq!(code(end(Person, hidden, "2026-01-01", None)), Code::NotFound);
+        assert_eq!(code(replace(Person, hidden, person("B"), "2026-01-01")), Code::Forbidden);
+        assert_eq!(code(created(create(Person, person("B"), "2026-01-01"), |create| create.id = Some(hidden))), Code::Forbidden);
+        assert_eq!(code(upsert(Person, numbered("B", &["198112189876"]), "se-personal-identity-number", "2026-01-01")), Code::IdentifierInUse);
+        let admin = stack.as_actor("a", Action::Admin);
+        stack.write_as(&admin, amend(Person, hidden, json!({"sex": "female"}), "2026-01-01", None)).unwrap();
+    }
+
     fn unique_per_issuer(stack: Stack) {
         let unit = stack.id(create(Organisation, organisation("A", "unit"), "2020-01-01"));
         let numbered = |issuer: &str| json!({"kind": "employment", "organisation": {"id": unit.to_string()}, "identifiers": [{"scheme": "employee-number", "value": "17", "issuer": issuer}]});

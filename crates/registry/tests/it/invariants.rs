@@ -76,7 +76,7 @@ impl World {
     fn data(&self, domain: Domain, one: usize, two: usize) -> Value {
         match domain {
             // Sometimes without anybody above.
-            Organisation if one % 3 == 0 => organisation("Enheten", "unit"),
+            Organisation if one.is_multiple_of(3) => organisation("Enheten", "unit"),
             Organisation => unit("Enheten", self.of(Organisation, two)),
             Person => person(&format!("Person {one}")),
             Role => {
