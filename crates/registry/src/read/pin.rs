@@ -2,7 +2,7 @@
 //!
 //! An owner that has written lately is pinned at its last change; all others share one instant that lies far enough back
 //! for no batch to be on its way to it. So a coordinate over a thousand owners stays small, in the statement and in the
-//! token, and an answer that was given stays as it was.
+//! token, and an answer that was given stays as it was (`docs/adr/0008`).
 
 use grunddata_model::Instant;
 use grunddata_store::{Coordinate, Known, OwnerSet, Reader, StoreError};
@@ -33,10 +33,16 @@ impl Registry {
         let settled = settled(context);
         let known = match &at.known {
             KnownAt::Latest => {
-                let mut known = reader.pin(&OwnerSet::All, None)?;
-                known.pins.retain(|(_, instant)| *instant > settled);
-                known.others = Some(settled);
-                known
+                let Known { pins, .. } = reader.pin(&OwnerSet::All, None)?;
+                let (quiet, busy): (Vec<_>, Vec<_>) = pins
+                    .into_iter()
+                    .partition(|(_, instant)| *instant <= settled);
+                // The last change of any of them: later than nothing that they have recorded, and as early as can be.
+                let others = quiet.into_iter().map(|(_, instant)| instant).max();
+                Known {
+                    pins: busy,
+                    others: Some(others.unwrap_or_else(before_everything)),
+                }
             }
             // Nothing more comes at or before it: there is nothing to fence.
             KnownAt::Instant(instant) if *instant <= settled => Known::at(*instant),
