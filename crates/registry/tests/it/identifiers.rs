@@ -77,6 +77,16 @@ on_both! {
         stack.write_as(&admin, amend(Person, hidden, json!({"sex": "female"}), "2026-01-01", None)).unwrap();
     }
 
+    fn what_names_several_records_is_ambiguous(stack: Stack) {
+        let apartment = |name: &str| json!({"name": {"sv": name}, "kind": "apartment", "identifiers": [{"scheme": "se-apartment-number", "value": "1001"}]});
+        stack.id(create(Geography, apartment("Ett"), "2026-01-01"));
+        stack.id(create(Geography, apartment("Två"), "2026-01-01"));
+        assert_eq!(stack.refused(upsert(Geography, apartment("Tre"), "se-apartment-number", "2026-01-01")).code, Code::MatchAmbiguous);
+        let room = json!({"name": {"sv": "Rum"}, "kind": "room", "within": [{"identifier": {"scheme": "se-apartment-number", "value": "1001"}}]});
+        let refusal = stack.refused(create(Geography, room, "2026-01-01"));
+        assert_eq!((refusal.code, refusal.errors[0].pointer.as_str()), (Code::ReferenceAmbiguous, "/within/0"));
+    }
+
     fn unique_per_issuer(stack: Stack) {
         let unit = stack.id(create(Organisation, organisation("A", "unit"), "2020-01-01"));
         let numbered = |issuer: &str| json!({"kind": "employment", "organisation": {"id": unit.to_string()}, "identifiers": [{"scheme": "employee-number", "value": "17", "issuer": issuer}]});

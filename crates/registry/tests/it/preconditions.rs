@@ -73,6 +73,15 @@ on_both! {
         assert_eq!(refusal.code, Code::Forbidden);
     }
 
+    fn a_clock_that_jumps_stops_writes_and_no_reads(stack: Stack) {
+        let id = stack.id(create(Organisation, organisation("A", "unit"), "2026-01-01"));
+        stack.pass(4_000 * 86_400);
+        assert_eq!(stack.refused(end(Organisation, id, "2026-04-01", None)).code, Code::ClockJump);
+        assert!(stack.data(id, "2026-02-01").is_ok());
+        stack.pass(-4_000 * 86_400);
+        stack.write(end(Organisation, id, "2026-04-01", None)).unwrap();
+    }
+
     fn copies_are_read_only(stack: Stack) {
         let copy = created(create(Organisation, organisation("A", "unit"), "2026-01-01"), |create| {
             create.envelope.origin = Origin::Copy { of: "Bolagsverket".to_owned(), copied: Some(day("2026-02-01")) };

@@ -33,7 +33,10 @@ pub(crate) fn model() -> InformationModel {
 }
 
 fn options(url: &str, clock: Clock) -> StoreOptions {
-    StoreOptions::new(url, clock)
+    StoreOptions {
+        clock_jump_limit: chrono::Duration::days(3_650),
+        ..StoreOptions::new(url, clock)
+    }
 }
 
 /// A migrated registry with the owners `a` and `b`; it is 2026-03-01 10:00 in Sweden.
