@@ -144,22 +144,26 @@ fn commands(origin: &str, file: &Path, showcase: &Showcase) -> [String; 5] {
         renamed_person,
         ..
     } = showcase;
-    let authorised = format!("-H \"Authorization: Bearer $(cat {})\"", file.display());
+    // Units name internal things too, such as cost centres, and persons are never open data.
+    let authorised = format!(
+        "curl -H \"Authorization: Bearer $(cat '{}')\"",
+        file.display()
+    );
     [
         format!(
-            "  # Heby by the code that it had in 2006, and since 2007\n  curl '{api}/geographies?identifier=se-municipality-code:1917&validAt=2006-12-31'"
+            "  # Heby by the code that it had until 2007\n  curl '{api}/geographies?identifier=se-municipality-code:1917&validAt=2006-12-31'"
         ),
         format!(
-            "  # the same record on any day\n  curl '{api}/geographies/{heby}?validAt=2006-12-31'"
+            "  # the same record today, with its present code and county\n  curl '{api}/geographies/{heby}'"
         ),
         format!(
-            "  # a unit that gets a new parent on 2027-01-01\n  curl '{api}/organisations/{moved_unit}?validAt=2027-02-01'"
+            "  # a unit that gets a new parent on 2027-01-01\n  {authorised} '{api}/organisations/{moved_unit}?validAt=2027-02-01'"
         ),
         format!(
-            "  # what is under the administration that is split that day\n  curl '{api}/organisations/{split_administration}/links?direction=in&depth=2'"
+            "  # what belongs to the administration that is split that day\n  {authorised} '{api}/organisations/{split_administration}/links?direction=in&depth=2'"
         ),
         format!(
-            "  # everything that was ever recorded about a person\n  curl {authorised} '{api}/persons/{renamed_person}/history'"
+            "  # everything that was ever recorded about a person\n  {authorised} '{api}/persons/{renamed_person}/history'"
         ),
     ]
 }
