@@ -289,6 +289,8 @@ fn command(operation: SeedOperation, owner: &OwnerKey, reason: &str, source: &st
         } => {
             if correction {
                 note.change_kind = ChangeKind::Correction;
+                // The seeds correct what was wrong from the first.
+                note.corrects = Some(1);
             }
             let amend = Amend {
                 subject,
@@ -420,7 +422,7 @@ mod tests {
             // The clock said exactly what the seeds say.
             let recorded = logs(registry).unwrap();
             for owner in OWNERS {
-                let last = all.iter().filter(|transaction| transaction.owner == owner.key).next_back().unwrap();
+                let last = all.iter().rfind(|transaction| transaction.owner == owner.key).unwrap();
                 assert_eq!(recorded[owner.key], last.recorded_at);
             }
         }

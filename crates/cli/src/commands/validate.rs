@@ -267,7 +267,7 @@ mod tests {
     fn faults_of_a_document_have_file_lines_and_whole_pointers() {
         let text = "{\n \"domain\": \"organisation\",\n \"data\": {\n  \"name\": {\"sv\": \"A\"},\n  \"kind\": \"unitt\",\n  \"colour\": 1\n }\n}";
         let mut found = faults(text, None);
-        found.sort_by(|a, b| a.line.cmp(&b.line));
+        found.sort_by_key(|fault| fault.line);
         assert_eq!(
             places(&found),
             [
