@@ -1,6 +1,8 @@
 //! The log: text for people, JSON for machines. No personal data and no token is ever written to it: requests are
 //! named by operation, status and trace, never by their query or body.
 
+use std::io::IsTerminal as _;
+
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
@@ -50,9 +52,13 @@ pub enum LogError {
 /// # Errors
 /// [`LogError`].
 pub fn install(config: &LogConfig) -> Result<(), LogError> {
-    let filter = EnvFilter::try_new(&config.filter)
+    // What actix says of its own starting and stopping is said better here; whoever wants it names it.
+    let directives =
+        if config.filter.contains("actix") { config.filter.clone() } else { format!("{},actix_server=warn", config.filter) };
+    let filter = EnvFilter::try_new(directives)
         .map_err(|error| LogError::Filter { filter: config.filter.clone(), reason: error.to_string() })?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let colours = std::io::stderr().is_terminal();
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr);
     let installed = match config.format {
         LogFormat::Text => builder.with_target(false).finish().try_init(),
         LogFormat::Json => builder.json().flatten_event(true).finish().try_init(),
