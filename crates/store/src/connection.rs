@@ -87,6 +87,19 @@ impl Connection {
         .map_err(from_diesel)
     }
 
+    /// All rows of a statement whose text is fixed with its type.
+    pub(crate) fn load_fixed<'q, Q, U>(&mut self, query: Q) -> Result<Vec<U>, StoreError>
+    where
+        Q: LoadQuery<'q, SqliteConnection, U> + LoadQuery<'q, PgConnection, U>,
+        Q: diesel::RunQueryDsl<SqliteConnection> + diesel::RunQueryDsl<PgConnection>,
+    {
+        match self {
+            Self::Sqlite(connection) => diesel::RunQueryDsl::load::<U>(query, &mut **connection),
+            Self::Postgres(connection) => diesel::RunQueryDsl::load::<U>(query, &mut **connection),
+        }
+        .map_err(from_diesel)
+    }
+
     /// The first row of a statement that has at most one.
     pub(crate) fn first<'a, 'q, ST, U>(
         &mut self,

@@ -126,8 +126,7 @@ impl Reader<'_> {
         }
         sql.push(" AND ");
         visibility.push_record(&mut sql, "r", today);
-        sql.push(" ORDER BY c.version DESC LIMIT ")
-            .big(limit_of(limit));
+        sql.push(" ORDER BY c.version DESC").limit(limit_of(limit));
         self.connection
             .load::<_, Parts>(&sql)?
             .into_iter()
@@ -207,7 +206,7 @@ impl Reader<'_> {
             .big(i64::try_from(after).unwrap_or(i64::MAX));
         sql.push(" AND ");
         visibility.push_record(&mut sql, "r", today);
-        sql.push(" ORDER BY c.position LIMIT ").big(limit_of(limit));
+        sql.push(" ORDER BY c.position").limit(limit_of(limit));
         self.connection
             .load::<_, Parts>(&sql)?
             .into_iter()

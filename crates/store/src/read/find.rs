@@ -1,7 +1,12 @@
 //! One record at a coordinate: the hot path.
 
 use chrono::NaiveDate;
+use diesel::RunQueryDsl;
+use diesel::pg::Pg;
+use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::result::QueryResult;
 use diesel::sql_types::{Integer, Nullable, SmallInt};
+use diesel::sqlite::Sqlite;
 use grunddata_model::{Domain, Instant, OwnerKey, RecordId};
 
 use crate::coordinate::Known;
@@ -67,18 +72,71 @@ type FoundParts = (
     i16,
 );
 
-/// The statement up to its conditions. The last column says whether the state was found: a joined row of nulls.
-fn select<'a>(known: Option<&Known>) -> Sql<'a, FoundTypes> {
-    let mut sql =
-        Sql::<FoundTypes>::new("SELECT o.last_instant, d.forward_to, r.protected_until, ");
+const FROM: &str = ", r.status FROM directory_id d JOIN owner o ON o.key = d.owner \
+     JOIN record r ON r.owner = d.owner AND r.id = d.id \
+     LEFT JOIN state s ON s.owner = d.owner AND s.record_id = d.id AND s.superseded_at = ";
+const BEGIN: &str = "SELECT o.last_instant, d.forward_to, r.protected_until, ";
+
+/// The statement for everything recorded so far. It is told by its type: no text is put together to find it among the
+/// prepared ones.
+struct Now {
+    id: Id,
+    day: Day,
+}
+
+/// What "still believed" compares with.
+static FOREVER: Moment = Moment(Instant::FOREVER);
+
+impl QueryId for Now {
+    type QueryId = Now;
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+impl Query for Now {
+    type SqlType = FoundTypes;
+}
+
+impl<C> RunQueryDsl<C> for &Now {}
+
+macro_rules! now {
+    ($database:ty) => {
+        impl QueryFragment<$database> for Now {
+            fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, $database>) -> QueryResult<()> {
+                for part in [BEGIN, HEAD, ", r.version, ", STATE, FROM] {
+                    out.push_sql(part);
+                }
+                out.push_bind_param::<SqlMoment, _>(&FOREVER)?;
+                // A seek to the one state that can hold the day, however many there are.
+                out.push_sql(
+                    " AND s.valid_from = (SELECT MAX(x.valid_from) FROM state x \
+                     WHERE x.owner = d.owner AND x.record_id = d.id AND x.superseded_at = ",
+                );
+                out.push_bind_param::<SqlMoment, _>(&FOREVER)?;
+                out.push_sql(" AND x.valid_from <= ");
+                out.push_bind_param::<SqlDay, _>(&self.day)?;
+                out.push_sql(") AND s.valid_to > ");
+                out.push_bind_param::<SqlDay, _>(&self.day)?;
+                out.push_sql(" WHERE d.id = ");
+                out.push_bind_param::<SqlId, _>(&self.id)
+            }
+        }
+    };
+}
+
+now!(Sqlite);
+now!(Pg);
+
+/// The statement for what was known at an instant.
+fn then<'a>(id: RecordId, valid_at: NaiveDate, known: &Known) -> Sql<'a, FoundTypes> {
+    let mut sql = Sql::<FoundTypes>::new(BEGIN);
     sql.push(HEAD).push(", ");
-    push_version(&mut sql, known.unwrap_or(&Known::latest()));
-    sql.push(", ").push(STATE);
-    sql.push(
-        ", r.status FROM directory_id d JOIN owner o ON o.key = d.owner \
-         JOIN record r ON r.owner = d.owner AND r.id = d.id \
-         LEFT JOIN state s ON s.owner = d.owner AND s.record_id = d.id",
-    );
+    push_version(&mut sql, known);
+    // What was believed then and at that day was superseded before anything that replaced it.
+    sql.push(", ").push(STATE).push(FROM);
+    sql.push("(SELECT MIN(x.superseded_at) FROM state x WHERE x.owner = d.owner AND x.record_id = d.id AND ");
+    sql.holds("x", "d.owner", known, valid_at).push(") AND ");
+    sql.holds("s", "d.owner", known, valid_at);
+    sql.push(" WHERE d.id = ").id(id);
     sql
 }
 
@@ -96,26 +154,14 @@ impl Reader<'_> {
         known: Option<&Known>,
         visibility: &Visibility,
     ) -> Result<Lookup, StoreError> {
-        let mut sql = select(known);
-        match known {
+        let found: Vec<FoundParts> = match known {
             None => {
-                sql.push(" AND s.superseded_at = ").forever();
-                sql.push(" AND s.valid_from = (SELECT MAX(x.valid_from) FROM state x WHERE x.owner = d.owner AND x.record_id = d.id");
-                sql.push(" AND x.superseded_at = ")
-                    .forever()
-                    .push(" AND x.valid_from <= ")
-                    .day(valid_at);
-                sql.push(") AND s.valid_to > ").day(valid_at);
+                let (id, day) = (Id::from(id), Day(valid_at));
+                self.connection.load_fixed(&Now { id, day })?
             }
-            Some(known) => {
-                // What was believed then and at that day was superseded before anything that replaced it.
-                sql.push(" AND s.superseded_at = (SELECT MIN(x.superseded_at) FROM state x WHERE x.owner = d.owner AND x.record_id = d.id AND ");
-                sql.holds("x", "d.owner", known, valid_at).push(") AND ");
-                sql.holds("s", "d.owner", known, valid_at);
-            }
-        }
-        sql.push(" WHERE d.id = ").id(id);
-        let Some(found) = self.connection.first::<_, FoundParts>(&sql)? else {
+            Some(known) => self.connection.load(&then(id, valid_at, known))?,
+        };
+        let Some(found) = found.into_iter().next() else {
             return Ok(Lookup::Unknown);
         };
         let (last, forward_to, protected_until, head, version, state, status) = found;

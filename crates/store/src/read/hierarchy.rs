@@ -119,8 +119,8 @@ impl<'q> Reader<'_> {
                 .int(depth);
             sql.push(" AND down.id > ").id(last).push("))");
         }
-        sql.push(" ORDER BY down.depth, down.id LIMIT ")
-            .big(limit_of(limit));
+        sql.push(" ORDER BY down.depth, down.id")
+            .limit(limit_of(limit));
         rows(self.connection.load(&sql)?)
     }
 }

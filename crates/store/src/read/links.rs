@@ -1,6 +1,7 @@
 //! Links in both directions. A link holds at a coordinate only where its source's state and its target's are both valid,
 //! known and visible there.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use diesel::sql_types::{BigInt, SmallInt, Text};
@@ -8,6 +9,7 @@ use grunddata_model::{Domain, OwnerKey, Period, RecordId};
 
 use crate::connection::Connection;
 use crate::coordinate::Coordinate;
+use crate::dialect::ordered_join;
 use crate::error::StoreError;
 use crate::read::Reader;
 use crate::read::changes::limit_of;
@@ -93,24 +95,50 @@ struct Search<'q> {
     coordinate: &'q Coordinate,
     visibility: &'q Visibility,
     today: chrono::NaiveDate,
+    join: &'static str,
 }
 
 impl<'q> Search<'q> {
-    /// The links of a node, whose id (and for links to it, one owner of possible sources) stand in the given expressions.
-    fn push<T>(&self, sql: &mut Sql<'q, T>, node: impl Fn(&mut Sql<'q, T>), columns: &str) {
+    /// The links of a node, whose id and (the owner of the links) stand in the given expressions. The link comes first and
+    /// in the order of its index, so that a limit is reached without reading all the links of a hub.
+    fn push<T>(
+        &self,
+        sql: &mut Sql<'q, T>,
+        columns: &str,
+        owner: impl Fn(&mut Sql<'q, T>),
+        node: impl Fn(&mut Sql<'q, T>),
+    ) {
         let (known, day) = (&self.coordinate.known, self.coordinate.valid_at);
-        sql.push("SELECT ").push(columns);
-        match self.direction {
-            Direction::Out => {
-                sql.push(" FROM directory_id ds JOIN link l ON l.owner = ds.owner AND l.source_id = ds.id");
-            }
-            Direction::In => {
-                sql.push(
-                    " FROM directory_id dt JOIN owner_reference f ON f.target = dt.owner \
-                     JOIN link l ON l.owner = f.source AND l.target_id = dt.id",
-                );
-            }
+        sql.push("SELECT ").push(columns).push(" FROM link l");
+        for (table, alias, on) in [
+            ("directory_id", "dt", "dt.id = l.target_id"),
+            ("record", "rs", "rs.owner = l.owner AND rs.id = l.source_id"),
+            (
+                "state",
+                "ss",
+                "ss.owner = l.owner AND ss.record_id = l.source_id",
+            ),
+            ("record", "rt", "rt.owner = dt.owner AND rt.id = dt.id"),
+            (
+                "state",
+                "st",
+                "st.owner = dt.owner AND st.record_id = dt.id",
+            ),
+        ] {
+            sql.push(self.join)
+                .push(table)
+                .push(" ")
+                .push(alias)
+                .push(" ON ")
+                .push(on);
         }
+        sql.push(" WHERE l.owner = ");
+        owner(sql);
+        sql.push(match self.direction {
+            Direction::Out => " AND l.source_id = ",
+            Direction::In => " AND l.target_id = ",
+        });
+        node(sql);
         match self.relations {
             [] => {}
             [only] => {
@@ -121,21 +149,6 @@ impl<'q> Search<'q> {
                     .texts(several.iter().map(|relation| &**relation));
             }
         }
-        let end = match self.direction {
-            Direction::Out => {
-                sql.push(" JOIN directory_id dt ON dt.id = l.target_id");
-                "ds.id"
-            }
-            Direction::In => "dt.id",
-        };
-        sql.push(
-            " JOIN record rs ON rs.owner = l.owner AND rs.id = l.source_id \
-             JOIN state ss ON ss.owner = l.owner AND ss.record_id = l.source_id \
-             JOIN record rt ON rt.owner = dt.owner AND rt.id = dt.id \
-             JOIN state st ON st.owner = dt.owner AND st.record_id = dt.id WHERE ",
-        );
-        sql.push(end).push(" = ");
-        node(sql);
         sql.push(" AND ").holds("l", "l.owner", known, day);
         sql.push(" AND ").holds("ss", "l.owner", known, day);
         sql.push(" AND ").holds("st", "dt.owner", known, day);
@@ -143,6 +156,30 @@ impl<'q> Search<'q> {
         self.visibility.push(sql, "ss", "rs", self.today);
         sql.push(" AND ");
         self.visibility.push(sql, "st", "rt", self.today);
+    }
+
+    /// The end of a page's statement.
+    fn push_page<T>(&self, sql: &mut Sql<'q, T>, limit: usize, after: Option<&'q LinkCursor>) {
+        let other = self.other();
+        if let Some(after) = after {
+            let (owner, relation) = (after.owner.as_str(), &*after.relation);
+            sql.push(" AND (l.owner > ")
+                .text(owner)
+                .push(" OR (l.owner = ")
+                .text(owner);
+            sql.push(" AND (l.relation > ")
+                .text(relation)
+                .push(" OR (l.relation = ")
+                .text(relation);
+            sql.push(" AND ")
+                .push(other)
+                .push(" > ")
+                .id(after.other)
+                .push("))))");
+        }
+        sql.push(" ORDER BY l.relation, ")
+            .push(other)
+            .limit(limit_of(limit));
     }
 
     fn other(&self) -> &'static str {
@@ -181,74 +218,117 @@ impl Reader<'_> {
             coordinate,
             visibility,
             today: self.today(),
+            join: ordered_join(self.connection),
         };
         let mut found = Vec::new();
-        // On PostgreSQL one statement for many records spares round trips; on SQLite there are none to spare.
-        let together = matches!(self.connection, Connection::Postgres(_)) && ids.len() > 1;
-        if together {
+        if matches!(self.connection, Connection::Postgres(_)) {
             for chunk in ids.chunks(LIST) {
-                let mut sql = Sql::<Types>::new(
-                    "SELECT k.owner, k.source_id, k.source_domain, k.relation, k.target_id, k.target_domain, k.valid_from, \
-                     k.valid_to FROM ",
-                );
-                let nodes = (0_i64..)
-                    .zip(chunk)
-                    .map(|(place, id)| vec![Bind::Id((*id).into()), Bind::Big(place)]);
-                let padding = vec![Bind::Id(NO_ID), Bind::Big(-1)];
-                let size = chunk.len().next_power_of_two();
-                sql.rows("n", nodes.chain(std::iter::repeat(padding)).take(size))
-                    .push(" CROSS JOIN LATERAL (");
-                search.push(
-                    &mut sql,
-                    |sql| {
-                        sql.push("n.column1");
-                    },
-                    COLUMNS,
-                );
-                sql.push(" ORDER BY l.owner, l.relation, ")
-                    .push(search.other());
-                sql.push(" LIMIT ").big(limit_of(limit_per_record));
-                sql.push(") AS k ORDER BY n.column2, k.owner, k.relation, k.");
-                sql.push(search.other().trim_start_matches("l."));
-                for parts in self.connection.load::<_, Parts>(&sql)? {
-                    found.push(link_row(parts)?);
-                }
+                self.links_together(&search, chunk, limit_per_record, after, &mut found)?;
             }
             return Ok(found);
         }
+        // Inside the process a statement costs no round trip.
         for id in ids {
-            let mut sql = Sql::<Types>::new("");
-            search.push(
-                &mut sql,
-                |sql| {
-                    sql.id(*id);
-                },
-                COLUMNS,
-            );
-            if let Some(after) = after {
-                let other = search.other();
-                sql.push(" AND (l.owner > ")
-                    .text(after.owner.as_str())
-                    .push(" OR (l.owner = ")
-                    .text(after.owner.as_str());
-                sql.push(" AND (l.relation > ")
-                    .text(&*after.relation)
-                    .push(" OR (l.relation = ")
-                    .text(&*after.relation);
-                sql.push(" AND ")
-                    .push(other)
-                    .push(" > ")
-                    .id(after.other)
-                    .push("))))");
-            }
-            sql.push(" ORDER BY l.owner, l.relation, ")
-                .push(search.other());
-            sql.push(" LIMIT ").big(limit_of(limit_per_record));
-            for parts in self.connection.load::<_, Parts>(&sql)? {
-                found.push(link_row(parts)?);
+            let mut left = limit_per_record;
+            for owner in self.link_owners(*id, direction)? {
+                if left == 0 || after.is_some_and(|after| owner.as_str() < after.owner.as_str()) {
+                    continue;
+                }
+                let mut sql = Sql::<Types>::new("");
+                search.push(
+                    &mut sql,
+                    COLUMNS,
+                    |sql| {
+                        sql.text(owner.clone());
+                    },
+                    |sql| {
+                        sql.id(*id);
+                    },
+                );
+                search.push_page(&mut sql, left, after);
+                let rows: Vec<Parts> = self.connection.load(&sql)?;
+                left = left.saturating_sub(rows.len());
+                for parts in rows {
+                    found.push(link_row(parts)?);
+                }
             }
         }
         Ok(found)
+    }
+
+    /// The links of many records in one statement: for each record and each owner a page from the index.
+    fn links_together(
+        &mut self,
+        search: &Search<'_>,
+        ids: &[RecordId],
+        limit: usize,
+        after: Option<&LinkCursor>,
+        found: &mut Vec<LinkRow>,
+    ) -> Result<(), StoreError> {
+        let mut sql = Sql::<(Types, BigInt)>::new(
+            "SELECT k.owner, k.source_id, k.source_domain, k.relation, k.target_id, k.target_domain, k.valid_from, \
+             k.valid_to, n.column2 FROM ",
+        );
+        let nodes = (0_i64..)
+            .zip(ids)
+            .map(|(place, id)| vec![Bind::Id((*id).into()), Bind::Big(place)]);
+        let padding = vec![Bind::Id(NO_ID), Bind::Big(-1)];
+        let size = ids.len().next_power_of_two();
+        sql.rows("n", nodes.chain(std::iter::repeat(padding)).take(size));
+        sql.push(" JOIN directory_id dn ON dn.id = n.column1");
+        let owner = match search.direction {
+            Direction::Out => "dn.owner",
+            Direction::In => {
+                sql.push(" JOIN owner_reference f ON f.target = dn.owner");
+                "f.source"
+            }
+        };
+        sql.push(" CROSS JOIN LATERAL (");
+        search.push(
+            &mut sql,
+            COLUMNS,
+            |sql| {
+                sql.push(owner);
+            },
+            |sql| {
+                sql.push("dn.id");
+            },
+        );
+        search.push_page(&mut sql, limit, after);
+        sql.push(") AS k ORDER BY n.column2, k.owner, k.relation, k.");
+        sql.push(search.other().trim_start_matches("l."));
+        let rows: Vec<(Parts, i64)> = self.connection.load(&sql)?;
+        let (mut record, mut count) = (-1, 0);
+        for (parts, place) in rows {
+            if place != record {
+                (record, count) = (place, 0);
+            }
+            count += 1;
+            if count <= limit {
+                found.push(link_row(parts)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// The owners among whose links are those of the record: its own, or those that have links to records of its owner.
+    fn link_owners(
+        &mut self,
+        id: RecordId,
+        direction: Direction,
+    ) -> Result<Vec<String>, StoreError> {
+        let mut sql = Sql::<(Text,)>::new(match direction {
+            Direction::Out => "SELECT d.owner FROM directory_id d WHERE d.id = ",
+            Direction::In => {
+                "SELECT f.source FROM directory_id d JOIN owner_reference f ON f.target = d.owner WHERE d.id = "
+            }
+        });
+        sql.id(id).push(match direction {
+            Direction::Out => "",
+            Direction::In => " ORDER BY f.source",
+        });
+        let rows: Vec<(String,)> = self.connection.load(&sql)?;
+        Ok(rows.into_iter().map(|(owner,)| owner).collect())
     }
 
     /// How many links of a record hold at the coordinate, per relation.
@@ -268,25 +348,30 @@ impl Reader<'_> {
             coordinate,
             visibility,
             today: self.today(),
+            join: ordered_join(self.connection),
         };
-        let mut sql = Sql::<(Text, BigInt)>::new("");
-        search.push(
-            &mut sql,
-            |sql| {
-                sql.id(id);
-            },
-            "l.relation, COUNT(*)",
-        );
-        sql.push(" GROUP BY l.relation ORDER BY l.relation");
-        let rows: Vec<(String, i64)> = self.connection.load(&sql)?;
-        Ok(rows
+        let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+        for owner in self.link_owners(id, direction)? {
+            let mut sql = Sql::<(Text, BigInt)>::new("");
+            search.push(
+                &mut sql,
+                "l.relation, COUNT(*)",
+                |sql| {
+                    sql.text(owner.clone());
+                },
+                |sql| {
+                    sql.id(id);
+                },
+            );
+            sql.push(" GROUP BY l.relation");
+            let rows: Vec<(String, i64)> = self.connection.load(&sql)?;
+            for (relation, count) in rows {
+                *counts.entry(relation).or_default() += u64::try_from(count).unwrap_or_default();
+            }
+        }
+        Ok(counts
             .into_iter()
-            .map(|(relation, count)| {
-                (
-                    Arc::from(relation),
-                    u64::try_from(count).unwrap_or_default(),
-                )
-            })
+            .map(|(relation, count)| (Arc::from(relation), count))
             .collect())
     }
 }

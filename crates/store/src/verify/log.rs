@@ -25,7 +25,7 @@ impl Verifier<'_> {
                 "SELECT c.position, c.recorded_at, c.transaction_id FROM change c WHERE c.owner = ",
             );
             sql.text(owner.as_str()).push(" AND c.position > ").big(at);
-            sql.push(" ORDER BY c.position LIMIT ").big(PAGE);
+            sql.push(" ORDER BY c.position").limit(PAGE);
             let rows: Vec<(i64, Moment, Id)> = self.connection.load(&sql)?;
             if rows.is_empty() {
                 break;

@@ -83,7 +83,7 @@ impl Verifier<'_> {
             if let Some(after) = after {
                 sql.push(" AND r.id > ").id(after);
             }
-            sql.push(" ORDER BY r.id LIMIT ").big(PAGE);
+            sql.push(" ORDER BY r.id").limit(PAGE);
             let heads: Vec<HeadParts> = self.connection.load(&sql)?;
             let Some(last) = heads.last() else {
                 return self.check_numbers(owner, expected);

@@ -100,9 +100,9 @@ impl<'q> Statement<'q> {
                 .is_some_and(|key| key.descending);
             sql.push(if descending { " DESC, " } else { ", " });
         }
-        sql.push("r.id LIMIT ").big(limit_of(limit));
+        sql.push("r.id").limit(limit_of(limit));
         if self.search.offset > 0 {
-            sql.push(" OFFSET ").big(limit_of(self.search.offset));
+            sql.push(" OFFSET 0 + ").big(limit_of(self.search.offset));
         }
         self.bound_variety(sql);
     }
@@ -114,7 +114,7 @@ impl<'q> Statement<'q> {
         self.push_from(sql);
         self.push_where(sql);
         if let Some(most) = most {
-            sql.push(" LIMIT ").big(most);
+            sql.limit(most);
         }
         sql.push(") AS counted");
         self.bound_variety(sql);
