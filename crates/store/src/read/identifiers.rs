@@ -4,6 +4,7 @@ use diesel::sql_types::{Integer, Nullable, Text};
 use grunddata_model::{Period, SchemeCode};
 
 use crate::coordinate::Coordinate;
+use crate::dialect::ordered_join;
 use crate::error::StoreError;
 use crate::read::Reader;
 use crate::read::records::{
@@ -78,11 +79,14 @@ impl Reader<'_> {
             let padding = vec![Bind::Text("".into()), Bind::Text("".into())];
             let size = chunk.len().next_power_of_two();
             sql.rows("w", wanted.chain(std::iter::repeat(padding)).take(size));
-            sql.push(
-                " JOIN directory_identifier h ON h.scheme = w.column1 AND h.value = w.column2 \
-                 JOIN identifier i ON i.owner = h.owner AND i.scheme = h.scheme AND i.value = h.value AND i.record_id = h.record_id \
-                 JOIN directory_id d ON d.id = h.record_id",
-            );
+            let join = ordered_join(self.connection);
+            for table in [
+                "directory_identifier h ON h.scheme = w.column1 AND h.value = w.column2",
+                "identifier i ON i.owner = h.owner AND i.scheme = h.scheme AND i.value = h.value AND i.record_id = h.record_id",
+                "directory_id d ON d.id = h.record_id",
+            ] {
+                sql.push(join).push(table);
+            }
             sql.push(JOINS).push(" WHERE ");
             sql.believed("i", "i.owner", &coordinate.known);
             if !ever {

@@ -9,6 +9,7 @@ use grunddata_information_model::{InformationModel, Resolved};
 use grunddata_model::{Domain, Instant, OwnerKey, Period, RecordId, SchemeCode, State, Timeline};
 
 use crate::connection::Connection;
+use crate::dialect::ordered_join;
 use crate::error::StoreError;
 use crate::sql::{Bind, LIST, NO_ID, Sql};
 use crate::sql_types::{Day, Id, SqlDay, SqlId};
@@ -166,9 +167,11 @@ impl Batch {
             let padding = vec![Bind::Text("".into()), Bind::Text("".into())];
             let size = chunk.len().next_power_of_two();
             sql.rows("w", wanted.chain(std::iter::repeat(padding)).take(size));
+            sql.push(ordered_join(&self.connection));
+            sql.push("directory_identifier d ON d.scheme = w.column1 AND d.value = w.column2");
+            sql.push(ordered_join(&self.connection));
             sql.push(
-                " JOIN directory_identifier d ON d.scheme = w.column1 AND d.value = w.column2 \
-                 JOIN identifier i ON i.owner = d.owner AND i.scheme = d.scheme AND i.value = d.value \
+                "identifier i ON i.owner = d.owner AND i.scheme = d.scheme AND i.value = d.value \
                  AND i.record_id = d.record_id WHERE i.superseded_at = ",
             );
             sql.forever();
@@ -253,7 +256,8 @@ impl Batch {
             let padding = vec![Bind::Bytes(NO_ID.0.as_bytes().to_vec().into())];
             let size = chunk.len().next_power_of_two();
             sql.rows("w", wanted.chain(std::iter::repeat(padding)).take(size));
-            sql.push(" JOIN idempotency i ON i.key_hash = w.column1 WHERE i.owner = ")
+            sql.push(ordered_join(&self.connection));
+            sql.push("idempotency i ON i.key_hash = w.column1 WHERE i.owner = ")
                 .text(owner.as_str())
                 .push(" AND i.created_at > ")
                 .moment(since);

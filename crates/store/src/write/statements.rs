@@ -45,6 +45,9 @@ pub(crate) fn supersede(
     what: &Superseded,
     rows: Vec<Vec<Bind<'_>>>,
 ) -> Result<(), StoreError> {
+    if let Connection::Sqlite(_) = connection {
+        return supersede_each(connection, owner, what, rows);
+    }
     let instant = format!("column{}", what.columns.len() + 1);
     for chunk in rows.chunks(LIST) {
         let table = what.table;
@@ -78,6 +81,36 @@ pub(crate) fn supersede(
     Ok(())
 }
 
+/// The same row by row. SQLite plans a join with a list of values by guesses and may read the whole table for it, and
+/// there is no round trip to spare.
+fn supersede_each(
+    connection: &mut Connection,
+    owner: &str,
+    what: &Superseded,
+    rows: Vec<Vec<Bind<'_>>>,
+) -> Result<(), StoreError> {
+    let table = what.table;
+    for mut row in rows {
+        let Some(instant) = row.pop() else {
+            continue;
+        };
+        let mut sql = Sql::<()>::new("UPDATE ");
+        sql.push(table).push(" SET superseded_at = ").bind(instant);
+        sql.push(" WHERE owner = ")
+            .text(owner)
+            .push(" AND superseded_at = ")
+            .forever();
+        for (column, value) in what.columns.iter().zip(row) {
+            sql.push(" AND ").push(column).push(" = ").bind(value);
+        }
+        if connection.execute(&sql)? != 1 {
+            let what = format!("index-disagrees: {table}: no believed row where one was expected");
+            return Err(StoreError::disagrees(what));
+        }
+    }
+    Ok(())
+}
+
 /// A value of the same type that no key holds.
 fn impossible<'a>(bind: &Bind<'a>) -> Bind<'a> {
     match bind {
@@ -93,6 +126,9 @@ pub(crate) fn update_records(
     owner: &str,
     rows: &[RecordRow<'_>],
 ) -> Result<(), StoreError> {
+    if let Connection::Sqlite(_) = connection {
+        return update_each_record(connection, owner, rows);
+    }
     for chunk in rows.chunks(LIST) {
         let values = |row: &RecordRow<'_>| {
             vec![
@@ -132,6 +168,33 @@ pub(crate) fn update_records(
                 "record: {hit} rows at the expected version where {} were expected",
                 chunk.len()
             )));
+        }
+    }
+    Ok(())
+}
+
+/// The same row by row, as in [`supersede_each`].
+fn update_each_record(
+    connection: &mut Connection,
+    owner: &str,
+    rows: &[RecordRow<'_>],
+) -> Result<(), StoreError> {
+    for row in rows {
+        let mut sql = Sql::<()>::new("UPDATE record SET controller = ");
+        sql.bind(Bind::OptId(row.controller)).push(", origin = ");
+        sql.bind(Bind::OptText(row.origin.map(Into::into)))
+            .push(", version = ");
+        sql.int(row.version).push(", status = ").small(row.status);
+        sql.push(", protected_until = ").day(row.protected_until.0);
+        sql.push(" WHERE owner = ")
+            .text(owner)
+            .push(" AND id = ")
+            .id(row.id);
+        sql.push(" AND version = ").int(row.version - 1);
+        if connection.execute(&sql)? != 1 {
+            return Err(StoreError::disagrees(
+                "record: no row at the expected version",
+            ));
         }
     }
     Ok(())
