@@ -46,6 +46,7 @@ pub(super) enum News {
     Service,
     Assembly,
     Bodies,
+    Organisation,
 }
 
 impl News {
@@ -70,6 +71,7 @@ impl News {
                 "fortroendevalda",
                 "Fullmäktiges val till nämnder för den nya mandatperioden.",
             ),
+            News::Organisation => ("org", "Nämndens beslut om enhetens namn."),
         }
     }
 }
@@ -105,6 +107,8 @@ pub(super) enum Event {
     NewAct(usize),
     Assembly,
     Bodies,
+    NewName,
+    RightName,
 }
 
 /// All events with the day of recording, sorted.
@@ -116,6 +120,8 @@ pub(super) fn all(cast: &Cast<'_>) -> Vec<(NaiveDate, News, Event)> {
     catalogue(cast, &mut events);
     events.push((day(2026, 10, 5), News::Assembly, Event::Assembly));
     events.push((day(2026, 11, 17), News::Bodies, Event::Bodies));
+    events.push((day(2024, 5, 13), News::Organisation, Event::NewName));
+    events.push((day(2025, 3, 10), News::Organisation, Event::RightName));
     for (recorded, ..) in &mut events {
         *recorded = (*recorded).clamp(later(STARTED, 1), LAST);
     }
@@ -371,6 +377,24 @@ impl Event {
             }
             Event::Assembly => seats(cast, true),
             Event::Bodies => seats(cast, false),
+            // The unit that the demo shows has a past as well as a future: a new name, and a translation put right.
+            Event::NewName => {
+                let patch = json!({ "name": { "sv": "Omsorg om äldre" } });
+                vec![SeedOperation::amend(
+                    Domain::Organisation,
+                    super::moved_unit(),
+                    patch,
+                    day(2024, 6, 1),
+                )]
+            }
+            Event::RightName => {
+                let patch = json!({ "name": { "en": "Care of Older People" } });
+                vec![SeedOperation::correct(
+                    Domain::Organisation,
+                    super::moved_unit(),
+                    patch,
+                )]
+            }
         }
     }
 }
