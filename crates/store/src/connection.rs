@@ -21,6 +21,8 @@ pub(crate) enum Connection {
 pub(crate) enum Purpose {
     Read,
     Write,
+    /// Migrations and verification: they take as long as they take.
+    Maintain,
 }
 
 impl Connection {
@@ -31,6 +33,9 @@ impl Connection {
     ) -> Result<Self, StoreError> {
         match target {
             Target::Sqlite(path) => Self::open_sqlite(path, options.statement_timeout, purpose),
+            Target::Postgres(url) if purpose == Purpose::Maintain => {
+                Self::open_postgres(url, Duration::ZERO)
+            }
             Target::Postgres(url) => Self::open_postgres(url, options.statement_timeout),
         }
     }
@@ -41,7 +46,7 @@ impl Connection {
         // Negative: KiB. Many reader connections share the page cache of the operating system.
         let cache = match purpose {
             Purpose::Read => -2_000,
-            Purpose::Write => -16_000,
+            Purpose::Write | Purpose::Maintain => -16_000,
         };
         let wait = timeout.as_millis().clamp(1_000, 30_000);
         connection

@@ -2,7 +2,7 @@
 //! SQLite and on PostgreSQL.
 //!
 //! How a write goes: [`Store::write`] puts a job into the owner's queue; a committing thread takes the waiting jobs
-//! together ([`combiner`]), locks the owner's counter row, runs each job against an overlay in memory ([`WriteTx`]),
+//! together (module `combiner`), locks the owner's counter row, runs each job against an overlay in memory ([`WriteTx`]),
 //! writes the rows of all accepted jobs set-wise, commits once, and answers.
 //!
 //! How a read goes: [`Store::read`] gives a [`Reader`] on a connection that belongs to the thread. [`Reader::pin`] fixes the

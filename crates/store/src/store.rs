@@ -284,6 +284,6 @@ impl Store {
 
     pub(crate) fn connect(&self) -> Result<Connection, StoreError> {
         let engine = &self.shared.engine;
-        Connection::open(&engine.target, &engine.options, Purpose::Write)
+        Connection::open(&engine.target, &engine.options, Purpose::Maintain)
     }
 }
