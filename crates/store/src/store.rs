@@ -177,7 +177,10 @@ impl Store {
         if !matches!(result, Err(StoreError::Unavailable(_))) {
             READERS.with(|readers| readers.borrow_mut().insert(engine.instance, pinned));
         }
-        result
+        result.map_err(|error| match error {
+            StoreError::Timeout(_) => StoreError::Timeout(engine.options.statement_timeout),
+            other => other,
+        })
     }
 
     /// Runs a job in the owner's next batch and answers when the batch is on disk. The job may run more than once (when

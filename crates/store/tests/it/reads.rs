@@ -1,15 +1,18 @@
 //! Reads of records, versions, identifiers and counts, and what a reader may not see.
 
+use std::sync::{Arc, Barrier};
+use std::time::Duration;
+
 use grunddata_model::{Domain, OwnerKey, SchemeCode};
 use grunddata_store::{
-    ALL_CLASSES, Coordinate, Known, Lookup, OwnerSet, RecordStatus, StoreError, TokenRow,
-    Visibility, VisibilityRule,
+    ALL_CLASSES, Coordinate, Known, Lookup, OwnerSet, RecordStatus, StoreError, StoreOptions,
+    TokenRow, Visibility, VisibilityRule,
 };
-use grunddata_testing::on_both;
+use grunddata_testing::{Engine, on_both};
 
 use crate::world::{
-    World, between, day, everything, latest, new_id, numbered, person, put, since, timeline, unit,
-    world,
+    World, between, day, everything, latest, new_id, numbered, open, person, put, since, timeline,
+    unit, world,
 };
 
 fn rule(owners: OwnerSet, classes: u8, protected: bool) -> Visibility {
@@ -178,5 +181,41 @@ on_both! {
         assert!(!world.store.revoke_token(&[3; 32]).unwrap());
         let token = world.store.tokens().unwrap().remove(0);
         assert_eq!((token.revoked_at, token.last_used_at), (Some(now), Some(now)));
+    }
+}
+
+fn impatient(engine: Engine) -> World {
+    open(engine, |options| StoreOptions {
+        statement_timeout: Duration::from_secs(1),
+        ..options
+    })
+}
+
+on_both! {
+    using impatient;
+
+    /// A fence waits for the batch that is just being committed, but not for ever.
+    fn a_statement_that_waits_too_long_is_broken_off(world: World) {
+        let gate = Arc::new(Barrier::new(2));
+        std::thread::scope(|scope| {
+            let (world, inside) = (&world, Arc::clone(&gate));
+            scope.spawn(move || {
+                world.job(move |_| {
+                    inside.wait();
+                    inside.wait();
+                    Ok(())
+                })
+            });
+            gate.wait();
+            let later = world.tick();
+            let answer = world.store.read(|reader| reader.pin(&OwnerSet::All, Some(later)));
+            gate.wait();
+            match answer {
+                // SQLite waits for its write lock and cannot break a statement off.
+                Err(StoreError::Busy) => assert!(world.url().starts_with('/')),
+                Err(StoreError::Timeout(after)) => assert_eq!(after, Duration::from_secs(1)),
+                other => panic!("{other:?}"),
+            }
+        });
     }
 }
