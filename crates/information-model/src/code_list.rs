@@ -241,6 +241,10 @@ impl CodeList {
     /// The code that is most likely meant: by its code, or by its label in either language.
     #[must_use]
     pub fn nearest(&self, given: &str) -> Option<&str> {
+        // A label may be longer than a code, but not without bound: what a client can make long must not cost long.
+        if given.len() > 200 {
+            return None;
+        }
         let by_label = self.codes.iter().find(|code| {
             code.label.sv.to_lowercase() == given.to_lowercase()
                 || code.label.en.to_lowercase() == given.to_lowercase()

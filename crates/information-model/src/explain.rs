@@ -11,6 +11,7 @@ use crate::format;
 use crate::path::escape;
 use crate::plan::{Node, Role};
 use crate::text::nearest;
+use crate::validate::MOST_COLLECTED;
 use crate::walk::reference_malformed;
 
 /// Adds what an error of the schema means. `root` is the plan that the pointers of the error lead into, `prefix` where
@@ -59,7 +60,7 @@ pub(crate) fn explain(
         }
         ValidationErrorKind::AdditionalProperties { unexpected }
         | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
-            for property in unexpected {
+            for property in unexpected.iter().take(MOST_COLLECTED) {
                 let known = node.into_iter().flat_map(Node::member_names);
                 // A name that the object already has is not the one that was meant.
                 let free = known.filter(|name| instance.get(name).is_none());

@@ -16,8 +16,8 @@ pub struct Text {
 /// Compares without regard to case, so that `birthdate` finds `birthDate`.
 #[must_use]
 pub fn nearest<'a>(given: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    // What a client can make long must not cost long: nobody misspells a name of more than 100 characters.
-    if given.is_empty() || given.len() > 100 {
+    // What a client can make long must not cost long: nobody misspells a name of more than 64 bytes.
+    if given.is_empty() || given.len() > 64 {
         return None;
     }
     let given = given.to_lowercase();
@@ -48,5 +48,7 @@ mod tests {
         assert_eq!(nearest("adress", known), Some("addresses"));
         assert_eq!(nearest("colour", known), None);
         assert_eq!(nearest("", known), None);
+        let long = "n".repeat(65);
+        assert_eq!(nearest(&long, [long.as_str()]), None);
     }
 }

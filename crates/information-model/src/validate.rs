@@ -14,6 +14,12 @@ use crate::plan::{Node, Role};
 use crate::release::{Compiled, Release};
 use crate::walk::geometry_hash;
 
+/// The most errors that are told of one record: whoever sees that many needs no more to begin with. One more is kept, so
+/// that a reader knows that there are more.
+const MOST_TOLD: usize = 101;
+/// The most errors that are collected before those that say nothing new are removed.
+pub(crate) const MOST_COLLECTED: usize = 1_000;
+
 /// The errors of the schema, that of the domain and those of the extension packages. `Err` when the data is such that
 /// nothing more should be read of it.
 pub(crate) fn check_schema(
@@ -55,6 +61,9 @@ fn check(compiled: &Compiled, data: &Value, prefix: &str, errors: &mut Vec<Valid
     }
     let data = stand_in.as_ref().unwrap_or(data);
     for error in compiled.validator.iter_errors(data) {
+        if errors.len() >= MOST_COLLECTED {
+            break;
+        }
         explain(&error, &compiled.plan.root, prefix, errors);
     }
 }
@@ -99,6 +108,9 @@ fn replace_stored_geometries(node: &Node, value: &mut Value) {
 
 /// What no schema says: the depth, control characters, and numbers that other readers would round.
 fn guard(value: &Value, path: &Path<'_>, depth: usize, errors: &mut Vec<ValidationError>) {
+    if errors.len() >= MOST_COLLECTED {
+        return;
+    }
     match value {
         Value::String(text) => {
             if holds_control_character(text) {
@@ -134,7 +146,7 @@ fn guard(value: &Value, path: &Path<'_>, depth: usize, errors: &mut Vec<Validati
         Value::Object(members) => {
             for (name, member) in members {
                 let at = Path::Member(path, name);
-                if holds_control_character(name) {
+                if holds_control_character(name) && errors.len() < MOST_COLLECTED {
                     errors.push(control_character(at.pointer()));
                 }
                 guard(member, &at, depth + 1, errors);
@@ -189,6 +201,7 @@ fn weight(code: &str) -> Option<u8> {
 
 /// Sorts the errors and removes what says nothing new.
 pub(crate) fn tidy(mut errors: Vec<ValidationError>) -> Vec<ValidationError> {
+    errors.truncate(2 * MOST_COLLECTED);
     errors.sort();
     errors.dedup_by(|a, b| a.pointer == b.pointer && a.code == b.code && a.property == b.property);
     let mut kept: Vec<ValidationError> = Vec::with_capacity(errors.len());
@@ -227,5 +240,6 @@ pub(crate) fn tidy(mut errors: Vec<ValidationError>) -> Vec<ValidationError> {
         let beside = hopeless.contains(&error.pointer) && weight(error.code).is_none();
         !(inside || beside)
     });
+    kept.truncate(MOST_TOLD);
     kept
 }

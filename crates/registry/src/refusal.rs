@@ -282,6 +282,10 @@ impl std::error::Error for Refusal {}
 /// The known name that is nearest to what was given, if any is near enough to be meant.
 #[must_use]
 pub fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // What a client can make long must not cost long: nobody misspells a name of more than 64 bytes.
+    if given.len() > 64 {
+        return None;
+    }
     let lower = given.to_lowercase();
     known
         .into_iter()
@@ -309,6 +313,8 @@ mod tests {
         assert_eq!(nearest("validat", known), Some("validAt"));
         assert_eq!(nearest("family", known), Some("name.family"));
         assert_eq!(nearest("somethingelse", known), None);
+        let long = "n".repeat(65);
+        assert_eq!(nearest(&long, [long.as_str()]), None);
     }
 
     #[test]

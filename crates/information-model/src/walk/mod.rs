@@ -18,6 +18,7 @@ use crate::path::Path;
 use crate::plan::{CodePlan, DomainModel, IndexPlan, Node, Role};
 use crate::record::{CodeUse, Entry, Extract, Geometry, IndexMode, ReferenceUse};
 use crate::release::Release;
+use crate::validate::MOST_COLLECTED;
 use crate::scheme::SCHEME_LIST;
 
 pub(crate) use references::{reference_malformed, relation_name};
@@ -100,6 +101,10 @@ impl<'m> Walk<'m> {
         inherited: PrivacyClass,
         by: Option<&str>,
     ) {
+        // The data is refused already: no more is needed of it.
+        if self.errors.len() >= MOST_COLLECTED {
+            return;
+        }
         let class = node.class.unwrap_or(inherited);
         match &node.role {
             Role::Reference(plan) => self.reference(plan, value, path, class, by),
