@@ -10,7 +10,7 @@ use crate::write::unknown_scheme;
 use crate::{At, Code, Context, CoordinateParameters, Refusal, fact, nearest};
 
 /// The parameters of a search beside the properties of its domain.
-pub const PARAMETERS: [&str; 14] = [
+pub const PARAMETERS: [&str; 13] = [
     "q",
     "identifier",
     "owner",
@@ -24,7 +24,6 @@ pub const PARAMETERS: [&str; 14] = [
     "validAt",
     "knownAt",
     "asOf",
-    "pretty",
 ];
 
 /// What the interface describes and this version does not offer.
@@ -121,7 +120,6 @@ impl<'a> Reading<'a> {
             "validAt" => self.coordinate.valid_at = Some(value),
             "knownAt" => self.coordinate.known_at = Some(value),
             "asOf" => self.coordinate.as_of = Some(value),
-            "pretty" => {}
             "q" => self.text(value)?,
             "identifier" => {
                 let identifier = identifier(self.model, value, self.place)?;
@@ -167,7 +165,7 @@ impl<'a> Reading<'a> {
         if terms > MAX_CONDITIONS {
             return Err(Refusal::new(
                 Code::TooManyItems,
-                format!("A search has at most {MAX_CONDITIONS} conditions and owners."),
+                format!("A search has at most {MAX_CONDITIONS} conditions and owners: leave some out, or search several times."),
             ));
         }
         Ok(())
@@ -177,7 +175,7 @@ impl<'a> Reading<'a> {
         if value.chars().count() > MAX_TEXT {
             return Err(invalid(
                 "q",
-                format!("is longer than {MAX_TEXT} characters."),
+                format!("is longer than {MAX_TEXT} characters: search for a few telling words."),
             ));
         }
         let words = grunddata_information_model::words(value);
@@ -188,7 +186,7 @@ impl<'a> Reading<'a> {
             ));
         }
         if words.len() > MAX_WORDS {
-            return Err(invalid("q", format!("holds more than {MAX_WORDS} words.")));
+            return Err(invalid("q", format!("holds more than {MAX_WORDS} words: leave the common ones out.")));
         }
         self.query.text = Some(value.to_owned());
         Ok(())
@@ -232,7 +230,7 @@ impl<'a> Reading<'a> {
             self.query.sort.push(SortKey { by, descending });
         }
         if self.query.sort.len() > MAX_SORT {
-            return Err(invalid("sort", format!("has at most {MAX_SORT} keys.")));
+            return Err(invalid("sort", format!("has at most {MAX_SORT} keys: leave out the last ones.")));
         }
         Ok(())
     }
@@ -263,7 +261,7 @@ impl<'a> Reading<'a> {
         if values.len() > MAX_CONDITIONS {
             return Err(invalid(
                 name,
-                format!("has more than {MAX_CONDITIONS} alternatives."),
+                format!("has more than {MAX_CONDITIONS} alternatives: ask for some of them at a time."),
             ));
         }
         if values.iter().any(|value| value.is_empty()) {

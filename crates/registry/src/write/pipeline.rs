@@ -16,11 +16,13 @@ use crate::{Action, Code, Context, Refusal, Registry};
 
 /// Commands that have been authorised, read and validated, ready to be applied.
 pub struct PreparedBatch {
-    job: Job,
+    pub(super) job: Job,
 }
 
 /// Below this many commands a second thread costs more than it gives.
 const PARALLEL_FROM: usize = 512;
+/// Faults of a list of commands are no longer collected when there are more.
+const MOST_FAULTS: usize = 100;
 
 impl Registry {
     /// One write. Returns when it is durable.
@@ -48,14 +50,32 @@ impl Registry {
         transaction: Transaction,
         idempotency: Option<Idempotency>,
     ) -> Result<TransactionWritten, Refusal> {
-        let job = self.job(
-            context,
-            transaction.owner,
-            transaction.commands,
-            idempotency,
-            true,
-        )?;
-        self.submit(job).await
+        let batch = self.prepare_transaction(context, transaction, idempotency)?;
+        self.submit_batch(batch).await
+    }
+
+    /// The first half of [`transact`](Self::transact): authorises, reads and validates. It takes long for a long list and
+    /// blocks; it may run on any thread.
+    ///
+    /// # Errors
+    /// [`Refusal`] with the errors of all operations.
+    pub fn prepare_transaction(
+        &self,
+        context: &Context,
+        transaction: Transaction,
+        idempotency: Option<Idempotency>,
+    ) -> Result<PreparedBatch, Refusal> {
+        let Transaction { owner, commands } = transaction;
+        let job = self.job(context, owner, commands, idempotency, true)?;
+        Ok(PreparedBatch { job })
+    }
+
+    /// The second half of [`transact`](Self::transact). Returns when everything is durable.
+    ///
+    /// # Errors
+    /// [`Refusal`]; nothing was stored.
+    pub async fn submit_batch(&self, batch: PreparedBatch) -> Result<TransactionWritten, Refusal> {
+        self.submit(batch.job).await
     }
 
     /// Authorises, reads and validates the commands of a load. May run on any thread; several batches at once.
@@ -122,7 +142,7 @@ impl Registry {
             return Err(Refusal::new(
                 Code::TooManyItems,
                 format!(
-                    "A transaction holds 1 to {limit} operations; this one has {}.",
+                    "A transaction holds 1 to {limit} operations; this one has {}. Split the list.",
                     commands.len()
                 ),
             ));
@@ -184,7 +204,13 @@ impl Registry {
             };
         let mut prepared = Vec::with_capacity(results.len());
         let mut refusals = Vec::new();
+        let mut faults = 0;
         for (index, result) in results.into_iter().enumerate() {
+            // Whoever sees that many needs no more to begin with.
+            if faults > MOST_FAULTS {
+                break;
+            }
+            faults += result.as_ref().err().map_or(0, |refusal| refusal.errors.len().max(1));
             match result {
                 Ok(ready) => prepared.push(ready),
                 Err(refusal) if numbered => refusals.push(refusal.in_operation(index)),

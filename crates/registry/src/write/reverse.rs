@@ -6,6 +6,7 @@ use grunddata_store::Visibility;
 use serde_json::{Value, json};
 
 use super::outcome::TransactionWritten;
+use super::pipeline::PreparedBatch;
 use super::request::{Command, Idempotency, IfMatch, Note, Operation, Retract, Revert, Subject};
 use crate::registry::refuse_store;
 use crate::{Action, Code, Context, Refusal, Registry, fact};
@@ -23,6 +24,23 @@ impl Registry {
         note: Note,
         idempotency: Option<Idempotency>,
     ) -> Result<TransactionWritten, Refusal> {
+        let batch = self.prepare_reversal(context, owner, transaction, note, idempotency)?;
+        self.submit_batch(batch).await
+    }
+
+    /// The first half of [`reverse`](Self::reverse): reads what the transaction changed and prepares the way back. It
+    /// takes long for a large transaction and blocks; it may run on any thread.
+    ///
+    /// # Errors
+    /// As [`reverse`](Self::reverse).
+    pub fn prepare_reversal(
+        &self,
+        context: &Context,
+        owner: Option<OwnerKey>,
+        transaction: TransactionId,
+        note: Note,
+        idempotency: Option<Idempotency>,
+    ) -> Result<PreparedBatch, Refusal> {
         let owner = match owner.or_else(|| context.actor.only_owner().cloned()) {
             Some(owner) => owner,
             None => {
@@ -38,7 +56,7 @@ impl Registry {
         let commands = self.reversal(&owner, transaction, &note)?;
         // The versions that were seen must still be the latest inside the combiner: If-Match says so.
         let job = self.job(context, Some(owner), commands, idempotency, true)?;
-        self.submit(job).await
+        Ok(PreparedBatch { job })
     }
 
     fn reversal(

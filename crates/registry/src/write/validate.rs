@@ -36,7 +36,7 @@ impl Registry {
             return Err(Refusal::new(
                 Code::TooManyItems,
                 format!(
-                    "1 to {most} records are validated at a time; these are {}.",
+                    "1 to {most} records are validated at a time; these are {}. Split the list.",
                     drafts.len()
                 ),
             ));
