@@ -109,6 +109,31 @@ on_both! {
         http.nobody().post("/organisations", json!({"data": {}})).problem(401, "unauthenticated");
     }
 
+    fn metrics_name_an_owner_to_its_administrators_alone(http: Http) {
+        http.organisation("Enheten", "2026-01-01");
+        for caller in [http.nobody(), http.reader(), http.writer()] {
+            let metrics = caller.at_root("/metrics");
+            metrics.expect(200);
+            assert!(!metrics.text.contains("norrberga") && metrics.text.contains("\ngrunddata_log_positions 1\n"), "{}", metrics.text);
+        }
+        let metrics = http.as_("owner-admin").at_root("/metrics");
+        assert!(metrics.text.contains("grunddata_log_position{owner=\"norrberga\"} 1"), "{}", metrics.text);
+    }
+
+    fn the_landing_page_leads_nobody_in_particular_to_five_records(http: Http) {
+        let unit = |number: u32| json!({"op": "create", "collection": "organisations", "validFrom": "2026-01-01",
+            "data": {"name": {"sv": format!("Öppen enhet {number}")}, "kind": if number == 0 { "municipality" } else { "unit" }}});
+        let operations: Vec<Value> = (0..6).map(unit).collect();
+        http.as_("open-writer").post("/transactions", json!({"operations": operations})).expect(200);
+        let page = http.nobody().at_root("/");
+        page.expect(200);
+        assert_eq!(page.text.matches("Öppen enhet").count(), 5, "{}", page.text);
+        assert!(page.text.contains("Öppen enhet 0"), "the well-known kind comes first");
+        // Closed again, they are gone at once.
+        http.admin().put("/owners/oppen", json!({"name": "Öppen", "openData": false})).expect(200);
+        assert!(!http.nobody().at_root("/").text.contains("Öppen enhet"));
+    }
+
     fn a_token_reaches_its_own_owner_alone(http: Http) {
         let (_, path) = http.organisation("Enheten", "2026-01-01");
         let positions = http.positions();
@@ -130,6 +155,9 @@ on_both! {
         let bearer = format!("Bearer {secret}");
         let use_it = || http.nobody().with("authorization", &bearer).get("/organisations");
         use_it().expect(200);
+        let one = http.as_("owner-admin").request("GET", issued.header("location"), None);
+        one.expect(200);
+        assert!(one.json["name"] == "hr-laddning" && !one.text.contains(secret));
         let list = http.as_("owner-admin").get("/tokens");
         list.expect(200);
         assert!(list.text.contains("hr-laddning") && !list.text.contains(secret), "the list shows no secret");
@@ -148,7 +176,16 @@ on_both! {
 
     fn owners_are_kept_by_administrators(http: Http) {
         http.as_("owner-admin").put("/owners/ny", json!({"name": "Ny kommun"})).problem(403, "forbidden");
+        let created = http.admin().put("/owners/ny", json!({"name": "Ny kommun"}));
+        created.expect(201);
+        assert!(created.header("location").ends_with("/api/v1/owners/ny"));
         http.admin().put("/owners/ny", json!({"name": "Ny kommun", "openData": true})).expect(200);
+        let one = http.reader().get("/owners/ny");
+        one.expect(200);
+        assert_eq!(one.json["_links"][0]["href"], created.header("location"));
+        // One that is hidden is answered like one that does not exist.
+        http.as_("open-writer").get("/owners/norrberga").problem(404, "unknown-owner");
+        http.as_("open-writer").get("/owners/nowhere").problem(404, "unknown-owner");
         let owners: Vec<Value> = http.admin().get("/owners").json["items"].as_array().expect("items").clone();
         assert_eq!(owners.len(), 3);
         let seen = http.reader().get("/owners");
@@ -179,5 +216,12 @@ on_both! {
         assert!(refused.header("retry-after").parse::<u32>().is_ok_and(|seconds| seconds >= 1));
         // Another client is not held up.
         http.writer().get("/owners").expect(200);
+    }
+
+    fn who_guesses_tokens_is_told_to_wait(http: Http) {
+        let answers: Vec<Answer> = (0..20).map(|number| http.nobody().with("authorization", &format!("Bearer gd_guess{number}")).get("/owners")).collect();
+        assert_eq!(answers[0].status, 401);
+        let refused = answers.iter().find(|answer| answer.status == 429).expect("a new guess has no new bucket");
+        refused.problem(429, "too-many-requests");
     }
 }

@@ -66,6 +66,26 @@ on_both! {
         assert!(answer.text.contains("validFrom"));
     }
 
+    fn a_flood_of_faults(http: Http) {
+        let flood: serde_json::Map<String, Value> = (0..3_000).map(|number| (format!("member{number}"), Value::Null)).collect();
+        let envelope = refused(&http, 400, "invalid-body", |http| http.writer().post("/organisations", Value::Object(flood.clone())));
+        let query = refused(&http, 400, "invalid-body", |http| {
+            let members = flood.keys().map(|name| (name.clone(), json!({}))).collect();
+            http.reader().post("/organisations/search", Value::Object(members))
+        });
+        let data = refused(&http, 422, "invalid-data", |http| http.writer().post("/organisations", unit(Value::Object(flood.clone()))));
+        let many: Vec<Value> = (0..500).map(|_| json!({"op": "create", "collection": "organisations", "data": {}})).collect();
+        let list = refused(&http, 422, "invalid-data", |http| http.writer().post("/transactions", json!({"operations": many})));
+        for answer in [envelope, query, data, list] {
+            assert_eq!(answer.json["errors"].as_array().map(Vec::len), Some(100));
+            assert_eq!(answer.json["errorsTruncated"], true);
+        }
+        let checked = http.reader().post("/validations", json!({"items": [{"collection": "organisations", "data": flood}]}));
+        checked.expect(200);
+        assert_eq!(checked.json["items"][0]["errors"].as_array().map(Vec::len), Some(100));
+        assert_eq!(checked.json["items"][0]["errorsTruncated"], true);
+    }
+
     fn unknown_codes_and_codes_of_another_time(http: Http) {
         let answer = refused(&http, 422, "invalid-data", |http| http.writer().post("/organisations", unit(json!({"kind": "uniit"}))));
         has_error(&answer, "/kind", "unknown-code");
@@ -150,7 +170,9 @@ on_both! {
         refused(&http, 428, "precondition-required", |http| http.writer().send("DELETE", &path, None));
         let answer = refused(&http, 412, "precondition-failed", |http| http.writer().with("if-match", "\"7-abc\"").put(&path, body()));
         assert_eq!(answer.json["version"], 1);
-        refused(&http, 400, "invalid-header", |http| http.writer().with("if-match", "latest").put(&path, body()));
+        for several in ["latest", "\"1-a\", \"2-b\""] {
+            refused(&http, 400, "invalid-header", |http| http.writer().with("if-match", several).put(&path, body()));
+        }
         refused(&http, 400, "invalid-idempotency-key", |http| http.writer().with("idempotency-key", &"k".repeat(300)).post("/organisations", body()));
     }
 
@@ -174,6 +196,8 @@ on_both! {
         let answer = http.reader().get("/organisations?nam=A");
         assert_eq!(answer.status, 400, "{}", answer.text);
         assert_eq!(answer.json["nearest"], "name", "{}", answer.text);
+        refused(&http, 400, "unknown-parameter", |http| http.reader().get("/organisations?pretty=true"));
+        refused(&http, 400, "invalid-cursor", |http| http.reader().get(&format!("{path}/subtree?after=1")));
         for query in ["limit=0", "limit=10000", "limit=-1", "limit=many"] {
             let answer = http.reader().get(&format!("/organisations?{query}"));
             assert_eq!(answer.status, 400, "{query}: {}", answer.text);
@@ -246,6 +270,9 @@ on_both! {
         let items: Vec<Value> = (0..3).map(|_| json!({"collection": "organisations", "data": {}})).collect();
         let answer = refused(&http, 400, "too-many-items", |http| http.reader().post("/validations", json!({"items": items})));
         assert_eq!(answer.json["limit"], 2);
+        // The list ends where the limit is: what stands behind it is not read.
+        let lines = "{\"collection\": \"organisations\", \"data\": {}}\n".repeat(2) + "x\nnot JSON";
+        refused(&http, 400, "too-many-items", |http| http.reader().with("content-type", "application/x-ndjson").send("POST", "/validations", Some(lines)));
         let operations: Vec<Value> = (0..3).map(|_| json!({"op": "create", "collection": "organisations", "data": {}})).collect();
         refused(&http, 400, "too-many-items", |http| http.writer().post("/transactions", json!({"operations": operations})));
     }

@@ -102,6 +102,48 @@ on_both! {
         assert_eq!(http.reader().get(&format!("{path}/diff?from=1")).json["to"], 3);
     }
 
+    fn what_does_not_hold_today_is_shown_with_its_day(http: Http) {
+        let planned = http.writer().post("/organisations", json!({"data": organisation("Planerad"), "validFrom": "2027-03-01"}));
+        planned.expect(201);
+        assert!(planned.header("location").ends_with("?validAt=2027-03-01"), "{}", planned.header("location"));
+        let read = http.writer().request("GET", planned.header("location"), None);
+        read.expect(200);
+        assert_eq!((&read.json, read.header("etag")), (&planned.json, planned.header("etag")));
+        let (_, path) = http.organisation("Enhet", "2026-01-01");
+        let ended = http.writer().with("if-match", "1").send("DELETE", &path, None);
+        ended.expect(200);
+        assert!(ended.header("content-location").ends_with("?validAt=2026-11-20"), "{}", ended.header("content-location"));
+        http.reader().request("GET", ended.json["_links"][0]["href"].as_str().expect("self"), None).expect(200);
+    }
+
+    fn a_tag_is_that_of_what_was_sent(http: Http) {
+        let body = json!({"data": organisation("Enhet"), "validFrom": "2026-01-01"});
+        let create = || http.writer().with("idempotency-key", "k-1").post("/organisations", body.clone());
+        let first = create();
+        first.expect(201);
+        let path = format!("/organisations/{}", first.json["id"].as_str().expect("id"));
+        http.writer().with("if-match", "1").put(&path, json!({"data": organisation("Ny"), "validFrom": "2026-01-01"})).expect(200);
+        let again = create();
+        assert_eq!(again.json["version"], 2);
+        assert!(again.header("etag").starts_with("\"2-"), "{}", again.header("etag"));
+    }
+
+    fn large_bodies_are_read_too(http: Http) {
+        let operations: Vec<Value> = (0..1_500)
+            .map(|number| json!({"op": "create", "collection": "organisations", "validFrom": "2026-01-01", "reason": "x".repeat(100), "data": organisation(&format!("Enhet {number}"))}))
+            .collect();
+        let body = json!({"operations": operations});
+        assert!(body.to_string().len() > 256 * 1024);
+        let send = || http.writer().with("idempotency-key", "large").post("/transactions", body.clone());
+        let done = send();
+        done.expect(200);
+        assert_eq!(done.json["items"].as_array().map(Vec::len), Some(1_500));
+        assert_eq!(done.json["_links"][0]["method"], "POST");
+        assert_eq!(send().json["transaction"], done.json["transaction"]);
+        let broken = format!("{{\"reason\": \"{}\", ", "x".repeat(300_000));
+        http.writer().with("content-type", "application/json").send("POST", "/organisations", Some(broken)).problem(400, "malformed-json");
+    }
+
     fn the_explicit_writes_carry_reason_and_correction(http: Http) {
         let (id, path) = http.organisation("Enhet", "2026-01-01");
         let amended = http.writer().with("if-match", "1").post(
@@ -180,6 +222,12 @@ on_both! {
         found.expect(200);
         assert_eq!(found.json["items"][0]["records"][0]["id"], created.json["id"]);
         assert_eq!(found.json["items"][1]["records"], json!([]));
+        assert_eq!(found.json["_links"][0]["method"], "POST");
+        let earlier = http.reader().post("/records/lookup", json!({"identifiers": [{"scheme": "source:hr", "value": "451"}], "validAt": "2026-02-01"}));
+        let link = earlier.json["items"][0]["records"][0]["_links"][0]["href"].as_str().expect("self").to_owned();
+        assert!(link.ends_with("?validAt=2026-02-01"), "{link}");
+        let earlier = http.reader().post("/organisations/search", json!({"identifier": "source:hr:451", "validAt": "2026-02-01"}));
+        assert_eq!(earlier.json["items"][0]["_links"][0]["href"], link);
     }
 
     fn links_are_read_in_both_directions(http: Http) {
@@ -203,6 +251,37 @@ on_both! {
         let subtree = http.reader().get(&format!("{parent_path}/subtree"));
         subtree.expect(200);
         assert_eq!(subtree.json["items"][0]["record"]["id"], child_id.as_str());
+    }
+
+    fn what_is_below_is_read_page_by_page(http: Http) {
+        let (parent, path) = http.organisation("Förvaltningen", "2026-01-01");
+        let child = |name: &str| json!({"data": {"name": {"sv": name}, "kind": "unit", "parent": {"id": parent}}, "validFrom": "2026-01-01"});
+        for number in 0..5 {
+            http.writer().post("/organisations", child(&format!("Enhet {number}"))).expect(201);
+        }
+        for address in [format!("{path}/subtree?limit=2"), format!("{path}/links?direction=in&limit=2")] {
+            let mut page = http.reader().get(&address);
+            page.expect(200);
+            // What is written after the first page is on none of the next.
+            http.writer().post("/organisations", child("Sen")).expect(201);
+            let mut seen = std::collections::BTreeSet::new();
+            let mut pages = 1;
+            loop {
+                for item in page.json["items"].as_array().expect("items") {
+                    let id = item["record"]["id"].as_str().or_else(|| item["source"].as_str()).expect("id");
+                    assert!(seen.insert(id.to_owned()), "{id} comes twice");
+                }
+                let next = page.json["_links"].as_array().expect("links").iter().find(|link| link["rel"] == "next").cloned();
+                let Some(next) = next else { break };
+                let next = next["href"].as_str().expect("href").to_owned();
+                assert!(next.contains("asOf="), "{next}");
+                page = http.reader().request("GET", &next, None);
+                page.expect(200);
+                pages += 1;
+                assert!(pages < 10);
+            }
+            assert_eq!(seen.len(), if address.contains("subtree") { 5 } else { 6 }, "{address}");
+        }
     }
 
     fn transactions_are_all_or_nothing_and_can_be_undone(http: Http) {

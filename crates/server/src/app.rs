@@ -10,6 +10,7 @@ use grunddata_registry::Registry;
 
 use crate::access::Vault;
 use crate::config::Config;
+use crate::handlers::landing::Landings;
 use crate::links::API_ROOT;
 use crate::metrics::Metrics;
 use crate::operations::{Operation, table};
@@ -31,7 +32,11 @@ pub(crate) struct App {
     pub(crate) operations: Vec<Operation>,
     pub(crate) metrics: Metrics,
     pub(crate) pool: ReadPool,
+    /// One thread that only answers whether the database does, however many searches wait.
+    pub(crate) readiness: ReadPool,
     pub(crate) rate: Option<Rate>,
+    /// What the landing page shows to those without a token.
+    pub(crate) landing: Landings,
     openapi: OnceLock<Result<String, String>>,
 }
 
@@ -39,10 +44,11 @@ impl App {
     pub(crate) fn new(config: Config, registry: Registry) -> std::io::Result<Self> {
         let operations = table();
         let metrics = Metrics::new(operations.iter().map(|operation| operation.id));
-        let pool = ReadPool::start(config.heavy_readers, config.limits.heavy_queue)?;
+        let pool = ReadPool::start("read", config.heavy_readers, config.limits.heavy_queue)?;
+        let readiness = ReadPool::start("ready", 1, 16)?;
         let vault = Vault::new(registry);
         let rate = config.limits.rate.map(Rate::new);
-        Ok(Self { config, vault, operations, metrics, pool, rate, openapi: OnceLock::new() })
+        Ok(Self { config, vault, operations, metrics, pool, readiness, rate, landing: Landings::default(), openapi: OnceLock::new() })
     }
 
     /// The OpenAPI document with `api` as its server. Generated when it is first asked for.

@@ -17,6 +17,9 @@ use crate::parameters::Parameters;
 use crate::problem::Problem;
 use crate::reply::refused;
 
+/// Bodies of more bytes are parsed on a thread of the pool.
+const PARSED_INLINE: usize = 256 * 1024;
+
 /// A request to one operation of the table.
 pub struct Call {
     pub(crate) http: HttpRequest,
@@ -159,7 +162,19 @@ impl Call {
     /// Those of [`body`].
     pub(crate) async fn json(&mut self) -> Result<(Value, Bytes), Problem> {
         let (_, bytes) = self.bytes(&[body::JSON]).await?;
-        Ok((body::parse(&bytes, &self.app.config.limits)?, bytes))
+        Ok((self.parse(&bytes).await?, bytes))
+    }
+
+    /// A body as JSON. A large one is read on a thread of the pool, so that the worker goes on answering meanwhile.
+    ///
+    /// # Errors
+    /// Those of [`body::parse`].
+    pub(crate) async fn parse(&self, bytes: &Bytes) -> Result<Value, Problem> {
+        if bytes.len() <= PARSED_INLINE {
+            return body::parse(bytes, &self.app.config.limits);
+        }
+        let (app, bytes) = (Arc::clone(&self.app), bytes.clone());
+        self.app.pool.run(move || body::parse(&bytes, &app.config.limits)).await
     }
 
     /// The address that links are built on.

@@ -40,6 +40,10 @@ pub(crate) fn if_match(headers: &HeaderMap) -> Result<Option<IfMatch>, Problem> 
         return Err(wrong());
     }
     let value = value.to_str().map_err(|_| wrong())?.trim();
+    // A list would be read as its first tag: a write is made from one version.
+    if value.contains(',') {
+        return Err(wrong());
+    }
     if value == "*" {
         return Ok(Some(IfMatch::Any));
     }
@@ -71,7 +75,7 @@ mod tests {
         ] {
             assert_eq!(if_match(&headers(header::IF_MATCH, text)).expect(text), Some(expected));
         }
-        for text in ["\"\"", "abc", "\"0-1\"", "\"1\", \"2\""] {
+        for text in ["\"\"", "abc", "\"0-1\"", "\"1\", \"2\"", "\"1-a\", \"2-b\"", "1-a,2-b"] {
             assert_eq!(if_match(&headers(header::IF_MATCH, text)).expect_err(text).kind.code, "invalid-header");
         }
         assert_eq!(if_match(&HeaderMap::new()).expect("absent"), None);

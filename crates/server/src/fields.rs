@@ -5,7 +5,7 @@ use grunddata_model::{ValidFrom, ValidTo};
 use grunddata_registry::nearest;
 use serde_json::{Map, Value, json};
 
-use crate::problem::Problem;
+use crate::problem::{MOST_ERRORS, Problem};
 
 /// An object being read.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ impl Fields {
             )]));
         };
         let mut faults = Vec::new();
-        for name in object.keys().filter(|name| !known.contains(&name.as_str())) {
+        for name in object.keys().filter(|name| !known.contains(&name.as_str())).take(MOST_ERRORS + 1) {
             let shown: String = name.chars().take(60).collect();
             let pointer = format!("{prefix}/{}", shown.replace('~', "~0").replace('/', "~1"));
             faults.push(match nearest(name, known.iter().copied()) {
@@ -195,6 +195,7 @@ pub(crate) fn problem(faults: Vec<Value>) -> Problem {
     let first = faults.first().and_then(|fault| fault.get("message")).and_then(Value::as_str).unwrap_or_default();
     let detail = match faults.len() {
         1 => first.to_owned(),
+        several if several > MOST_ERRORS => format!("{first} (There are more than {MOST_ERRORS} faults: errors lists the first.)"),
         several => format!("{first} ({several} faults in all: see errors.)"),
     };
     let mut problem = Problem::new(if dates { "invalid-date" } else { "invalid-body" }, detail);
@@ -224,6 +225,15 @@ mod tests {
         let problem = empty.finish().expect_err("fault");
         assert_eq!(problem.kind.code, "invalid-date");
         assert_eq!(problem.errors[0]["pointer"], "/validTo");
+    }
+
+    #[test]
+    fn a_flood_of_faults_is_cut() {
+        let members: Map<String, Value> = (0..5_000).map(|number| (format!("member{number}"), Value::Null)).collect();
+        let problem = Fields::new(Value::Object(members), "", &["data"]).expect("object").finish().expect_err("faults");
+        let body = problem.body("https://host/api/v1", "urn:uuid:x");
+        assert_eq!(body["errors"].as_array().map(Vec::len), Some(MOST_ERRORS));
+        assert_eq!(body["errorsTruncated"], true);
     }
 
     #[test]

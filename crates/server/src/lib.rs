@@ -46,11 +46,15 @@ pub fn operations() -> Vec<operations::Operation> {
     operations::table()
 }
 
-/// The OpenAPI document for a server at `origin` (`https://host`), for the command line.
+/// The OpenAPI document of a server with that configuration at `origin` (`https://host`), for the command line.
 ///
 /// # Errors
 /// When an embedded fragment is not JSON: a fault of the build.
-pub fn openapi(model: &grunddata_information_model::InformationModel, origin: &str) -> Result<String, serde_json::Error> {
-    let document = openapi::document(&operations(), model, &config::Operator::default(), &config::Limits::default())?;
+pub fn openapi(
+    model: &grunddata_information_model::InformationModel,
+    origin: &str,
+    config: &Config,
+) -> Result<String, serde_json::Error> {
+    let document = openapi::document(&operations(), model, &config.operator, &config.limits)?;
     Ok(serde_json::to_string_pretty(&document)?.replace(openapi::BASE_PLACEHOLDER, origin))
 }

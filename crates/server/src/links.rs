@@ -1,5 +1,5 @@
-//! Absolute addresses (profile HYP.07–14): the base is taken from `Forwarded` where a proxy is trusted, from the
-//! configured public address, or from the request's own `Host`.
+//! Absolute addresses (profile HYP.07–14): the base is the configured public address, or taken from `Forwarded` where a
+//! proxy is trusted, or from the request's own `Host`.
 
 use actix_web::HttpRequest;
 use actix_web::http::header;
@@ -18,13 +18,11 @@ impl Base {
     /// The base of one request.
     #[must_use]
     pub(crate) fn of(request: &HttpRequest, config: &Config) -> Self {
-        if config.trust_forwarded
-            && let Some(base) = request.headers().get(header::FORWARDED).and_then(|value| value.to_str().ok()).and_then(forwarded)
-        {
-            return Self(base);
-        }
         if let Some(public) = &config.public_address {
             return Self(public.trim_end_matches('/').to_owned());
+        }
+        if let Some(base) = last_forwarded(request, config).and_then(forwarded) {
+            return Self(base);
         }
         let scheme = if config.tls.is_some() { "https" } else { "http" };
         let host = request
@@ -59,11 +57,20 @@ fn is_authority(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b':' | b'[' | b']'))
 }
 
-/// Scheme and host of the first hop in `Forwarded` (RFC 7239).
-fn forwarded(value: &str) -> Option<String> {
-    let first = value.split(',').next()?;
+/// The last element of `Forwarded` (RFC 7239), where a proxy is trusted: the one that the proxy in front has added. All
+/// before it may have been written by anybody.
+pub(crate) fn last_forwarded<'a>(request: &'a HttpRequest, config: &Config) -> Option<&'a str> {
+    if !config.trust_forwarded {
+        return None;
+    }
+    let last = request.headers().get_all(header::FORWARDED).last()?;
+    last.to_str().ok()?.rsplit(',').next()
+}
+
+/// Scheme and host of an element of `Forwarded`.
+fn forwarded(element: &str) -> Option<String> {
     let (mut host, mut proto) = (None, "https");
-    for pair in first.split(';') {
+    for pair in element.split(';') {
         let (name, value) = pair.split_once('=')?;
         let value = value.trim().trim_matches('"');
         match name.trim().to_ascii_lowercase().as_str() {
@@ -122,13 +129,12 @@ mod tests {
         let request = || {
             TestRequest::default()
                 .insert_header(("Host", "inner:8080"))
-                .insert_header(("Forwarded", "for=192.0.2.1;host=\"data.norrberga.example\";proto=https, for=10.0.0.1"))
+                .insert_header(("Forwarded", "for=10.0.0.1;host=evil.example, for=192.0.2.1;host=\"data.norrberga.example\";proto=https"))
                 .to_http_request()
         };
         assert_eq!(Base::of(&request(), &config).origin(), "http://inner:8080");
         config.trust_forwarded = true;
         assert_eq!(Base::of(&request(), &config).api(), "https://data.norrberga.example/api/v1");
-        config.trust_forwarded = false;
         config.public_address = Some("https://public.example/".to_owned());
         assert_eq!(Base::of(&request(), &config).origin(), "https://public.example");
     }

@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use grunddata_model::OwnerKey;
 use grunddata_store::{BATCH_SIZES, StoreMetrics};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -80,8 +81,9 @@ impl Metrics {
         self.problems.get_or_create(&ProblemLabel { code: code.to_owned() }).inc();
     }
 
-    /// The text form (OpenMetrics), with what the store and the read pool count themselves.
-    pub(crate) fn encode(&self, store: &StoreMetrics, waiting: usize, busy: usize) -> Result<String, std::fmt::Error> {
+    /// The text form (OpenMetrics), with what the store and the read pool count themselves. Only owners that `named`
+    /// accepts are named.
+    pub(crate) fn encode(&self, store: &StoreMetrics, waiting: usize, busy: usize, named: impl Fn(&OwnerKey) -> bool) -> Result<String, std::fmt::Error> {
         let mut out = String::new();
         prometheus_client::encoding::text::encode_registry(&mut out, &self.registry)?;
         for (name, help, value) in [
@@ -110,8 +112,10 @@ impl Metrics {
             "# HELP grunddata_write_batch_seconds Time spent on batches, from taking the writes to the commit.\n# TYPE grunddata_write_batch_seconds counter\ngrunddata_write_batch_seconds_total {}",
             store.batch_seconds
         )?;
-        gauge(&mut out, "log_position", "Last position of an owner's log that this process has written")?;
-        for (owner, position) in &store.positions {
+        gauge(&mut out, "log_positions", "Last positions that this process has written in the logs of all owners, added up")?;
+        writeln!(out, "grunddata_log_positions {}", store.positions.values().sum::<u64>())?;
+        gauge(&mut out, "log_position", "Last position of an owner's log that this process has written; for its administrators")?;
+        for (owner, position) in store.positions.iter().filter(|(owner, _)| named(owner)) {
             writeln!(out, "grunddata_log_position{{owner=\"{owner}\"}} {position}")?;
         }
         writeln!(out, "# EOF")?;
@@ -128,12 +132,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn owners_are_named_to_those_who_may_know_them() {
+        let key = OwnerKey::new("stangd").expect("key");
+        let store = StoreMetrics { positions: [(key, 7)].into(), ..StoreMetrics::default() };
+        let metrics = Metrics::new(std::iter::empty());
+        let hidden = metrics.encode(&store, 0, 0, |_| false).expect("text");
+        assert!(!hidden.contains("stangd") && hidden.contains("grunddata_log_positions 7\n"), "{hidden}");
+        assert!(metrics.encode(&store, 0, 0, |_| true).expect("text").contains("grunddata_log_position{owner=\"stangd\"} 7"));
+    }
+
+    #[test]
     fn answers_are_counted_by_operation_and_status() {
         let metrics = Metrics::new(["get{Record}", "search{Records}"].into_iter());
         metrics.observe(0, 200, Duration::from_micros(50));
         metrics.observe(0, 404, Duration::from_micros(50));
         metrics.problem("not-found");
-        let text = metrics.encode(&StoreMetrics::default(), 0, 0).expect("text");
+        let text = metrics.encode(&StoreMetrics::default(), 0, 0, |_| false).expect("text");
         assert!(text.ends_with("# EOF\n"));
         for line in [
             "grunddata_http_request_duration_seconds_count{operation=\"getRecord\",status=\"2xx\"} 1",

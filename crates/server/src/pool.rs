@@ -1,6 +1,7 @@
 //! Threads for reads that may take long (search, hierarchies, wide lists), so that one of them never holds up the
 //! point reads on a worker. They live as long as the server: a store connection is pinned to its thread.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -21,15 +22,20 @@ pub(crate) struct ReadPool {
 }
 
 impl ReadPool {
-    pub(crate) fn start(threads: usize, queue: usize) -> std::io::Result<Self> {
+    /// `name` is that of the threads.
+    pub(crate) fn start(name: &str, threads: usize, queue: usize) -> std::io::Result<Self> {
         let (jobs, inbox) = bounded::<Job>(queue.max(1));
         let busy = Arc::new(AtomicUsize::new(0));
         for number in 0..threads.max(1) {
             let (inbox, busy) = (inbox.clone(), Arc::clone(&busy));
-            thread::Builder::new().name(format!("read-{number}")).spawn(move || {
+            thread::Builder::new().name(format!("{name}-{number}")).spawn(move || {
                 for job in inbox {
                     busy.fetch_add(1, Ordering::Relaxed);
-                    job();
+                    // A panic is a mistake of ours. It costs its own request (whose answer is dropped, which is told as an
+                    // internal error), never the thread: the pool would run dry.
+                    if catch_unwind(AssertUnwindSafe(job)).is_err() {
+                        tracing::error!("a read panicked");
+                    }
                     busy.fetch_sub(1, Ordering::Relaxed);
                 }
             })?;
@@ -85,8 +91,17 @@ mod tests {
     use super::*;
 
     #[actix_web::test]
+    async fn a_panic_costs_its_own_request_alone() {
+        let pool = ReadPool::start("test", 1, 1).expect("pool");
+        let failed = pool.run::<()>(|| panic!("on purpose")).await.expect_err("a panic");
+        assert_eq!(failed.kind.code, "internal");
+        assert_eq!(pool.run(|| Ok(2)).await.expect("the thread lives"), 2);
+        assert_eq!(pool.busy(), 0);
+    }
+
+    #[actix_web::test]
     async fn a_full_queue_is_told_at_once() {
-        let pool = ReadPool::start(1, 1).expect("pool");
+        let pool = ReadPool::start("test", 1, 1).expect("pool");
         let (hold, held) = bounded::<()>(0);
         let (begun, begins) = oneshot::channel();
         let first = pool.clone();

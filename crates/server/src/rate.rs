@@ -7,7 +7,8 @@ use actix_web::HttpRequest;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use parking_lot::Mutex;
 
-use crate::config::RateLimit;
+use crate::config::{Config, RateLimit};
+use crate::links;
 use crate::problem::Problem;
 
 /// Buckets are forgotten when there are more: a full one says the same as none.
@@ -39,9 +40,19 @@ impl Rate {
         Self { limit, buckets: Mutex::default() }
     }
 
-    /// Takes one request out of the client's bucket.
-    pub(crate) fn take(&self, request: &HttpRequest) -> Allowance {
-        self.take_at(client(request), Instant::now())
+    /// Takes one request out of the bucket of the address that it comes from: before anything of it is believed.
+    pub(crate) fn take(&self, request: &HttpRequest, config: &Config) -> Allowance {
+        self.take_at(address(request, config), Instant::now())
+    }
+
+    /// The request turned out to be that of a known token: its address gets it back, and the token's own bucket pays. So
+    /// many clients behind one address do not hold each other up, and who guesses tokens pays for every guess.
+    pub(crate) fn charge_token(&self, request: &HttpRequest, config: &Config, token: &str) -> Allowance {
+        let now = Instant::now();
+        if let Some(bucket) = self.buckets.lock().get_mut(&address(request, config)) {
+            bucket.left += 1.0;
+        }
+        self.take_at(xxhash_rust::xxh3::xxh3_64_with_seed(token.as_bytes(), TOKEN), now)
     }
 
     fn take_at(&self, client: u64, now: Instant) -> Allowance {
@@ -97,20 +108,59 @@ fn whole(left: f64) -> u32 {
     left as u32
 }
 
-/// A client is its token, or without one the address that it connects from.
-fn client(request: &HttpRequest) -> u64 {
-    match request.headers().get(header::AUTHORIZATION) {
-        Some(token) => xxhash_rust::xxh3::xxh3_64(token.as_bytes()),
-        None => {
-            let address = request.peer_addr().map(|peer| peer.ip().to_string()).unwrap_or_default();
-            xxhash_rust::xxh3::xxh3_64_with_seed(address.as_bytes(), 1)
-        }
+/// Tokens and addresses do not share buckets.
+const TOKEN: u64 = 1;
+const ADDRESS: u64 = 2;
+
+/// The address that a request comes from: the peer's, or what a trusted proxy says that its own peer is.
+fn address(request: &HttpRequest, config: &Config) -> u64 {
+    let forwarded = links::last_forwarded(request, config).and_then(|element| {
+        let (_, value) = element.split(';').filter_map(|pair| pair.split_once('=')).find(|(name, _)| name.trim().eq_ignore_ascii_case("for"))?;
+        Some(without_port(value.trim().trim_matches('"')).to_owned())
+    });
+    let address = forwarded.or_else(|| request.peer_addr().map(|peer| peer.ip().to_string())).unwrap_or_default();
+    xxhash_rust::xxh3::xxh3_64_with_seed(address.as_bytes(), ADDRESS)
+}
+
+/// `192.0.2.1:4711` and `[2001:db8::1]:4711` without the port, which is another for each connection.
+fn without_port(node: &str) -> &str {
+    match node.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or(rest),
+        None => node.split(':').next().unwrap_or(node),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use actix_web::test::TestRequest;
+
     use super::*;
+
+    #[test]
+    fn who_guesses_tokens_pays_with_the_address() {
+        let rate = Rate::new(RateLimit { per_second: 1, burst: 2 });
+        let config = Config { trust_forwarded: true, ..Config::default() };
+        let from = |address: &str, token: &str| {
+            TestRequest::default()
+                .insert_header(("Forwarded", format!("for=203.0.113.9, for=\"{address}\"")))
+                .insert_header(("Authorization", format!("Bearer {token}")))
+                .to_http_request()
+        };
+        // Another token and another port each time: still the same address.
+        rate.take(&from("192.0.2.1:1", "a"), &config).check().expect("first");
+        rate.take(&from("192.0.2.1:2", "b"), &config).check().expect("second");
+        assert!(rate.take(&from("192.0.2.1:3", "c"), &config).check().is_err());
+        rate.take(&from("[2001:db8::1]:3", "c"), &config).check().expect("another address");
+        // A known token pays itself: its address is as it was.
+        let known = from("192.0.2.2", "good");
+        for _ in 0..2 {
+            rate.take(&known, &config).check().expect("address");
+            rate.charge_token(&known, &config, "id").check().expect("token");
+        }
+        rate.take(&known, &config).check().expect("address");
+        assert!(rate.charge_token(&known, &config, "id").check().is_err());
+        assert_eq!(rate.take(&known, &config).left, 1);
+    }
 
     #[test]
     fn a_bucket_empties_and_fills_again() {

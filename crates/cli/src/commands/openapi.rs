@@ -4,13 +4,14 @@ use std::process::ExitCode;
 
 use crate::arguments::Openapi;
 use crate::failure::{Failure, Kind};
+use crate::settings::Settings;
 use crate::{database, output};
 
 /// Prints or writes the OpenAPI document.
-pub(crate) fn run(openapi: &Openapi) -> Result<ExitCode, Failure> {
+pub(crate) fn run(openapi: &Openapi, settings: &Settings) -> Result<ExitCode, Failure> {
     let model = database::model(&[])?;
     let origin = openapi.origin.trim_end_matches('/');
-    let document = grunddata_server::openapi(&model, origin)
+    let document = grunddata_server::openapi(&model, origin, &settings.server())
         .map_err(|error| Failure::new(Kind::Failed, error))?;
     match &openapi.out {
         None => output::line(document),

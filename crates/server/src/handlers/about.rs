@@ -1,15 +1,23 @@
 //! The API about itself, and what supervisors ask.
 
+use std::time::Duration;
+
 use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
-use grunddata_model::Domain;
+use grunddata_model::{Domain, OwnerKey};
+use grunddata_registry::Action;
 use serde_json::{Value, json};
 
+use super::page;
+use crate::access::{Admin, Authorised};
 use crate::call::{Call, record_id};
 use crate::etag;
 use crate::links::Link;
 use crate::problem::{self, Problem, ProblemType};
 use crate::reply::{self, Reply};
+
+/// Who asks whether the server is ready waits no longer.
+const READY_WITHIN: Duration = Duration::from_secs(1);
 
 /// `GET /api/v1`
 pub(crate) async fn root(call: Call) -> Reply {
@@ -75,7 +83,9 @@ pub(crate) async fn problem(call: Call) -> Reply {
             None => problem,
         }
     })?;
-    Ok(open(&described(kind, &call.base().api())))
+    let mut body = described(kind, &call.base().api());
+    reply::set(&mut body, "_links", json!([page::this(&call)]));
+    Ok(open(&body))
 }
 
 fn described(kind: &ProblemType, api: &str) -> Value {
@@ -111,26 +121,28 @@ pub(crate) async fn health(call: Call) -> Reply {
 pub(crate) async fn ready(call: Call) -> Reply {
     call.no_query()?;
     let app = std::sync::Arc::clone(&call.app);
-    call.app
-        .pool
-        .run(move || {
-            app.vault.vitals().store().owners().map(drop).map_err(|error| {
-                let mut problem = Problem::new("busy", "The database does not answer. Try again after the seconds in Retry-After.");
-                problem.cause = Some(error.to_string());
-                problem
-            })
-        })
-        .await?;
+    let silent = |cause: String| {
+        let mut problem = Problem::new("busy", "The database does not answer. Try again after the seconds in Retry-After.");
+        problem.cause = Some(cause);
+        problem
+    };
+    let asked = call
+        .app
+        .readiness
+        .run(move || app.vault.vitals().store().owners().map(drop).map_err(|error| silent(error.to_string())));
+    tokio::time::timeout(READY_WITHIN, asked).await.map_err(|_| silent("no answer in time".to_owned()))??;
     Ok(reply::value(StatusCode::OK, &json!({"status": "ok"})))
 }
 
 /// `GET /metrics`
-pub(crate) async fn metrics(call: Call) -> Reply {
+pub(crate) async fn metrics(caller: Option<Authorised<Admin>>, call: Call) -> Reply {
     call.no_query()?;
     let app = &call.app;
+    // Which owners there are is no secret of those alone that have declared their data open.
+    let named = |owner: &OwnerKey| caller.as_ref().is_some_and(|caller| caller.context().actor.may(Action::Admin, owner));
     let text = app
         .metrics
-        .encode(&app.vault.vitals().store().metrics(), app.pool.waiting(), app.pool.busy())
+        .encode(&app.vault.vitals().store().metrics(), app.pool.waiting(), app.pool.busy(), named)
         .map_err(|error| Problem::internal(error.to_string()))?;
     Ok(HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8"))

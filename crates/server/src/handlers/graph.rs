@@ -1,7 +1,7 @@
 //! Links and hierarchies at a coordinate. What may take long runs in the pool.
 
 use actix_web::http::StatusCode;
-use grunddata_model::Domain;
+use grunddata_model::{Domain, RecordId};
 use grunddata_registry::{Context, Direction, Hierarchy, LinksPage, LinksRequest};
 use serde_json::{Map, Value, json};
 
@@ -73,7 +73,11 @@ fn written(call: &Call, found: &LinksPage, request: &LinksRequest, carried: &str
     if let Ok(parameters) = call.query()
         && request.depth == 1
     {
-        let to = |number: u32| page::address(call, &parameters, &[("page", Some(number.to_string()))]);
+        // Pages of one answer stand at one coordinate, whatever is written in between.
+        let to = |number: u32| {
+            let changed = [("validAt", None), ("knownAt", None), ("asOf", Some(found.as_of.token())), ("page", Some(number.to_string()))];
+            page::address(call, &parameters, &changed)
+        };
         if found.more {
             links.push(crate::links::Link::get("next", to(request.page.saturating_add(1))));
         }
@@ -144,16 +148,17 @@ pub(crate) async fn subtree(caller: Authorised<Read>, call: Call) -> Reply {
 
 async fn hierarchy(caller: Authorised<Read>, call: Call, upwards: bool) -> Reply {
     let (domain, id) = writing::subject(&call)?;
-    let (relations, at, limit, carried) = {
+    let (relations, at, limit, after, carried) = {
         let parameters = call.query()?;
         let limit = if parameters.get("limit").is_some() { page::limit(&parameters)? } else { USUAL_LINKS };
-        (relations(&parameters), call.at(caller.context(), &parameters)?, limit, page::carried(&parameters))
+        let after = parameters.get("after").map(cursor).transpose()?;
+        (relations(&parameters), call.at(caller.context(), &parameters)?, limit, after, page::carried(&parameters))
     };
     let worker = caller.clone();
     let found: Hierarchy = call
         .app
         .pool
-        .run(move || read(&worker, domain, id, &at, &relations, upwards, limit).map_err(refused))
+        .run(move || read(&worker, domain, id, &at, &relations, upwards, (limit, after)).map_err(refused))
         .await?;
     let api = call.base().api();
     let frame = Frame { api: &api, coordinate: &carried };
@@ -163,12 +168,19 @@ async fn hierarchy(caller: Authorised<Read>, call: Call, upwards: bool) -> Reply
     }
     meta.insert("count".into(), found.items.len().into());
     meta.insert("more".into(), found.more.into());
+    let mut links = vec![page::this(&call)];
+    if let Some(last) = found.items.last().filter(|_| found.more && !upwards) {
+        let after = format!("{}.{}", last.depth, last.record.id);
+        let changed = [("validAt", None), ("knownAt", None), ("asOf", Some(found.as_of.token())), ("after", Some(after.clone()))];
+        links.push(crate::links::Link::get("next", page::address(&call, &call.query()?, &changed)));
+        meta.insert("after".into(), after.into());
+    }
     page::coordinate(&mut meta, &found.as_of);
     let mut out = Vec::with_capacity(2048);
     envelope::put(&mut out, "{\"_meta\":");
     envelope::json(&mut out, &meta);
     envelope::put(&mut out, ",\"_links\":");
-    envelope::json(&mut out, &[page::this(&call)]);
+    envelope::json(&mut out, &links);
     envelope::put(&mut out, ",\"items\":");
     envelope::list(&mut out, &found.items, |out, node| {
         envelope::put(out, "{\"depth\":");
@@ -183,18 +195,25 @@ async fn hierarchy(caller: Authorised<Read>, call: Call, upwards: bool) -> Reply
     Ok(reply::json(StatusCode::OK, out))
 }
 
+/// The last node of the page before: `DEPTH.ID`.
+fn cursor(text: &str) -> Result<(u32, RecordId), Problem> {
+    text.split_once('.')
+        .and_then(|(depth, id)| Some((depth.parse().ok()?, id.parse().ok()?)))
+        .ok_or_else(|| Problem::new("invalid-cursor", "after is not a cursor of a subtree. Follow the next link as it is.").fact("parameter", "after"))
+}
+
 fn read(
     caller: &Authorised<Read>,
     domain: Domain,
-    id: grunddata_model::RecordId,
+    id: RecordId,
     at: &grunddata_registry::At,
     relations: &[String],
     upwards: bool,
-    limit: u32,
+    (limit, after): (u32, Option<(u32, RecordId)>),
 ) -> Result<Hierarchy, grunddata_registry::Refusal> {
     if upwards {
         caller.registry().ancestors(caller.context(), Some(domain), id, at, relations)
     } else {
-        caller.registry().subtree(caller.context(), Some(domain), id, at, relations, limit, None)
+        caller.registry().subtree(caller.context(), Some(domain), id, at, relations, limit, after)
     }
 }

@@ -16,7 +16,7 @@ use crate::reply::{self, Reply, refused};
 pub(crate) async fn timeline(caller: Authorised<Read>, call: Call) -> Reply {
     let (domain, id) = writing::subject(&call)?;
     let at = call.at(caller.context(), &call.query()?)?;
-    let view = caller.registry().timeline(caller.context(), Some(domain), id, &at).map_err(refused)?;
+    let view = call.app.pool.run(move || caller.registry().timeline(caller.context(), Some(domain), id, &at).map_err(refused)).await?;
     Ok(written(&call, &view))
 }
 
@@ -30,7 +30,7 @@ pub(crate) async fn version(caller: Authorised<Read>, call: Call) -> Reply {
         .ok()
         .filter(|version| *version > 0)
         .ok_or_else(|| Problem::new("invalid-parameter", "A version is a whole number from 1; the history lists them.").fact("parameter", "version"))?;
-    let view = caller.registry().version(caller.context(), Some(domain), id, version).map_err(refused)?;
+    let view = call.app.pool.run(move || caller.registry().version(caller.context(), Some(domain), id, version).map_err(refused)).await?;
     Ok(written(&call, &view))
 }
 
@@ -81,7 +81,7 @@ pub(crate) async fn history(caller: Authorised<Read>, call: Call) -> Reply {
     let at = call.at(caller.context(), &parameters)?;
     let limit = page::limit(&parameters)?;
     let before = parameters.read::<u32>("before", "a version, from 1")?;
-    let found = caller.registry().history(caller.context(), Some(domain), id, &at, before, limit).map_err(refused)?;
+    let found = call.app.pool.run(move || caller.registry().history(caller.context(), Some(domain), id, &at, before, limit).map_err(refused)).await?;
     let mut meta = Map::new();
     meta.insert("limit".into(), limit.into());
     meta.insert("count".into(), found.items.len().into());
@@ -131,15 +131,19 @@ pub(crate) async fn diff(caller: Authorised<Read>, call: Call) -> Reply {
     let from = parameters.read::<u32>("from", "a version, from 1")?.ok_or_else(|| {
         Problem::new("invalid-parameter", "Say from which version: from=1. The history lists the versions.").fact("parameter", "from")
     })?;
-    let to = match parameters.read::<u32>("to", "a version, from 1")? {
-        Some(to) => to,
-        None => {
-            let at = At::now(caller.context());
-            let newest = caller.registry().history(caller.context(), Some(domain), id, &at, None, 1).map_err(refused)?;
-            newest.items.first().map_or(from, |item| item.version)
-        }
+    let to = parameters.read::<u32>("to", "a version, from 1")?;
+    let work = move || {
+        let (registry, context) = (caller.registry(), caller.context());
+        let to = match to {
+            Some(to) => to,
+            None => {
+                let newest = registry.history(context, Some(domain), id, &At::now(context), None, 1)?;
+                newest.items.first().map_or(from, |item| item.version)
+            }
+        };
+        Ok((to, registry.diff(context, Some(domain), id, from, to)?))
     };
-    let found = caller.registry().diff(caller.context(), Some(domain), id, from, to).map_err(refused)?;
+    let (to, found) = call.app.pool.run(move || work().map_err(refused)).await?;
     let items: Vec<Value> = found
         .iter()
         .map(|item| {

@@ -79,10 +79,14 @@ pub(crate) async fn lookup(caller: Authorised<Read>, mut call: Call) -> Reply {
     let (worker, asked) = (caller.clone(), pairs.clone());
     let answer = call.app.pool.run(move || worker.registry().lookup(worker.context(), &at, &asked).map_err(refused)).await?;
     let api = call.base().api();
-    let frame = Frame { api: &api, coordinate: "" };
+    let carried = page::carried_of(|name| {
+        let at = ["validAt", "knownAt", "asOf"].iter().position(|known| *known == name)?;
+        coordinate.get(at)?.as_deref()
+    });
+    let frame = Frame { api: &api, coordinate: &carried };
     let mut out = head(&answer, answer.items.len());
     envelope::put(&mut out, ",\"_links\":");
-    envelope::json(&mut out, &[page::this(&call)]);
+    envelope::json(&mut out, &[page::this_as(&call, "POST")]);
     envelope::put(&mut out, ",\"items\":");
     envelope::list(&mut out, pairs.iter().zip(&answer.items), |out, ((scheme, value), hits)| {
         envelope::put(out, "{\"scheme\":");

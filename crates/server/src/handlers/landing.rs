@@ -1,12 +1,16 @@
 //! The page that a browser sees at the root address.
 
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
 use actix_web::HttpResponse;
 use actix_web::http::header;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use grunddata_model::Domain;
+use grunddata_model::{Domain, RecordId};
 use grunddata_registry::{At, Place, Query, Record};
 use grunddata_web::{Count, Landing, Language, RecordLink};
+use parking_lot::Mutex;
 use sha2::{Digest as _, Sha256};
 
 use crate::access::{Authorised, Read};
@@ -16,6 +20,8 @@ use crate::reply::{Reply, refused};
 
 /// How many records the page leads to.
 const RECORDS: usize = 5;
+/// How long what the page shows to those without a token is believed.
+const REMEMBERED: Duration = Duration::from_secs(5);
 
 /// `GET /`
 pub(crate) async fn page(caller: Option<Authorised<Read>>, call: Call) -> Reply {
@@ -24,13 +30,36 @@ pub(crate) async fn page(caller: Option<Authorised<Read>>, call: Call) -> Reply 
         Language::asked(parameters.get("lang"), call.header("accept-language"))
     };
     let api = call.base().api();
-    let (counts, records) = match caller {
-        Some(caller) => {
-            let api = api.clone();
-            call.app.pool.run(move || shown(&caller, &api, language)).await?
-        }
-        None => (Vec::new(), Vec::new()),
+    let shown = match caller {
+        Some(caller) if caller.context().actor.is_anonymous() => match call.app.landing.known() {
+            Some(shown) => shown,
+            None => {
+                let shown = Arc::new(call.app.pool.run(move || shown(&caller)).await?);
+                call.app.landing.remember(&shown);
+                shown
+            }
+        },
+        Some(caller) => Arc::new(call.app.pool.run(move || shown(&caller)).await?),
+        None => Arc::default(),
     };
+    let counts = shown
+        .counts
+        .iter()
+        .map(|(domain, count)| Count {
+            label: name(*domain, language).to_owned(),
+            shown: grouped(*count, language),
+            href: format!("{api}/{}", domain.collection()),
+        })
+        .collect();
+    let records = shown
+        .records
+        .iter()
+        .map(|record| RecordLink {
+            label: record.label.clone(),
+            kind: one(record.domain, language).to_owned(),
+            href: format!("{api}/{}/{}", record.domain.collection(), record.id),
+        })
+        .collect();
     let operator = &call.app.config.operator;
     let page = Landing {
         language,
@@ -58,20 +87,44 @@ fn policy() -> String {
     format!("default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
 }
 
-type Shown = (Vec<Count>, Vec<RecordLink>);
+/// What the page shows, in no language yet.
+#[derive(Debug, Default)]
+pub(crate) struct Shown {
+    counts: Vec<(Domain, u64)>,
+    records: Vec<Example>,
+}
 
-fn shown(caller: &Authorised<Read>, api: &str, language: Language) -> Result<Shown, Problem> {
+/// A record that the page leads to.
+#[derive(Debug)]
+struct Example {
+    domain: Domain,
+    id: RecordId,
+    label: String,
+}
+
+/// What the page shows to everybody without a token, for a few seconds: nobody makes the database count by reloading.
+#[derive(Debug, Default)]
+pub(crate) struct Landings(Mutex<Option<(Instant, Arc<Shown>)>>);
+
+impl Landings {
+    fn known(&self) -> Option<Arc<Shown>> {
+        self.0.lock().as_ref().filter(|(at, _)| at.elapsed() < REMEMBERED).map(|(_, shown)| Arc::clone(shown))
+    }
+
+    fn remember(&self, shown: &Arc<Shown>) {
+        *self.0.lock() = Some((Instant::now(), Arc::clone(shown)));
+    }
+
+    /// After an owner has opened or closed its data.
+    pub(crate) fn forget(&self) {
+        *self.0.lock() = None;
+    }
+}
+
+fn shown(caller: &Authorised<Read>) -> Result<Shown, Problem> {
     let context = caller.context();
-    let registry = caller.registry();
-    let found = registry.counts(context, &At::now(context)).map_err(refused)?;
-    let counts = Domain::ALL
-        .iter()
-        .map(|domain| Count {
-            label: name(*domain, language).to_owned(),
-            shown: grouped(found.get(domain).copied().unwrap_or_default(), language),
-            href: format!("{api}/{}", domain.collection()),
-        })
-        .collect();
+    let found = caller.registry().counts(context, &At::now(context)).map_err(refused)?;
+    let count = |domain: Domain| found.get(&domain).copied().unwrap_or_default();
     // A few of each domain, the well-known kinds first; then one of each in turn until there are enough.
     let mut waiting = Vec::new();
     for (domain, kind) in [
@@ -81,12 +134,16 @@ fn shown(caller: &Authorised<Read>, api: &str, language: Language) -> Result<Sho
         (Domain::Role, None),
         (Domain::Person, None),
     ] {
-        if found.get(&domain).copied().unwrap_or_default() == 0 {
+        if count(domain) == 0 {
             continue;
         }
         let mut some = first(caller, domain, kind)?;
-        if some.is_empty() && kind.is_some() {
-            some = first(caller, domain, None)?;
+        if some.len() < RECORDS && kind.is_some() {
+            for other in first(caller, domain, None)? {
+                if !some.iter().any(|known| known.id == other.id) {
+                    some.push(other);
+                }
+            }
         }
         waiting.push((domain, some.into_iter()));
     }
@@ -94,10 +151,10 @@ fn shown(caller: &Authorised<Read>, api: &str, language: Language) -> Result<Sho
     while records.len() < RECORDS {
         let before = records.len();
         for (domain, some) in &mut waiting {
-            records.extend(some.next().map(|record| RecordLink {
-                label: record.display.clone().unwrap_or_else(|| record.id.to_string()),
-                kind: one(*domain, language).to_owned(),
-                href: format!("{api}/{}/{}", domain.collection(), record.id),
+            records.extend(some.next().map(|record| Example {
+                domain: *domain,
+                id: record.id,
+                label: record.display.unwrap_or_else(|| record.id.to_string()),
             }));
         }
         if records.len() == before {
@@ -105,7 +162,7 @@ fn shown(caller: &Authorised<Read>, api: &str, language: Language) -> Result<Sho
         }
     }
     records.truncate(RECORDS);
-    Ok((counts, records))
+    Ok(Shown { counts: Domain::ALL.iter().map(|domain| (*domain, count(*domain))).collect(), records })
 }
 
 fn first(caller: &Authorised<Read>, domain: Domain, kind: Option<&str>) -> Result<Vec<Record>, Problem> {

@@ -52,9 +52,14 @@ pub(crate) fn coordinate(meta: &mut Map<String, Value>, as_of: &AsOf) {
 
 /// The coordinate as the request gave it, as a query: `?validAt=…&knownAt=…`, or empty.
 pub(crate) fn carried(parameters: &Parameters<'_>) -> String {
+    carried_of(|name| parameters.get(name))
+}
+
+/// The same, wherever the coordinate stands in the request.
+pub(crate) fn carried_of<'a>(get: impl Fn(&str) -> Option<&'a str>) -> String {
     let mut out = String::new();
     for name in ["validAt", "knownAt", "asOf"] {
-        if let Some(value) = parameters.get(name) {
+        if let Some(value) = get(name) {
             out.push(if out.is_empty() { '?' } else { '&' });
             out.push_str(name);
             out.push('=');

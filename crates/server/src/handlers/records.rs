@@ -11,7 +11,7 @@ use grunddata_registry::{
 use super::page;
 use super::writing::{self, NOTE};
 use crate::access::{Authorised, Read, Write};
-use crate::body::{self, JSON_PATCH, MERGE_PATCH};
+use crate::body::{JSON_PATCH, MERGE_PATCH};
 use crate::call::Call;
 use crate::envelope::{self, Frame};
 use crate::etag;
@@ -126,7 +126,7 @@ pub(crate) async fn amend(caller: Authorised<Write>, mut call: Call) -> Reply {
         (writing::bounds_of(&parameters)?, writing::on_uncovered_of(&parameters)?)
     };
     let (media_type, bytes) = call.bytes(&[MERGE_PATCH, JSON_PATCH]).await?;
-    let document = body::parse(&bytes, &call.app.config.limits)?;
+    let document = call.parse(&bytes).await?;
     let patch = if media_type == MERGE_PATCH { Patch::merge(document) } else { Patch::json(document) }.map_err(refused)?;
     let operation = Operation::Amend(Amend { subject: Subject::Id(id), patch, valid_from, valid_to });
     let mut command = Command::new(domain, operation);

@@ -15,6 +15,7 @@ use crate::envelope::{self, Frame};
 use crate::fields;
 use crate::links::Link;
 use crate::parameters::Parameters;
+use crate::problem::MOST_ERRORS;
 use crate::reply::{self, Reply, refused};
 
 /// `GET /{collection}`
@@ -45,7 +46,8 @@ pub(crate) async fn search(caller: Authorised<Read>, mut call: Call) -> Reply {
     let found = run(&caller, &call, query.clone()).await?;
     // There is no address for the next page: the cursor is given to be put into the same body.
     let links = [page::this_as(&call, "POST")];
-    Ok(written(&call, &query, &found, &links, "", caller.context()))
+    let carried = page::carried_of(|name| pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_ref()));
+    Ok(written(&call, &query, &found, &links, &carried, caller.context()))
 }
 
 /// The members of the body as parameters: texts, numbers, truth values, and lists of them.
@@ -61,6 +63,9 @@ fn pairs(body: Value) -> Result<Vec<(String, Cow<'static, str>)>, crate::Problem
     let mut faults = Vec::new();
     let mut out = Vec::with_capacity(members.len());
     for (name, value) in members {
+        if faults.len() > MOST_ERRORS {
+            break;
+        }
         match one(&value).or_else(|| match &value {
             Value::Array(items) => items.iter().map(one).collect::<Option<Vec<_>>>().map(|items| items.join(",").into()),
             _ => None,

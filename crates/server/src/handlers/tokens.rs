@@ -10,14 +10,28 @@ use super::page;
 use crate::access::{Admin, Authorised};
 use crate::call::Call;
 use crate::fields::{self, Fields};
-use crate::problem::Problem;
+use crate::links::Link;
+use crate::problem::{MOST_ERRORS, Problem};
 use crate::reply::{self, Reply, refused};
 
 /// `GET /tokens`
 pub(crate) async fn list(caller: Authorised<Admin>, call: Call) -> Reply {
     call.no_query()?;
-    let items: Vec<Value> = caller.registry().tokens(caller.context()).map_err(refused)?.iter().map(shown).collect();
+    let api = call.base().api();
+    let tokens = call.app.pool.run(move || caller.registry().tokens(caller.context()).map_err(refused)).await?;
+    let items: Vec<Value> = tokens.iter().map(|token| shown(token, &api)).collect();
     Ok(never_kept(reply::value(StatusCode::OK, &json!({"items": items, "_links": [page::this(&call)]}))))
+}
+
+/// `GET /tokens/{token}`
+pub(crate) async fn get(caller: Authorised<Admin>, call: Call) -> Reply {
+    call.no_query()?;
+    let tokens = call.app.pool.run(move || caller.registry().tokens(caller.context()).map_err(refused)).await?;
+    let token = tokens
+        .iter()
+        .find(|token| token.id == call.path("token"))
+        .ok_or_else(|| Problem::new("not-found", "There is no such token that you administer. GET /tokens lists those that you do."))?;
+    Ok(never_kept(reply::value(StatusCode::OK, &shown(token, &call.base().api()))))
 }
 
 /// `POST /tokens`
@@ -47,6 +61,9 @@ pub(crate) async fn create(caller: Authorised<Admin>, mut call: Call) -> Reply {
     let mut faults = fields.faults().err().unwrap_or_default();
     let mut grants = Vec::with_capacity(list.len());
     for (at, item) in list.into_iter().enumerate() {
+        if faults.len() > MOST_ERRORS {
+            break;
+        }
         match grant(item, at) {
             Ok(grant) => grants.push(grant),
             Err(found) => faults.extend(found),
@@ -55,11 +72,9 @@ pub(crate) async fn create(caller: Authorised<Admin>, mut call: Call) -> Reply {
     if !faults.is_empty() {
         return Err(fields::problem(faults));
     }
-    let minted = caller
-        .registry()
-        .mint_token(caller.context(), NewToken { name, grants, feeds_copies, expires_at })
-        .map_err(refused)?;
-    let mut body = shown(&minted.token);
+    let new = NewToken { name, grants, feeds_copies, expires_at };
+    let minted = call.app.pool.run(move || caller.registry().mint_token(caller.context(), new).map_err(refused)).await?;
+    let mut body = shown(&minted.token, &call.base().api());
     reply::set(&mut body, "token", minted.secret);
     let mut response = never_kept(reply::value(StatusCode::CREATED, &body));
     if let Ok(address) = header::HeaderValue::from_str(&format!("{}/tokens/{}", call.base().api(), minted.token.id)) {
@@ -103,12 +118,13 @@ fn grant(item: Value, at: usize) -> Result<Grant, Vec<Value>> {
 /// `DELETE /tokens/{token}`
 pub(crate) async fn revoke(caller: Authorised<Admin>, call: Call) -> Reply {
     call.no_query()?;
-    caller.registry().revoke_token(caller.context(), call.path("token")).map_err(refused)?;
+    let id = call.path("token").to_owned();
+    call.app.pool.run(move || caller.registry().revoke_token(caller.context(), &id).map_err(refused)).await?;
     call.app.vault.forget();
     Ok(HttpResponse::NoContent().finish())
 }
 
-fn shown(token: &Token) -> Value {
+fn shown(token: &Token, api: &str) -> Value {
     let grants: Vec<Value> = token
         .grants
         .iter()
@@ -129,6 +145,7 @@ fn shown(token: &Token) -> Value {
         "expiresAt": token.expires_at,
         "revokedAt": token.revoked_at,
         "lastUsedAt": token.last_used_at,
+        "_links": [Link::get("self", format!("{api}/tokens/{}", token.id)), Link::get("collection", format!("{api}/tokens"))],
     })
 }
 

@@ -1,5 +1,7 @@
 //! Many writes that succeed or fail as one, and their reversal.
 
+use std::sync::Arc;
+
 use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
 use grunddata_model::{Domain, OwnerKey, RecordId, SchemeCode, TransactionId, ValidFrom};
@@ -11,11 +13,13 @@ use serde_json::{Value, json};
 
 use super::records::{content, envelope_of};
 use super::writing::{self, outcome};
-use super::amendments;
+use super::{amendments, page};
 use crate::access::{Authorised, Write};
+use crate::body::{self, JSON};
 use crate::call::Call;
+use crate::config::Limits;
 use crate::fields::{self, Fields};
-use crate::problem::Problem;
+use crate::problem::{MOST_ERRORS, Problem};
 use crate::reply::{Reply, refused};
 
 const OPERATIONS: [&str; 7] = ["create", "replace", "amend", "end", "revive", "retract", "revert"];
@@ -29,7 +33,25 @@ const MEMBERS: [&str; 22] = [
 /// `POST /transactions`
 pub(crate) async fn commit(caller: Authorised<Write>, mut call: Call) -> Reply {
     call.no_query()?;
-    let (body, bytes) = call.json().await?;
+    let (_, bytes) = call.bytes(&[JSON]).await?;
+    let (app, repeatable, worker) = (Arc::clone(&call.app), writing::repeatable(&call)?, caller.clone());
+    // Reading and validating a long list takes long: on a thread of the pool, while the worker goes on answering.
+    let batch = call
+        .app
+        .pool
+        .run(move || {
+            let limits = &app.config.limits;
+            let transaction = read(body::parse(&bytes, limits)?, limits)?;
+            let idempotency = repeatable.map(|repeatable| repeatable.with_body(&bytes));
+            worker.registry().prepare_transaction(worker.context(), transaction, idempotency).map_err(refused)
+        })
+        .await?;
+    let written = caller.registry().submit_batch(batch).await.map_err(refused)?;
+    Ok(answer(&call, &written))
+}
+
+/// The transaction in a body.
+fn read(body: Value, limits: &Limits) -> Result<Transaction, Problem> {
     let mut fields = Fields::new(body, "", &["operations", "owner", "reason", "source"])?;
     let owner = fields.parse::<OwnerKey>("owner", "invalid-format");
     let (reason, source) = (fields.text("reason"), fields.text("source"));
@@ -37,15 +59,18 @@ pub(crate) async fn commit(caller: Authorised<Write>, mut call: Call) -> Reply {
     if operations.is_empty() {
         fields.reject("operations", "required-property", "Give at least one operation.".to_owned(), "Ange minst en operation.".to_owned());
     }
-    let most = call.app.config.limits.list_length;
+    let most = limits.list_length;
     if operations.len() > most {
-        return Err(Problem::new("too-many-items", format!("A transaction holds at most {most} operations; this one has {}.", operations.len()))
+        return Err(Problem::new("too-many-items", format!("A transaction holds at most {most} operations; this one has {}. Split the list.", operations.len()))
             .fact("limit", most));
     }
     fields.finish()?;
     let mut commands = Vec::with_capacity(operations.len());
     let mut faults = Vec::new();
     for (at, operation) in operations.into_iter().enumerate() {
+        if faults.len() > MOST_ERRORS {
+            break;
+        }
         match command(operation, &format!("/operations/{at}"), reason.as_ref(), source.as_ref()) {
             Ok(command) => commands.push(command),
             Err(problem) if problem.errors.is_empty() => return Err(problem),
@@ -55,10 +80,7 @@ pub(crate) async fn commit(caller: Authorised<Write>, mut call: Call) -> Reply {
     if !faults.is_empty() {
         return Err(fields::problem(faults));
     }
-    let idempotency = writing::idempotency(&call, &bytes)?;
-    let transaction = Transaction { owner, commands };
-    let written = caller.registry().transact(caller.context(), transaction, idempotency).await.map_err(refused)?;
-    Ok(answer(&call, &written))
+    Ok(Transaction { owner, commands })
 }
 
 /// `POST /transactions/{transaction}/reversal`
@@ -74,7 +96,13 @@ pub(crate) async fn reverse(caller: Authorised<Write>, mut call: Call) -> Reply 
     fields.finish()?;
     let idempotency = writing::idempotency(&call, &bytes)?;
     let note = Note { reason, ..Note::default() };
-    let written = caller.registry().reverse(caller.context(), owner, id, note, idempotency).await.map_err(refused)?;
+    let worker = caller.clone();
+    let batch = call
+        .app
+        .pool
+        .run(move || worker.registry().prepare_reversal(worker.context(), owner, id, note, idempotency).map_err(refused))
+        .await?;
+    let written = caller.registry().submit_batch(batch).await.map_err(refused)?;
     Ok(answer(&call, &written))
 }
 
@@ -94,6 +122,7 @@ fn answer(call: &Call, written: &TransactionWritten) -> HttpResponse {
             "recordedAt": written.recorded_at,
             "items": outcomes(&written.items),
             "also": outcomes(&written.also),
+            "_links": [page::this_as(call, "POST")],
         })
         .to_string(),
     )

@@ -1,53 +1,82 @@
 //! Checking records without storing them.
 
+use std::sync::Arc;
+
 use actix_web::http::StatusCode;
 use grunddata_model::Domain;
 use grunddata_registry::ValidationDraft;
 use serde_json::{Value, json};
 
+use super::page;
 use super::records::content;
 use crate::access::{Authorised, Read};
 use crate::body::{self, JSON, NDJSON};
 use crate::call::Call;
+use crate::config::Limits;
 use crate::fields::Fields;
-use crate::problem::Problem;
+use crate::problem::{MOST_ERRORS, Problem};
 use crate::reply::{self, Reply, refused};
 
 /// `POST /validations`
 pub(crate) async fn validate(caller: Authorised<Read>, mut call: Call) -> Reply {
     call.no_query()?;
     let (media_type, bytes) = call.bytes(&[JSON, NDJSON]).await?;
-    let limits = &call.app.config.limits;
-    let items = if media_type == NDJSON {
+    let app = Arc::clone(&call.app);
+    let outcomes = call.app.pool.run(move || check(&caller, read(media_type, &bytes, &app.config.limits)?)).await?;
+    let valid = outcomes.iter().filter(|errors| errors.is_empty()).count();
+    let items: Vec<Value> = outcomes.into_iter().map(outcome).collect();
+    Ok(reply::value(
+        StatusCode::OK,
+        &json!({
+            "_meta": {"count": items.len(), "valid": valid, "invalid": items.len() - valid},
+            "_links": [page::this_as(&call, "POST")],
+            "items": items,
+        }),
+    ))
+}
+
+/// What is said of one record.
+fn outcome(mut errors: Vec<Value>) -> Value {
+    let truncated = errors.len() > MOST_ERRORS;
+    errors.truncate(MOST_ERRORS);
+    let mut outcome = json!({"valid": errors.is_empty(), "errors": errors});
+    if truncated {
+        reply::set(&mut outcome, "errorsTruncated", true);
+    }
+    outcome
+}
+
+/// The records in a body, in either form.
+fn read(media_type: &str, bytes: &[u8], limits: &Limits) -> Result<Vec<Value>, Problem> {
+    let most = limits.list_length;
+    let too_many = |found: String| {
+        Problem::new("too-many-items", format!("At most {most} records are checked at once; these are {found}. Split the list."))
+            .fact("limit", most)
+    };
+    if media_type == NDJSON {
         let mut items = Vec::new();
         for (number, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
             if line.iter().all(u8::is_ascii_whitespace) {
                 continue;
             }
+            if items.len() == most {
+                return Err(too_many("more".to_owned()));
+            }
             items.push(body::parse(line, limits).map_err(|problem| at_line(problem, number + 1))?);
         }
-        items
-    } else {
-        let mut fields = Fields::new(body::parse(&bytes, limits)?, "", &["items"])?;
-        let items = fields.list("items");
-        if items.is_none() {
-            fields.reject("items", "required-property", "Give the records to check as a list.".to_owned(), "Ange posterna som en lista.".to_owned());
-        }
-        fields.finish()?;
-        items.unwrap_or_default()
-    };
-    let most = limits.list_length;
-    if items.len() > most {
-        return Err(Problem::new("too-many-items", format!("At most {most} records are checked at once; these are {}. Split the list.", items.len()))
-            .fact("limit", most));
+        return Ok(items);
     }
-    let outcomes = call.app.pool.run(move || check(&caller, items)).await?;
-    let valid = outcomes.iter().filter(|errors| errors.is_empty()).count();
-    let items: Vec<Value> = outcomes.iter().map(|errors| json!({"valid": errors.is_empty(), "errors": errors})).collect();
-    Ok(reply::value(
-        StatusCode::OK,
-        &json!({"_meta": {"count": items.len(), "valid": valid, "invalid": items.len() - valid}, "items": items}),
-    ))
+    let mut fields = Fields::new(body::parse(bytes, limits)?, "", &["items"])?;
+    let items = fields.list("items");
+    if items.is_none() {
+        fields.reject("items", "required-property", "Give the records to check as a list.".to_owned(), "Ange posterna som en lista.".to_owned());
+    }
+    fields.finish()?;
+    let items = items.unwrap_or_default();
+    if items.len() > most {
+        return Err(too_many(items.len().to_string()));
+    }
+    Ok(items)
 }
 
 fn at_line(problem: Problem, line: usize) -> Problem {

@@ -115,6 +115,26 @@ pub(crate) fn bounds_of(parameters: &Parameters<'_>) -> Result<(Option<From>, Op
 
 /// How a retry of this request is recognised, if the client asked for that.
 pub(crate) fn idempotency(call: &Call, body: &[u8]) -> Result<Option<Idempotency>, Problem> {
+    Ok(repeatable(call)?.map(|repeatable| repeatable.with_body(body)))
+}
+
+/// An [`Idempotency`] whose fingerprint still lacks the body, which may be large: see [`Repeatable::with_body`].
+pub(crate) struct Repeatable {
+    key: String,
+    scope: String,
+    fingerprint: Sha256,
+}
+
+impl Repeatable {
+    /// With the body.
+    pub(crate) fn with_body(mut self, body: &[u8]) -> Idempotency {
+        self.fingerprint.update(body);
+        Idempotency { key: self.key, scope: self.scope, fingerprint: self.fingerprint.finalize().into() }
+    }
+}
+
+/// Whether the client asked that a retry of this request be recognised.
+pub(crate) fn repeatable(call: &Call) -> Result<Option<Repeatable>, Problem> {
     let Some(key) = call.http.headers().get("Idempotency-Key") else { return Ok(None) };
     let key = key.to_str().map_err(|_| {
         Problem::new("invalid-idempotency-key", "Idempotency-Key must be 1 to 255 visible ASCII characters; a UUID serves well.")
@@ -124,12 +144,7 @@ pub(crate) fn idempotency(call: &Call, body: &[u8]) -> Result<Option<Idempotency
     fingerprint.update([0]);
     fingerprint.update(call.header("content-type").unwrap_or_default());
     fingerprint.update([0]);
-    fingerprint.update(body);
-    Ok(Some(Idempotency {
-        key: key.to_owned(),
-        scope: format!("{} {}", call.http.method(), call.http.path()),
-        fingerprint: fingerprint.finalize().into(),
-    }))
+    Ok(Some(Repeatable { key: key.to_owned(), scope: format!("{} {}", call.http.method(), call.http.path()), fingerprint }))
 }
 
 /// Whether the client wants no body (RFC 7240).
@@ -155,16 +170,22 @@ pub(crate) async fn carry_out(caller: Authorised<Write>, call: Call, command: Co
 fn answer(caller: &Authorised<Write>, call: &Call, written: &Written) -> Reply {
     let base = call.base();
     let api = base.api();
-    let address = format!("{api}/{}/{}", written.domain.collection(), written.id);
     let minimal = minimal(call);
     let created = written.outcome == Outcome::Created;
-    let frame = Frame { api: &api, coordinate: "" };
     let shown = shown(caller, written)?;
+    // What does not hold today is found on the day on which it is shown.
+    let coordinate = match &shown {
+        Some(found) if found.as_of.valid_at != caller.context().today => format!("?validAt={}", found.as_of.valid_at),
+        _ => String::new(),
+    };
+    let address = format!("{api}/{}/{}{coordinate}", written.domain.collection(), written.id);
+    let frame = Frame { api: &api, coordinate: &coordinate };
     let mut body = Vec::new();
     let tag = match &shown {
         Some(found) => {
             representation(&mut body, &found.record, &frame, caller.context());
-            etag::tag(written.version, &body)
+            // Somebody may have written since: the tag is that of what is sent.
+            etag::tag(found.record.version, &body)
         }
         // Nothing of the record holds any more (a retraction): the outcome is told instead.
         None => {
@@ -236,8 +257,9 @@ pub(crate) fn outcome(written: &Written, api: &str) -> Value {
         "version": written.version,
         "outcome": written.outcome.as_str(),
         "_links": [
-            links::Link::get("self", address.clone()),
+            // What was written may hold on other days than today: these lead somewhere on any.
             links::Link::get("version-history", format!("{address}/history")),
+            links::Link::get("timemap", format!("{address}/timeline")),
         ],
     });
     if !written.findings.is_empty() {

@@ -22,7 +22,8 @@ const RECORD_COMPONENTS: &str = include_str!("record-components.json");
 pub(crate) const BASE_PLACEHOLDER: &str = "https://grunddata.example.se";
 
 /// Problems that every operation may answer with.
-const EVERYWHERE: [&str; 9] = [
+const EVERYWHERE: [&str; 10] = [
+    "method-not-allowed",
     "too-many-requests", "unknown-parameter", "repeated-parameter", "address-too-long", "headers-too-large", "not-acceptable", "internal", "busy",
     "timeout",
 ];
@@ -37,7 +38,13 @@ pub(crate) fn document(
     operator: &Operator,
     limits: &Limits,
 ) -> Result<Value, serde_json::Error> {
-    let (schemas, mut examples) = components(model)?;
+    let (mut schemas, mut examples) = components(model)?;
+    for pointer in ["/Transaction/properties/operations", "/Validation/properties/items"] {
+        let (name, rest) = pointer.trim_start_matches('/').split_once('/').unwrap_or_default();
+        if let Some(list) = schemas.get_mut(name).and_then(|schema| schema.pointer_mut(&format!("/{rest}"))) {
+            reply::set(list, "maxItems", limits.list_length);
+        }
+    }
     for kind in problem::TYPES {
         examples.insert(format!("problem-{}", kind.code), example(problem_example(kind)));
     }
@@ -52,7 +59,7 @@ pub(crate) fn document(
             };
             let path = if path.is_empty() { "/".to_owned() } else { path };
             let method = operation.method.as_str().to_ascii_lowercase();
-            paths.entry(path).or_default().insert(method, describe(operation, domain, model));
+            paths.entry(path).or_default().insert(method, describe(operation, domain, model, limits));
         }
     }
     Ok(json!({
@@ -129,7 +136,7 @@ fn capitalised(text: &str) -> String {
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
-fn describe(operation: &Operation, domain: Option<Domain>, model: &InformationModel) -> Value {
+fn describe(operation: &Operation, domain: Option<Domain>, model: &InformationModel, limits: &Limits) -> Value {
     let mut parameters: Vec<Value> = operation.parameters.iter().map(|one| parameter(one)).collect();
     if operation.open_query && let Some(domain) = domain {
         parameters.extend(model_schemas::search_parameters(model, domain));
@@ -137,16 +144,22 @@ fn describe(operation: &Operation, domain: Option<Domain>, model: &InformationMo
     parameters.push(parameter(&TRACEPARENT));
     let mut responses = Map::new();
     for answer in &operation.answers {
-        responses.insert(answer.status.to_string(), good_answer(answer, domain));
+        responses.insert(answer.status.to_string(), good_answer(operation, answer, domain));
     }
     for (status, codes) in refusals(operation) {
-        responses.entry(status.to_string()).or_insert_with(|| refusal(&codes));
+        responses.entry(status.to_string()).or_insert_with(|| refusal(status, &codes));
     }
     let mut description = json!({
         "operationId": expand(operation.id, domain),
         "tags": [operation.tag],
         "summary": both(operation.summary),
-        "description": format!("{}\n\n{}\n\nBehörighet / permission: `{}`", operation.description.sv, operation.description.en, operation.access().as_str()),
+        "description": format!(
+            "{}\n\n{}\n\nBehörighet / permission: `{}`",
+            operation.description.sv,
+            operation.description.en,
+            operation.access().as_str()
+        )
+        .replace("{list}", &limits.list_length.to_string()),
         "parameters": parameters,
         "responses": responses,
     });
@@ -162,8 +175,7 @@ fn describe(operation: &Operation, domain: Option<Domain>, model: &InformationMo
                 .iter()
                 .map(|(media_type, schema)| ((*media_type).to_owned(), media(&expand(schema, domain))))
                 .collect();
-            let required = operation.bodies.iter().all(|(_, schema)| *schema != "Reversal");
-            object.insert("requestBody".into(), json!({"required": required, "content": content}));
+            object.insert("requestBody".into(), json!({"required": true, "content": content}));
         }
     }
     description
@@ -183,8 +195,15 @@ fn parameter(parameter: &Parameter) -> Value {
     })
 }
 
-/// A body by its schema, with the schema's own example.
+/// A body by its schema, with the schema's own example; `A|B` is one of both, with the example of the first.
 fn media(schema: &str) -> Value {
+    if let Some((first, _)) = schema.split_once('|') {
+        let one_of: Vec<Value> = schema.split('|').map(|name| json!({"$ref": format!("#/components/schemas/{name}")})).collect();
+        return json!({
+            "schema": {"oneOf": one_of},
+            "examples": {"example": {"$ref": format!("#/components/examples/{first}")}},
+        });
+    }
     json!({
         "schema": {"$ref": format!("#/components/schemas/{schema}")},
         "examples": {"example": {"$ref": format!("#/components/examples/{schema}")}},
@@ -195,14 +214,32 @@ fn example(value: Value) -> Value {
     json!({"summary": "Exempel / example", "value": value})
 }
 
-fn good_answer(answer: &Answer, domain: Option<Domain>) -> Value {
+fn text_header(description: &str) -> Value {
+    json!({"description": description, "schema": {"type": "string"}})
+}
+
+fn good_answer(operation: &Operation, answer: &Answer, domain: Option<Domain>) -> Value {
     let mut headers = json!({
         "traceparent": {"description": "W3C Trace Context.", "schema": {"type": "string"}},
     });
+    let writes = operation.parameters.iter().any(|parameter| parameter.name == "Prefer");
+    if writes {
+        reply::set(&mut headers, "Grunddata-Outcome", text_header("created, updated eller/or unchanged."));
+        reply::set(&mut headers, "Preference-Applied", text_header("return=minimal, om det begärdes / if asked for (RFC 7240)."));
+        if !operation.path.starts_with("/transactions") {
+            reply::set(&mut headers, "Idempotency-Replayed", text_header("true: svaret på ett tidigare likadant anrop / the answer to an earlier identical request."));
+            if answer.status != 201 {
+                reply::set(&mut headers, "Content-Location", json!({"description": "Adressen till det som visas / the address of what is shown.", "schema": {"type": "string", "format": "uri"}}));
+            }
+            if answer.status == 204 {
+                reply::set(&mut headers, "ETag", text_header("Version och representation / version and representation."));
+            }
+        }
+    }
     let mut response = json!({"description": both(answer.text)});
     if let Some((media_type, schema)) = answer.body {
         let schema = expand(schema, domain);
-        if schema.ends_with("Record")
+        if schema.contains("Record") && schema.split('|').any(|name| name.ends_with("Record"))
             && let Some(headers) = headers.as_object_mut()
         {
             headers.insert("ETag".into(), json!({"description": "\"N-hash\": version och representation / version and representation.", "schema": {"type": "string"}}));
@@ -210,6 +247,9 @@ fn good_answer(answer: &Answer, domain: Option<Domain>) -> Value {
             if answer.status == 201 {
                 headers.insert("Location".into(), json!({"description": "Postens adress / the record's address.", "schema": {"type": "string", "format": "uri"}}));
             }
+        }
+        if schema == "Owner" && answer.status == 201 || schema == "NewToken" {
+            reply::set(&mut headers, "Location", json!({"description": "Adressen / the address.", "schema": {"type": "string", "format": "uri"}}));
         }
         reply::set(&mut response, "content", json!({media_type: media(&schema)}));
     } else if matches!(answer.status, 303 | 307)
@@ -241,7 +281,25 @@ fn refusals(operation: &Operation) -> BTreeMap<u16, Vec<&'static str>> {
     by_status
 }
 
-fn refusal(codes: &[&'static str]) -> Value {
+/// The headers that belong to a status.
+fn refusal_headers(status: u16) -> Value {
+    let mut headers = json!({"traceparent": text_header("W3C Trace Context.")});
+    match status {
+        401 => reply::set(&mut headers, "WWW-Authenticate", text_header("Bearer.")),
+        405 => reply::set(&mut headers, "Allow", text_header("Metoderna som finns / the methods that there are.")),
+        412 => reply::set(&mut headers, "ETag", text_header("Den nuvarande versionen / the present version.")),
+        429 | 503 => reply::set(&mut headers, "Retry-After", json!({"description": "Sekunder att vänta / seconds to wait.", "schema": {"type": "integer"}})),
+        _ => {}
+    }
+    if status == 429 {
+        for name in ["RateLimit", "RateLimit-Policy"] {
+            reply::set(&mut headers, name, text_header("draft-ietf-httpapi-ratelimit-headers."));
+        }
+    }
+    headers
+}
+
+fn refusal(status: u16, codes: &[&'static str]) -> Value {
     let kinds: Vec<_> = codes.iter().filter_map(|code| problem::find(code)).collect();
     let examples: Map<String, Value> = kinds
         .iter()
@@ -250,6 +308,7 @@ fn refusal(codes: &[&'static str]) -> Value {
     let lines: Vec<String> = kinds.iter().map(|kind| format!("- `{}`: {} / {}", kind.code, kind.title.sv, kind.title.en)).collect();
     json!({
         "description": lines.join("\n"),
+        "headers": refusal_headers(status),
         "content": {reply::PROBLEM_JSON: {
             "schema": {"$ref": "#/components/schemas/Problem"},
             "examples": examples,

@@ -33,6 +33,28 @@ fn the_contract_is_as_recorded() {
     insta::assert_snapshot!(lines.join("\n"));
 }
 
+/// What an operation answers with in every case is documented.
+#[test]
+fn the_document_says_what_is_answered() {
+    let model = InformationModel::embedded().expect("model");
+    let limits = Limits { list_length: 7, ..Limits::default() };
+    let document = document(&table(), &model, &Operator::default(), &limits).expect("document");
+    assert_eq!(document["components"]["schemas"]["Transaction"]["properties"]["operations"]["maxItems"], 7);
+    let paths = &document["paths"];
+    assert!(paths["/transactions"]["post"]["description"].as_str().expect("text").contains("At most 7 operations"));
+    let reversion = &paths["/roles/{id}/reversions"]["post"]["responses"]["200"];
+    let one_of = reversion["content"]["application/json"]["schema"]["oneOf"].as_array().expect("oneOf");
+    assert_eq!(one_of.len(), 2);
+    assert!(reversion["headers"]["Grunddata-Outcome"].is_object() && reversion["headers"]["ETag"].is_object());
+    assert_eq!(paths["/transactions/{transaction}/reversal"]["post"]["requestBody"]["required"], true);
+    for (path, method) in [("/transactions", "post"), ("/roles/{id}", "delete")] {
+        let responses = &paths[path][method]["responses"];
+        assert!(responses["204"].is_object() && responses["405"]["headers"]["Allow"].is_object(), "{path}");
+        assert!(responses["429"]["headers"]["Retry-After"].is_object(), "{path}");
+        assert!(responses["400"]["content"]["application/problem+json"]["examples"]["invalid-header"].is_object(), "{path}");
+    }
+}
+
 #[test]
 fn no_component_hides_another() {
     let own: Map<String, Value> = serde_json::from_str(COMPONENTS).expect("JSON");

@@ -6,12 +6,14 @@ use std::time::Instant;
 
 use actix_web::http::Method;
 use actix_web::web::Payload;
-use actix_web::{HttpRequest, HttpResponse, Route, web};
+use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, Route, web};
 use tracing::Instrument as _;
 
 use crate::access::{Access, Admin, Authorised, Permission, Read, Write};
 use crate::app::App;
 use crate::call::Call;
+use crate::problem::Problem;
+use crate::rate::Allowance;
 use crate::reply::{Reply, finish};
 use crate::trace_context::Trace;
 
@@ -44,7 +46,7 @@ where
     Fut: Future<Output = Reply> + 'static,
 {
     bind(P::ACCESS, move |call, trace| {
-        let caller = call.app.vault.admit::<P>(call.http.headers(), trace.request_id());
+        let caller = admit::<P>(&call, trace);
         async move { handler(caller?, call).await }
     })
 }
@@ -85,15 +87,34 @@ where
     bind(Access::Public, move |call, _| handler(call))
 }
 
-/// A handler of a page that everybody may open and that shows a reader more.
-pub(crate) fn visitor<F, Fut>(handler: F) -> Binding
+/// Admits the caller, and charges the request to its token instead of its address.
+fn admit<P: Permission>(call: &Call, trace: Trace) -> Result<Authorised<P>, Problem> {
+    let caller = call.app.vault.admit::<P>(call.http.headers(), trace.request_id())?;
+    let actor = &caller.context().actor;
+    if let Some(rate) = &call.app.rate
+        && !actor.is_anonymous()
+    {
+        let allowance = rate.charge_token(&call.http, &call.app.config, &actor.client);
+        call.http.extensions_mut().insert(allowance);
+        allowance.check()?;
+    }
+    Ok(caller)
+}
+
+/// A handler of a page that everybody may open and that shows more to those who hold a permission.
+pub(crate) fn visitor<P, F, Fut>(handler: F) -> Binding
 where
-    F: Fn(Option<Authorised<Read>>, Call) -> Fut + Copy + Send + Sync + 'static,
+    P: Permission,
+    F: Fn(Option<Authorised<P>>, Call) -> Fut + Copy + Send + Sync + 'static,
     Fut: Future<Output = Reply> + 'static,
 {
     bind(Access::Public, move |call, trace| {
-        let caller = call.app.vault.admit::<Read>(call.http.headers(), trace.request_id()).ok();
-        handler(caller, call)
+        let caller = match admit::<P>(&call, trace) {
+            Ok(caller) => Ok(Some(caller)),
+            Err(problem) if problem.kind.code == "too-many-requests" => Err(problem),
+            Err(_) => Ok(None),
+        };
+        async move { handler(caller?, call).await }
     })
 }
 
@@ -129,7 +150,7 @@ async fn serve<Fut: Future<Output = Reply>>(
         tracing::info_span!("request", operation = name, request_id = %trace.request_id())
     };
     let call = Call::new(http.clone(), payload, Arc::clone(&app), operation);
-    let allowance = app.rate.as_ref().map(|rate| (rate, rate.take(&http)));
+    let allowance = app.rate.as_ref().map(|rate| (rate, rate.take(&http, &app.config)));
     let response = async {
         let admitted = allowance.map_or(Ok(()), |(_, allowance)| allowance.check()).and_then(|()| call.screen());
         let reply = match admitted {
@@ -138,6 +159,7 @@ async fn serve<Fut: Future<Output = Reply>>(
         };
         let mut response = finish(&app, &http, trace, reply).await;
         if let Some((rate, allowance)) = allowance {
+            let allowance = http.extensions().get::<Allowance>().copied().unwrap_or(allowance);
             for (name, value) in rate.headers(allowance) {
                 if let Some(value) = value {
                     response.headers_mut().insert(name, value);

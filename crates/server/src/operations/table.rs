@@ -38,7 +38,7 @@ const WRITE_PROBLEMS: [&str; 28] = [
     "reference-not-covered", "code-not-valid-at-date", "identifier-in-use", "hierarchy-cycle", "still-referenced",
     "read-only-copy", "merged", "owner-required", "unknown-owner", "clock-jump",
 ];
-const CHANGE_PROBLEMS: [&str; 4] = ["invalid-id", "not-found", "precondition-required", "precondition-failed"];
+const CHANGE_PROBLEMS: [&str; 5] = ["invalid-header", "invalid-id", "not-found", "precondition-required", "precondition-failed"];
 
 fn change(operation: Operation) -> Operation {
     operation.takes(&[&p::IF_MATCH]).takes(&WRITE_HEADERS).problems(&WRITE_PROBLEMS).problems(&CHANGE_PROBLEMS)
@@ -168,7 +168,7 @@ fn of_records() -> Vec<Operation> {
                 .text("A period, or without bounds the whole record. It remains visible at an earlier knownAt.", "En period, eller utan gränser hela posten. Den syns fortfarande vid ett tidigare knownAt.")
                 .takes(&[&p::ID])
                 .body(JSON, "Retraction")
-                .answers(200, "WriteOutcome", "Retracted; nothing of the record is shown", "Makulerad; inget av posten visas")
+                .answers(200, "WriteOutcome|{Record}Record", "Retracted; what still holds of the record is shown, or else only the outcome", "Makulerad; det som ännu gäller av posten visas, annars bara utfallet")
                 .answers_empty(204, "With Prefer: return=minimal", "Med Prefer: return=minimal"),
         ),
         change(
@@ -178,7 +178,7 @@ fn of_records() -> Vec<Operation> {
                 .text("As a new change: nothing of the history is lost.", "Som en ny ändring: inget av historiken går förlorat.")
                 .takes(&[&p::ID])
                 .body(JSON, "Reversion")
-                .answers(200, "WriteOutcome", "Reverted", "Återställd")
+                .answers(200, "{Record}Record|WriteOutcome", "Reverted: the record, or only the outcome where nothing of it holds", "Återställd: posten, eller bara utfallet om inget av den gäller")
                 .answers_empty(204, "With Prefer: return=minimal", "Med Prefer: return=minimal")
                 .problems(&["unknown-version", "revert-conflict"]),
         ),
@@ -232,10 +232,10 @@ fn of_history() -> Vec<Operation> {
         Operation::get("/{collection}/{id}/subtree", "get{Record}Subtree", read(graph::subtree))
             .tag(LINKS)
             .summary("What is below the record", "Det som ligger under posten")
-            .text("Along the hierarchical relations of the domain, or those given; nearest first, up to the limit.", "Längs domänens hierarkiska relationer, eller de som anges; närmast först, upp till gränsen.")
-            .takes(&[&p::ID, &p::RELATION, &p::LIMIT]).takes(&COORDINATE)
+            .text("Along the hierarchical relations of the domain, or those given; nearest first, a page at a time: follow the next link.", "Längs domänens hierarkiska relationer, eller de som anges; närmast först, en sida i taget: följ länken next.")
+            .takes(&[&p::ID, &p::RELATION, &p::LIMIT, &p::AFTER]).takes(&COORDINATE)
             .answers(200, "{Record}Hierarchy", "The subtree", "De underordnade")
-            .problems(&RECORD_PROBLEMS).problems(&COORDINATE_PROBLEMS).problems(&["unknown-relation", "limit-out-of-range"]),
+            .problems(&RECORD_PROBLEMS).problems(&COORDINATE_PROBLEMS).problems(&["unknown-relation", "limit-out-of-range", "invalid-cursor"]),
     ]
 }
 
@@ -289,10 +289,11 @@ fn of_many() -> Vec<Operation> {
         Operation::post("/transactions", "commitTransaction", write(transactions::commit))
             .tag(MANY)
             .summary("Write many records as one", "Skriv många poster som en")
-            .text("All or nothing, records of one owner. Operations may refer to each other by temporary ids (temp:NAME). At most 10,000 operations.", "Allt eller inget, poster för en informationsägare. Operationer får hänvisa till varandra med tillfälliga id:n (temp:NAMN). Högst 10 000 operationer.")
+            .text("All or nothing, records of one owner. Operations may refer to each other by temporary ids (temp:NAME). At most {list} operations.", "Allt eller inget, poster för en informationsägare. Operationer får hänvisa till varandra med tillfälliga id:n (temp:NAMN). Högst {list} operationer.")
             .takes(&WRITE_HEADERS)
             .body(JSON, "Transaction")
             .answers(200, "TransactionOutcome", "What happened to each record", "Vad som hände med varje post")
+            .answers_empty(204, "With Prefer: return=minimal", "Med Prefer: return=minimal")
             .problems(&WRITE_PROBLEMS).problems(&CHANGE_PROBLEMS)
             .problems(&["too-many-items", "several-owners", "unknown-temporary-id", "duplicate-in-transaction", "planned-states", "record-ended", "not-ended", "nothing-valid", "never-valid", "record-exists", "patch-failed", "patch-malformed", "patch-needs-test"]),
         Operation::post("/transactions/{transaction}/reversal", "reverseTransaction", write(transactions::reverse))
@@ -302,6 +303,7 @@ fn of_many() -> Vec<Operation> {
             .takes(&[&p::TRANSACTION]).takes(&WRITE_HEADERS)
             .body(JSON, "Reversal")
             .answers(200, "TransactionOutcome", "What happened to each record", "Vad som hände med varje post")
+            .answers_empty(204, "With Prefer: return=minimal", "Med Prefer: return=minimal")
             .problems(&WRITE_PROBLEMS).problems(&["invalid-id", "unknown-transaction", "revert-conflict"]),
         Operation::post("/validations", "validateRecords", read(validations::validate))
             .tag(MANY)
@@ -351,14 +353,22 @@ fn of_administration() -> Vec<Operation> {
             .summary("The owners that you may see", "Informationsägarna som du får se")
             .text("The information owners of this registry.", "Registrets informationsägare.")
             .answers(200, "Owners", "The owners", "Informationsägarna"),
+        Operation::get("/owners/{owner}", "getOwner", read(owners::get))
+            .tag(ADMINISTRATION)
+            .summary("One owner", "En informationsägare")
+            .text("Where you may see it.", "Om du får se den.")
+            .takes(&[&p::OWNER_KEY])
+            .answers(200, "Owner", "The owner", "Informationsägaren")
+            .problems(&["unknown-owner", "invalid-parameter"]),
         Operation::new(actix_web::http::Method::PUT, "/owners/{owner}", "putOwner", admin(owners::put))
             .tag(ADMINISTRATION)
             .summary("Create or change an owner", "Skapa eller ändra en informationsägare")
             .text("Needs administration of every owner to create one. openData lets anybody read its public properties.", "Att skapa kräver administration av alla informationsägare. openData låter vem som helst läsa dess öppna egenskaper.")
             .takes(&[&p::OWNER_KEY])
             .body(JSON, "OwnerRequest")
-            .answers(200, "Owner", "The owner", "Informationsägaren")
-            .problems(&BODY).problems(&["invalid-text"]),
+            .answers(200, "Owner", "Changed: the owner", "Ändrad: informationsägaren")
+            .answers(201, "Owner", "Created: the owner, with Location", "Skapad: informationsägaren, med Location")
+            .problems(&BODY).problems(&["invalid-text", "invalid-parameter"]),
         Operation::get("/tokens", "listTokens", admin(tokens::list))
             .tag(ADMINISTRATION)
             .summary("The tokens that you administer", "Nycklarna som du administrerar")
@@ -371,6 +381,13 @@ fn of_administration() -> Vec<Operation> {
             .body(JSON, "TokenRequest")
             .answers(201, "NewToken", "The token", "Nyckeln")
             .problems(&BODY).problems(&["unknown-owner", "invalid-text", "invalid-date"]),
+        Operation::get("/tokens/{token}", "getToken", admin(tokens::get))
+            .tag(ADMINISTRATION)
+            .summary("One token", "En nyckel")
+            .text("Never the token itself.", "Aldrig själva nyckeln.")
+            .takes(&[&p::TOKEN])
+            .answers(200, "Token", "The token", "Nyckeln")
+            .problems(&["not-found"]),
         Operation::new(actix_web::http::Method::DELETE, "/tokens/{token}", "revokeToken", admin(tokens::revoke))
             .tag(ADMINISTRATION)
             .summary("Revoke a token", "Återkalla en nyckel")
@@ -445,8 +462,8 @@ fn of_the_api() -> Vec<Operation> {
             .tag(ABOUT).summary("The server can do its work", "Servern kan göra sitt arbete").text("Asks the database.", "Frågar databasen.")
             .answers(200, "Health", "Ready", "Redo")
             .problems(&["busy"]),
-        Operation::get("/metrics", "getMetrics", public(about::metrics)).at_root()
-            .tag(ABOUT).summary("Metrics for Prometheus", "Mätvärden för Prometheus").text("OpenMetrics text. Shows no record; keep it from the outside with your proxy.", "OpenMetrics-text. Visar ingen post; stäng den utåt med er proxy.")
+        Operation::get("/metrics", "getMetrics", visitor(about::metrics)).at_root()
+            .tag(ABOUT).summary("Metrics for Prometheus", "Mätvärden för Prometheus").text("OpenMetrics text. Shows no record, and names only the owners that the caller administers; keep it from the outside with your proxy.", "OpenMetrics-text. Visar ingen post, och nämner bara de informationsägare som anroparen administrerar; stäng den utåt med er proxy.")
             .answers_as(200, "application/openmetrics-text", "Page", "The metrics", "Mätvärdena"),
         Operation::get("/.well-known/security.txt", "getSecurityText", public(about::security_text)).at_root()
             .tag(ABOUT).summary("Where to report vulnerabilities", "Var sårbarheter anmäls").text("RFC 9116.", "RFC 9116.")

@@ -13,6 +13,9 @@ use serde_json::{Map, Value};
 
 pub use table::{ProblemType, Text, TYPES, find};
 
+/// The most single errors that are told: whoever sees that many needs no more to begin with.
+pub(crate) const MOST_ERRORS: usize = 100;
+
 /// One refusal on its way to the client. Boxed, because it is the rare side of nearly every `Result` of this crate.
 #[derive(Debug)]
 pub struct Problem(Box<Parts>);
@@ -24,7 +27,7 @@ pub struct Parts {
     pub kind: &'static ProblemType,
     /// What is wrong with this request, and what to do.
     pub detail: String,
-    /// Single errors (`pointer`, `code`, `message`, `messageSv`), all of them.
+    /// Single errors (`pointer`, `code`, `message`, `messageSv`); of more than [`MOST_ERRORS`] the first are told.
     pub errors: Vec<Value>,
     /// Extension members: the present version, the referrers, the nearest known name …
     pub facts: Map<String, Value>,
@@ -121,7 +124,11 @@ impl Problem {
         body.insert("instance".into(), instance.into());
         body.insert("code".into(), self.kind.code.into());
         if !self.errors.is_empty() {
-            body.insert("errors".into(), self.errors.clone().into());
+            let told: Vec<Value> = self.errors.iter().take(MOST_ERRORS).cloned().collect();
+            if told.len() < self.errors.len() {
+                body.insert("errorsTruncated".into(), true.into());
+            }
+            body.insert("errors".into(), told.into());
         }
         for (name, value) in &self.facts {
             body.entry(name.clone()).or_insert_with(|| value.clone());
