@@ -134,22 +134,18 @@ impl Municipality {
     fn news(&self) -> Vec<(NaiveDate, i64, Part)> {
         let mut plan: Vec<(NaiveDate, i64, Part)> = Vec::new();
         for (date, news, event) in events::all(&self.cast()) {
-            match plan.last_mut() {
-                Some((last, _, Part::News(kind, list)))
-                    if (*last, *kind) == (date, news) && list.len() < BATCH =>
-                {
+            // Kinds follow one another through the night, in the order of the list.
+            let mut minutes = 60 + (news as i64) * 20;
+            if let Some((last, at, Part::News(kind, list))) = plan.last_mut()
+                && (*last, *kind) == (date, news)
+            {
+                if list.len() < BATCH {
                     list.push(event);
+                    continue;
                 }
-                _ => {
-                    let turn = i64::try_from(plan.len()).unwrap_or(0);
-                    // Kinds follow one another through the night, in the order of the list.
-                    plan.push((
-                        date,
-                        60 + (news as i64) * 20 + turn % 20,
-                        Part::News(news, vec![event]),
-                    ));
-                }
+                minutes = *at + 1;
             }
+            plan.push((date, minutes, Part::News(news, vec![event])));
         }
         plan
     }
