@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::process::{Command, Output};
 
+#[cfg(test)]
 fn run(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_grunddata"))
         .args(arguments)
