@@ -7,7 +7,7 @@ use chrono::Utc;
 use grunddata_information_model::InformationModel;
 use grunddata_model::Instant;
 use grunddata_registry::{Limits, Registry};
-use grunddata_store::{Clock, Store};
+use grunddata_store::{Clock, Store, StoreOptions};
 
 use crate::failure::{Failure, Kind};
 use crate::settings::Settings;
@@ -38,11 +38,27 @@ pub(crate) fn model(directories: &[std::path::PathBuf]) -> Result<InformationMod
 
 /// Opens the database, which need not have its tables yet. Makes the data directory of the embedded one.
 pub(crate) fn open_any(settings: &Settings, clock: Clock) -> Result<Registry, Failure> {
+    let options = settings.store_options(Arc::clone(&clock));
+    open_with(settings, options, clock)
+}
+
+/// The same with a clock that is moved on purpose, by years at a time.
+pub(crate) fn open_moved(settings: &Settings, clock: Clock) -> Result<Registry, Failure> {
+    let mut options = settings.store_options(Arc::clone(&clock));
+    options.clock_jump_limit = None;
+    open_with(settings, options, clock)
+}
+
+fn open_with(
+    settings: &Settings,
+    options: StoreOptions,
+    clock: Clock,
+) -> Result<Registry, Failure> {
     if settings.is_embedded() {
         make_directory(&settings.data)?;
     }
     let model = model(&settings.models)?;
-    let store = Store::open(settings.store_options(Arc::clone(&clock)), model.clone())?;
+    let store = Store::open(options, model.clone())?;
     Ok(Registry::new(store, model, clock, Limits::default()))
 }
 

@@ -227,7 +227,7 @@ impl Settings {
             options.statement_timeout = Duration::from_secs(seconds);
         }
         if let Some(days) = store.clock_jump_days.and_then(chrono::Duration::try_days) {
-            options.clock_jump_limit = days;
+            options.clock_jump_limit = Some(days);
         }
         options
     }

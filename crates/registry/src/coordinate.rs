@@ -89,6 +89,18 @@ impl At {
             .transpose()?;
         if let Some(token) = given.as_of {
             let token = AsOf::parse(token)?;
+            // An owner that writes often is a little ahead of the clock: each of its instants is a new one.
+            let latest = context.now.micros().saturating_add(AHEAD);
+            if token
+                .known_at()
+                .is_some_and(|known| known.micros() > latest)
+            {
+                return Err(Refusal::new(
+                    Code::InvalidAsOf,
+                    "asOf lies in the future: nobody knows yet what will be recorded until then.",
+                )
+                .fact(fact::PARAMETER, "asOf"));
+            }
             if given.known_at.is_some() || valid_at.is_some_and(|date| date != token.valid_at) {
                 return Err(Refusal::new(
                     Code::InvalidParameter,
@@ -140,6 +152,10 @@ pub struct AsOf {
 /// The version of the token's form.
 const VERSION: u8 = 1;
 const CHECK_BYTES: usize = 4;
+/// The most owners that a token pins.
+const MOST_OWNERS: usize = 512;
+/// How far ahead of the clock an instant may lie, in microseconds.
+const AHEAD: i64 = 1_000_000;
 
 impl AsOf {
     /// The latest instant pinned: for humans, the `knownAt` of the answer.
@@ -198,17 +214,23 @@ impl AsOf {
             return None;
         }
         let days = i32::from_be_bytes(take(&mut rest, 4)?.try_into().ok()?);
-        let valid_at = NaiveDate::from_num_days_from_ce_opt(days)?;
+        let valid_at = NaiveDate::from_num_days_from_ce_opt(days)
+            .filter(|date| parse_date(&date.to_string()).is_ok())?;
         let others = match take(&mut rest, 1)? {
             [0] => None,
             [1] => Some(take_instant(&mut rest)?),
             _ => return None,
         };
-        let mut owners = Vec::new();
+        let mut owners: Vec<(OwnerKey, Instant)> = Vec::new();
         while let Some((length, after)) = rest.split_first() {
             rest = after;
             let key = std::str::from_utf8(take(&mut rest, usize::from(*length))?).ok()?;
-            owners.push((OwnerKey::new(key).ok()?, take_instant(&mut rest)?));
+            let key = OwnerKey::new(key).ok()?;
+            let in_order = owners.last().is_none_or(|(last, _)| *last < key);
+            if !in_order || owners.len() == MOST_OWNERS {
+                return None;
+            }
+            owners.push((key, take_instant(&mut rest)?));
         }
         Some(Self {
             valid_at,
@@ -311,6 +333,31 @@ mod tests {
         );
         let at = parse(Some("2025-03-01"), None, Some(&token().token())).unwrap();
         assert_eq!(at.known, KnownAt::Pinned(token().pins));
+    }
+
+    #[test]
+    fn tokens_that_were_never_given_are_refused() {
+        let refused = |change: &dyn Fn(&mut AsOf)| {
+            let mut as_of = token();
+            change(&mut as_of);
+            assert_eq!(
+                parse(None, None, Some(&as_of.token())),
+                Err(Code::InvalidAsOf)
+            );
+        };
+        refused(&|as_of| as_of.pins.others = Some("2026-11-21T10:00:02Z".parse().unwrap()));
+        refused(&|as_of| as_of.pins.owners[0].1 = "2027-01-01T00:00:00Z".parse().unwrap());
+        refused(&|as_of| as_of.pins.owners.reverse());
+        refused(&|as_of| as_of.pins.owners[1].0 = OwnerKey::new("a").unwrap());
+        refused(&|as_of| as_of.valid_at = NaiveDate::from_ymd_opt(999, 12, 31).unwrap());
+        refused(&|as_of| as_of.valid_at = NaiveDate::from_ymd_opt(12_000, 1, 1).unwrap());
+        refused(&|as_of| {
+            let instant = as_of.pins.owners[0].1;
+            let owners = 0..=MOST_OWNERS;
+            as_of.pins.owners = owners
+                .map(|number| (OwnerKey::new(&format!("o{number:04}")).unwrap(), instant))
+                .collect();
+        });
     }
 
     #[test]

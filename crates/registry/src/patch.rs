@@ -12,8 +12,9 @@ use crate::{Code, Fault, Refusal};
 
 /// The most operations that a JSON Patch may hold.
 const MAX_OPERATIONS: usize = 1_000;
-/// The most values (objects, arrays, members) that a patched document may hold: `copy` can double a document each time.
-const MAX_VALUES: usize = 200_000;
+/// The most bytes that a patched document may take, each value counted as eight beside its text: `copy` can double a
+/// document each time.
+const MAX_BYTES: usize = 8 * 1024 * 1024;
 
 /// A patch that has been read.
 #[derive(Debug, Clone, PartialEq)]
@@ -97,7 +98,7 @@ impl Patch {
                     json_patch::patch(&mut patched, std::slice::from_ref(operation))
                         .map_err(|error| failed(index, operation, &error.kind.to_string()))?;
                     if matches!(operation, PatchOperation::Copy(_))
-                        && !holds_at_most(&patched, &mut MAX_VALUES.clone())
+                        && !holds_at_most(&patched, &mut MAX_BYTES.clone())
                     {
                         return Err(failed(
                             index,
@@ -234,7 +235,12 @@ fn within(pointer: &str, other: &str) -> bool {
 }
 
 fn holds_at_most(value: &Value, budget: &mut usize) -> bool {
-    let Some(left) = budget.checked_sub(1) else {
+    let names = match value {
+        Value::String(text) => text.len(),
+        Value::Object(members) => members.keys().map(String::len).sum(),
+        _ => 0,
+    };
+    let Some(left) = budget.checked_sub(names.saturating_add(8)) else {
         return false;
     };
     *budget = left;
@@ -303,6 +309,19 @@ mod tests {
             merge(&mut value, &patch);
             assert_eq!(value, result, "{original} with {patch}");
         }
+    }
+
+    #[test]
+    fn copies_are_bounded_by_bytes() {
+        let copies: Vec<Value> = (0..5)
+            .map(|number| json!({"op": "copy", "from": "/a", "path": format!("/b{number}")}))
+            .collect();
+        let patch = Patch::json(Value::Array(copies)).unwrap();
+        let fault = patch
+            .apply(&json!({"a": "x".repeat(2 * 1024 * 1024)}))
+            .unwrap_err();
+        assert_eq!(fault.pointer, "/2");
+        assert!(patch.apply(&json!({"a": "x"})).is_ok());
     }
 
     #[test]

@@ -199,8 +199,8 @@ pub(crate) fn refuse_write(error: WriteError<Failure>) -> Refusal {
             Code::Busy,
             "Too many writes are waiting for this owner. Nothing was stored; try again in a moment.",
         ),
-        WriteError::ClockJump { last, now } => {
-            tracing::error!(%last, %now, "the clock jumped: writes are stopped");
+        WriteError::ClockJump { expected, now } => {
+            tracing::error!(%expected, %now, "the clock jumped: writes are stopped");
             Refusal::new(
                 Code::ClockJump,
                 "The registry's clock has jumped, and writes are stopped until it is right. Nothing was stored.",

@@ -364,7 +364,10 @@ mod tests {
         let database = Database::new(engine);
         let clock = SeedClock::new();
         let store = Store::open(
-            StoreOptions::new(&database.url, clock.clock()),
+            StoreOptions {
+                clock_jump_limit: None,
+                ..StoreOptions::new(&database.url, clock.clock())
+            },
             MODEL.clone(),
         )
         .unwrap();

@@ -11,6 +11,14 @@ pub(crate) fn for_update(connection: &Connection) -> &'static str {
     }
 }
 
+/// Keeps others from changing the selected rows of an alias until the end of the transaction.
+pub(crate) fn for_share(connection: &Connection, alias: &str) -> String {
+    match connection {
+        Connection::Sqlite(_) => String::new(),
+        Connection::Postgres(_) => format!(" FOR SHARE OF {alias}"),
+    }
+}
+
 /// A join whose order the planner keeps. SQLite has no statistics to choose by and takes `CROSS JOIN` as the order;
 /// PostgreSQL plans by statistics.
 pub(crate) fn ordered_join(connection: &Connection) -> &'static str {

@@ -1,6 +1,9 @@
 //! What the store's handles, its committing threads and its readers share.
 
+use std::time::Duration;
+
 use grunddata_information_model::InformationModel;
+use grunddata_model::Instant;
 
 use crate::combiner::Queue;
 use crate::metrics::Metrics;
@@ -16,4 +19,19 @@ pub(crate) struct Engine {
     pub(crate) queue: Queue,
     pub(crate) known: KnownRows,
     pub(crate) metrics: Metrics,
+    /// What the clock and the stopwatch said when the store was opened.
+    pub(crate) opened: (Instant, Duration),
+}
+
+impl Engine {
+    /// What the clock would say if it had only gone on since the store was opened, where it says so much more that it
+    /// must have jumped.
+    pub(crate) fn jumped(&self, clock: Instant) -> Option<Instant> {
+        let limit = self.options.clock_jump_limit?;
+        let (opened, begun) = self.opened;
+        let passed = (self.options.stopwatch)().saturating_sub(begun);
+        let passed = i64::try_from(passed.as_micros()).unwrap_or(i64::MAX);
+        let expected = Instant::from_micros(opened.micros().saturating_add(passed));
+        (clock.date_time() - expected.date_time() > limit).then_some(expected)
+    }
 }

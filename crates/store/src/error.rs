@@ -56,6 +56,9 @@ pub enum StoreError {
         /// Which rows.
         what: String,
     },
+    /// A key is there already: somebody else was faster.
+    #[error("a key is there already: {0}")]
+    Duplicate(Arc<str>),
     /// Anything else the database said.
     #[error("the database refused a statement: {0}")]
     Database(Arc<str>),
@@ -88,11 +91,12 @@ pub enum WriteError<E> {
     /// The queue of the owner is full. Nothing was stored; try again.
     #[error("the write queue is full: try again")]
     Busy,
-    /// The clock is beyond the jump limit ahead of the owner's last recorded instant. Nothing was stored.
-    #[error("the clock says {now}, too far ahead of the last recorded instant {last}")]
+    /// The clock has run ahead of the time that has passed since the store was opened, beyond the jump limit. Nothing was
+    /// stored.
+    #[error("the clock says {now}, where {expected} was expected from the time that has passed")]
     ClockJump {
-        /// The owner's last recorded instant.
-        last: Instant,
+        /// What it would say if it had not jumped.
+        expected: Instant,
         /// What the clock says.
         now: Instant,
     },
@@ -109,6 +113,9 @@ pub(crate) fn from_diesel(error: diesel::result::Error) -> StoreError {
         Error::DatabaseError(Kind::SerializationFailure, _) => StoreError::Busy,
         Error::DatabaseError(Kind::ClosedConnection | Kind::UnableToSendCommand, info) => {
             StoreError::Unavailable(info.message().into())
+        }
+        Error::DatabaseError(Kind::UniqueViolation, info) => {
+            StoreError::Duplicate(info.message().into())
         }
         Error::DatabaseError(_, info) => from_message(info.message()),
         Error::BrokenTransactionManager => {

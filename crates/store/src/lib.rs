@@ -39,7 +39,7 @@ pub use coordinate::{Coordinate, Known};
 pub use directory::{NewOwner, TokenRow};
 pub use error::{StoreError, WriteError};
 pub use metrics::{BATCH_SIZES, StoreMetrics};
-pub use options::{Clock, StoreOptions};
+pub use options::{Clock, Stopwatch, StoreOptions};
 pub use owner::{OwnerRow, OwnerSet};
 pub use read::{
     Absent, ChangeEntry, Condition, Count, Direction, ESTIMATE, HierarchyRow, IdentifierRow,

@@ -11,6 +11,9 @@ use crate::error::StoreError;
 /// What tells the time. The composition root reads the real clock; tests and seeds say what it is.
 pub type Clock = Arc<dyn Fn() -> Instant + Send + Sync>;
 
+/// What says how much time has passed, whatever the clock is set to. Only differences count.
+pub type Stopwatch = Arc<dyn Fn() -> Duration + Send + Sync>;
+
 /// How a store is opened. [`StoreOptions::new`] has the defaults.
 #[derive(Clone)]
 pub struct StoreOptions {
@@ -29,16 +32,20 @@ pub struct StoreOptions {
     pub statement_timeout: Duration,
     /// What tells the time.
     pub clock: Clock,
-    /// How far ahead of an owner's last recorded instant the clock may be before writes stop. A clock that jumps would
-    /// poison the order of recorded time for good.
-    pub clock_jump_limit: chrono::Duration,
+    /// How far the clock may run ahead of the time that has passed since the store was opened before writes stop, until
+    /// it is right again. A clock that jumps would poison the order of recorded time for good. `None` = no limit, for a
+    /// clock that is moved on purpose (seeds, tests).
+    pub clock_jump_limit: Option<chrono::Duration>,
+    /// What says how much time has passed.
+    pub stopwatch: Stopwatch,
 }
 
 impl StoreOptions {
-    /// The defaults: 4 writers, batches of 256 jobs, 4,096 waiting jobs per owner, statements of 30 seconds. There is no
-    /// jump limit until one is set, because a registry may rightly be silent for years.
+    /// The defaults: 4 writers, batches of 256 jobs, 4,096 waiting jobs per owner, statements of 30 seconds, and a
+    /// clock that may jump by 5 minutes.
     #[must_use]
     pub fn new(url: impl Into<String>, clock: Clock) -> Self {
+        let started = std::time::Instant::now();
         Self {
             url: url.into(),
             writers: 4,
@@ -46,7 +53,8 @@ impl StoreOptions {
             queue: 4096,
             statement_timeout: Duration::from_secs(30),
             clock,
-            clock_jump_limit: chrono::Duration::MAX,
+            clock_jump_limit: Some(chrono::Duration::minutes(5)),
+            stopwatch: Arc::new(move || started.elapsed()),
         }
     }
 }

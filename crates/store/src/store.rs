@@ -84,6 +84,7 @@ impl Store {
             Target::Sqlite(_) => 1,
             Target::Postgres(_) => options.writers.max(1),
         };
+        let opened = ((options.clock)(), (options.stopwatch)());
         let engine = Arc::new(Engine {
             instance: INSTANCES.fetch_add(1, Ordering::Relaxed),
             target,
@@ -92,6 +93,7 @@ impl Store {
             options,
             known: KnownRows::new(),
             metrics: Metrics::default(),
+            opened,
         });
         let mut threads = Vec::with_capacity(writers);
         for number in 1..=writers {

@@ -40,7 +40,7 @@ pub(crate) fn run(settings: &Settings, quiet: bool) -> Result<ExitCode, Failure>
 /// Writes the seeds, or what an interrupted run left to do.
 pub(crate) fn make(settings: &Settings, quiet: bool) -> Result<Made, Failure> {
     let clock = SeedClock::new();
-    let registry = database::open_any(settings, clock.clock())?;
+    let registry = database::open_moved(settings, clock.clock())?;
     let timer = Timer::now();
     let bar = output::bar(OPERATIONS, "making the data", quiet);
     let seeds = Seeds::load().map_err(|error| failure(error.into()))?;

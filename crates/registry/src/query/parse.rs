@@ -116,6 +116,9 @@ impl<'a> Reading<'a> {
         if value.is_empty() && name != "q" {
             return Err(invalid(name, "is empty: give it a value or leave it out."));
         }
+        if value.chars().any(char::is_control) {
+            return Err(invalid(name, "holds a control character: leave it out."));
+        }
         match name {
             "validAt" => self.coordinate.valid_at = Some(value),
             "knownAt" => self.coordinate.known_at = Some(value),
@@ -469,6 +472,9 @@ pub(crate) fn normalise(
     let known = model
         .scheme(scheme)
         .ok_or_else(|| unknown_scheme(model, scheme))?;
+    if value.chars().any(char::is_control) {
+        return Err(invalid("identifier", "holds a control character."));
+    }
     let normal = known.normalise(value);
     // The value may be somebody's number: it is not repeated.
     known.check(&normal).map_err(|error| {

@@ -213,6 +213,14 @@ fn nothing(
             Code::NotKnownThen,
             format!("The record {id} was not recorded yet at that knownAt. Leave knownAt out, or give a later one."),
         ),
+        // There are states, and none that this reader may see: nothing is told.
+        _ if states.is_empty()
+            && !reader
+                .timeline(id, known.unwrap_or(&latest), &Visibility::everything())?
+                .is_empty() =>
+        {
+            return Ok(Err(Refusal::not_found(id)));
+        }
         _ if states.is_empty() => Refusal::new(
             Code::Retracted,
             format!(

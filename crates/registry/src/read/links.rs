@@ -17,6 +17,8 @@ use crate::{At, Code, Context, Refusal, Registry, fact, nearest};
 
 /// The most records that a traversal visits.
 const MAX_VISITED: usize = 10_000;
+/// How many records' links are read at once.
+const AT_ONCE: usize = 32;
 
 impl Registry {
     /// The links of a record at the coordinate.
@@ -243,9 +245,19 @@ impl Walk<'_, '_> {
                 self.fan_out.min(wanted)
             };
             let mut next = Vec::new();
-            for direction in stored(request.direction) {
+            let parts = stored(request.direction)
+                .iter()
+                .flat_map(|direction| frontier.chunks(AT_ONCE).map(move |part| (direction, part)));
+            for (direction, part) in parts {
+                // What lies behind the page is not read.
+                let left = wanted.saturating_sub(links.len());
+                if depth > 1 && left == 0 {
+                    capped = true;
+                    break;
+                }
+                let cap = if depth == 1 { cap } else { cap.min(left) };
                 let rows = self.reader.links(
-                    &frontier,
+                    part,
                     *direction,
                     self.relations,
                     self.coordinate,

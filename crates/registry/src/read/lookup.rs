@@ -1,6 +1,6 @@
 //! Records by identifier, across domains and owners.
 
-use grunddata_information_model::Uniqueness;
+use grunddata_information_model::{InformationModel, Uniqueness};
 use grunddata_model::SchemeCode;
 use grunddata_store::{IdentifierRow, StoreError};
 
@@ -10,6 +10,13 @@ use super::view::{IdentifierHit, LookupAnswer};
 use crate::query::{Place, identifier, normalise};
 use crate::registry::refuse_store;
 use crate::{At, Code, Context, Fault, Refusal, Registry};
+
+/// Whether a number of the scheme leads to its record for ever.
+pub(super) fn is_for_ever(model: &InformationModel, scheme: &SchemeCode) -> bool {
+    model
+        .scheme(scheme.as_str())
+        .is_some_and(|scheme| scheme.uniqueness() == Uniqueness::Always)
+}
 
 impl Registry {
     /// The records with an identifier written as `SCHEME:VALUE`, of a scheme that may stand in an address.
@@ -76,12 +83,10 @@ impl Registry {
     ) -> Result<LookupAnswer, Refusal> {
         let visibility = self.visibility(context)?;
         // Numbers that are never given to anyone else resolve for ever.
-        let (always, dated): (Vec<_>, Vec<_>) = pairs.iter().cloned().partition(|(scheme, _)| {
-            self.inner
-                .model
-                .scheme(scheme.as_str())
-                .is_some_and(|scheme| scheme.uniqueness() == Uniqueness::Always)
-        });
+        let (always, dated): (Vec<_>, Vec<_>) = pairs
+            .iter()
+            .cloned()
+            .partition(|(scheme, _)| is_for_ever(&self.inner.model, scheme));
         self.inner
             .store
             .read(|reader| {

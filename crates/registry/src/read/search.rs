@@ -6,6 +6,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use grunddata_information_model::{DomainModel, IndexMode, SearchMode, fold, number_key, words};
+use grunddata_model::{Instant, Period};
 use grunddata_store::{
     Condition as StoredCondition, Count, Matching, OwnerSet, SearchCursor, SortBy as StoredSortBy,
     SortKey as StoredSortKey, StoreSearch,
@@ -54,7 +55,9 @@ impl Registry {
                 }
                 search.offset = usize::try_from(offset).unwrap_or(usize::MAX);
             }
-            PageChoice::After(cursor) => search.after = Some(read_cursor(cursor, &fingerprint)?),
+            PageChoice::After(cursor) => {
+                search.after = Some(read_cursor(cursor, &fingerprint, query)?)
+            }
         }
         let shape = Shape {
             fields: query.fields.as_ref(),
@@ -129,6 +132,10 @@ impl Registry {
             },
             controller: query.controller,
             identifier: query.identifier.clone(),
+            identifier_ever: query
+                .identifier
+                .as_ref()
+                .is_some_and(|(scheme, _)| super::lookup::is_for_ever(&self.inner.model, scheme)),
             conditions,
             links: Vec::new(),
             text: query.text.as_deref().map(words).unwrap_or_default(),
@@ -237,12 +244,36 @@ fn write_cursor(cursor: SearchCursor, query: String) -> String {
     URL_SAFE_NO_PAD.encode(serde_json::to_vec(&written).unwrap_or_default())
 }
 
-fn read_cursor(text: &str, query: &str) -> Result<SearchCursor, Refusal> {
+/// Whether the values are such as the store gives for the order of the query: anybody can write a cursor.
+fn fits(query: &Query, values: &[String]) -> bool {
+    let plain = |value: &String| !value.chars().any(char::is_control);
+    if query.sort.is_empty() {
+        return match (query.text.is_some(), values) {
+            (false, []) => true,
+            (true, [rank, display]) => rank.parse::<i64>().is_ok() && plain(display),
+            _ => false,
+        };
+    }
+    values.len() == query.sort.len()
+        && query
+            .sort
+            .iter()
+            .zip(values)
+            .all(|(key, value)| match key.by {
+                SortBy::ValidFrom => value
+                    .parse::<chrono::NaiveDate>()
+                    .is_ok_and(|date| (Period::BEGINNING..=Period::OPEN).contains(&date)),
+                SortBy::RecordedAt => value.parse::<Instant>().is_ok(),
+                SortBy::Display | SortBy::Property(_) => plain(value),
+            })
+}
+
+fn read_cursor(text: &str, fingerprint: &str, query: &Query) -> Result<SearchCursor, Refusal> {
     URL_SAFE_NO_PAD
         .decode(text)
         .ok()
         .and_then(|bytes| serde_json::from_slice::<WrittenCursor>(&bytes).ok())
-        .filter(|written| written.query == query)
+        .filter(|written| written.query == fingerprint && fits(query, &written.values))
         .map(|written| SearchCursor {
             values: written.values,
             id: written.id,

@@ -16,7 +16,7 @@ use grunddata_store::{Needs, StagedWrite, StoreError, Visibility, WriteTx};
 use super::check;
 use super::operate::{self, Done};
 use super::outcome::{Outcome, TransactionWritten, Written};
-use super::prepare::{Prepared, Target};
+use super::prepare::{Prepared, PreparedAction, Target};
 use super::request::OnUncovered;
 use crate::{Code, Fault, Refusal};
 
@@ -53,6 +53,8 @@ pub(crate) struct JobContext {
     pub(crate) visibility: Visibility,
     pub(crate) feeds_copies: bool,
     pub(crate) today: chrono::NaiveDate,
+    /// The day by which protection runs out: in UTC, as in reads, so that it ends late rather than early.
+    pub(crate) protected_on: chrono::NaiveDate,
 }
 
 /// A list of prepared commands for one owner.
@@ -106,9 +108,10 @@ impl Job {
             match &command.target {
                 Target::Id(id) => {
                     needs.records.push(*id);
-                    if !matches!(
+                    // These always take something away. Of the others that do, the referrers are asked for then.
+                    if matches!(
                         command.action,
-                        super::prepare::PreparedAction::Create { .. }
+                        PreparedAction::End { .. } | PreparedAction::Retract { .. }
                     ) {
                         needs.inbound.push(*id);
                     }
@@ -157,7 +160,7 @@ impl Job {
         if let Some(refusal) = run.refusal_of_faults() {
             return Err(refusal.into());
         }
-        let written = run.written(items);
+        let written = run.written(items)?;
         if let Some((key, fingerprint)) = &self.idempotency {
             let outcome = serde_json::to_string(&written).map_err(|_| Refusal::internal())?;
             run.tx.remember(*key, *fingerprint, outcome);
@@ -315,7 +318,9 @@ impl Run<'_, '_, '_> {
         Refusal::of_faults(faults)
     }
 
-    fn written(&mut self, items: Vec<Option<Done>>) -> TransactionWritten {
+    fn written(&mut self, items: Vec<Option<Done>>) -> Result<TransactionWritten, Failure> {
+        // What came back to what it was before the job is no change.
+        let unchanged: BTreeSet<RecordId> = self.tx.drop_unchanged().into_iter().collect();
         let mut findings: BTreeMap<Option<usize>, Vec<Fault>> = BTreeMap::new();
         for (command, finding) in std::mem::take(&mut self.findings) {
             findings.entry(command).or_default().push(finding);
@@ -328,44 +333,57 @@ impl Run<'_, '_, '_> {
                 let done = done?;
                 named.insert(done.id);
                 // A consequence of a later command may have changed the record again: one version all the same.
-                let version = self
-                    .touched
-                    .get(&done.id)
-                    .map_or(done.version, |touched| touched.version);
+                let before = self.versions.get(&done.id).copied().flatten();
+                let (version, outcome) = match (self.touched.get(&done.id), before) {
+                    (Some(_), Some(before)) if unchanged.contains(&done.id) => {
+                        (before, Outcome::Unchanged)
+                    }
+                    (Some(touched), _) => (touched.version, done.outcome),
+                    (None, _) => (done.version, done.outcome),
+                };
                 Some(Written {
                     id: done.id,
                     domain: done.domain,
                     owner: self.job.context.owner.clone(),
                     version,
-                    outcome: done.outcome,
+                    outcome,
                     period: done.period,
                     replayed: false,
                     findings: findings.remove(&Some(index)).unwrap_or_default(),
                 })
             })
             .collect();
-        let also = self
-            .order
-            .iter()
-            .filter(|id| !named.contains(id))
-            .filter_map(|id| self.touched.get(id))
-            .map(|touched| Written {
-                id: touched.id,
-                domain: touched.domain,
-                owner: self.job.context.owner.clone(),
-                version: touched.version,
-                outcome: Outcome::Updated,
-                period: None,
-                replayed: false,
-                findings: Vec::new(),
-            })
-            .collect();
-        let changed = !self.touched.is_empty();
-        TransactionWritten {
+        let mut also = Vec::new();
+        for id in &self.order {
+            let Some(touched) = self.touched.get(id) else {
+                continue;
+            };
+            // What followed although the writer may not see it is not named.
+            let seen = !named.contains(id)
+                && !unchanged.contains(id)
+                && self
+                    .tx
+                    .record(*id)?
+                    .is_some_and(|image| self.job.context.allows(&image));
+            if seen {
+                also.push(Written {
+                    id: touched.id,
+                    domain: touched.domain,
+                    owner: self.job.context.owner.clone(),
+                    version: touched.version,
+                    outcome: Outcome::Updated,
+                    period: None,
+                    replayed: false,
+                    findings: Vec::new(),
+                });
+            }
+        }
+        let changed = self.touched.len() > unchanged.len();
+        Ok(TransactionWritten {
             transaction: changed.then_some(self.job.transaction),
             recorded_at: changed.then(|| self.tx.now()),
             items,
             also,
-        }
+        })
     }
 }

@@ -8,7 +8,6 @@ use super::apply::Run;
 use super::operate::Stop;
 use super::prepare::{Bound, Prepared, PreparedAction, invalid_period};
 use super::request::IfMatch;
-use super::resolve::allows;
 use crate::{Code, Refusal, fact};
 
 /// No such version.
@@ -42,7 +41,7 @@ pub(super) fn check_controller(run: &mut Run<'_, '_, '_>, command: &Prepared) ->
 
 /// Whether the record is one that this writer may not know of, although it is the owner's: a person under protection.
 pub(super) fn is_hidden(run: &Run<'_, '_, '_>, image: &RecordImage) -> bool {
-    !image.timeline.is_empty() && !allows(&run.job.context.visibility, image)
+    !run.job.context.allows(image)
 }
 
 /// Only sources make copies: nobody turns a record of their own into one.
@@ -62,15 +61,19 @@ pub(super) fn guard(
     command: &Prepared,
     image: &RecordImage,
 ) -> Result<(), Refusal> {
-    if image.owner != run.job.context.owner {
-        return Err(not_yours(image.id));
-    }
-    if image.domain != command.domain || is_hidden(run, image) {
-        // A replace could have meant to create: the id is taken, and nothing is said of by what.
+    let hidden = is_hidden(run, image);
+    let other = image.owner != run.job.context.owner;
+    if hidden || other {
+        // A replace could have meant to create: the id is taken, and nothing is said of by what. Anything else is
+        // answered as if there were no such record.
         return Err(match command.action {
-            PreparedAction::Replace { .. } if is_hidden(run, image) => not_yours(image.id),
-            _ => Refusal::not_found(image.id),
+            PreparedAction::Replace { .. } => not_yours(image.id),
+            _ if hidden => Refusal::not_found(image.id),
+            _ => not_yours(image.id),
         });
+    }
+    if image.domain != command.domain {
+        return Err(Refusal::not_found(image.id));
     }
     if command
         .envelope

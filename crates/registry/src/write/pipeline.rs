@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use grunddata_model::{OwnerKey, RecordId, TransactionId};
-use grunddata_store::{Lookup, Visibility};
+use grunddata_store::Lookup;
 use sha2::{Digest as _, Sha256};
 
 use super::apply::{Job, JobContext};
@@ -164,6 +164,7 @@ impl Registry {
                 visibility: visibility.as_ref().clone(),
                 feeds_copies: context.actor.feeds_copies,
                 today: context.today,
+                protected_on: context.now.date_time().date_naive(),
             },
             transaction: TransactionId::mint(context.now),
             commands: prepared,
@@ -256,15 +257,16 @@ impl Registry {
             let (subject, envelope) = parts(&command.operation);
             let said = envelope.and_then(|envelope| envelope.owner.as_ref());
             let existing = match subject {
-                Some(id) if !known => self.owner_of(id)?,
+                Some(id) if !known => self.owner_of(context, id)?,
                 _ => None,
             };
             let this = match (existing, said) {
                 (Some(existing), _) => {
                     if !context.actor.may(Action::Write, &existing) {
-                        let creates = envelope.is_some();
-                        let id = subject.unwrap_or_else(|| RecordId::from(uuid::Uuid::nil()));
-                        return Err(place(self.may_not_write(context, id, &existing, creates)?));
+                        return Err(place(match subject {
+                            Some(id) if envelope.is_some() => super::not_yours(id),
+                            _ => Refusal::forbidden_owner(&existing, "write"),
+                        }));
                     }
                     Some(existing)
                 }
@@ -312,43 +314,24 @@ impl Registry {
         }
     }
 
-    /// A record that belongs to somebody for whom the actor does not write: told only to those who may see it.
-    fn may_not_write(
-        &self,
-        context: &Context,
-        id: RecordId,
-        owner: &OwnerKey,
-        creates: bool,
-    ) -> Result<Refusal, Refusal> {
-        if creates {
-            return Ok(super::not_yours(id));
-        }
-        let visible = self.exists_for(context, id)?;
-        Ok(if visible {
-            Refusal::forbidden_owner(owner, "write")
-        } else {
-            Refusal::not_found(id)
-        })
-    }
-
-    fn owner_of(&self, id: RecordId) -> Result<Option<OwnerKey>, Refusal> {
-        // Whether the record is there at all, whatever holds today.
+    /// The owner of a record that the actor may know of, whatever holds today. One that the actor may not know of is as
+    /// good as none: what is refused later says no more.
+    fn owner_of(&self, context: &Context, id: RecordId) -> Result<Option<OwnerKey>, Refusal> {
+        let visibility = self.visibility(context)?;
         let found = self
             .inner
             .store
-            .read(|reader| {
-                reader.find(
-                    id,
-                    grunddata_model::Period::BEGINNING,
-                    None,
-                    &Visibility::everything(),
-                )
-            })
+            .read(|reader| reader.find(id, grunddata_model::Period::BEGINNING, None, &visibility))
             .map_err(refuse_store)?;
-        Ok(match found {
+        let owner = match found {
             Lookup::Unknown => None,
             Lookup::Found { row, .. } => Some(row.owner),
             Lookup::Absent(absent) => Some(absent.owner),
+        };
+        Ok(match owner {
+            Some(owner) if context.actor.may(Action::Write, &owner) => Some(owner),
+            Some(owner) if self.exists_for(context, id)? => Some(owner),
+            _ => None,
         })
     }
 }
@@ -438,7 +421,7 @@ where
     })
 }
 
-fn check_idempotency(idempotency: &Idempotency) -> Result<(), Refusal> {
+pub(super) fn check_idempotency(idempotency: &Idempotency) -> Result<(), Refusal> {
     let key = &idempotency.key;
     let visible =
         !key.is_empty() && key.len() <= 255 && key.bytes().all(|byte| byte.is_ascii_graphic());
@@ -453,7 +436,7 @@ fn check_idempotency(idempotency: &Idempotency) -> Result<(), Refusal> {
 }
 
 /// The key with everything that it is scoped to.
-fn key_hash(context: &Context, owner: &OwnerKey, idempotency: &Idempotency) -> [u8; 32] {
+pub(super) fn key_hash(context: &Context, owner: &OwnerKey, idempotency: &Idempotency) -> [u8; 32] {
     let mut hash = Sha256::new();
     for part in [
         context.actor.client.as_str(),

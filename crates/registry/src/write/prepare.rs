@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use grunddata_information_model::{InformationModel, Validated};
+use grunddata_information_model::{InformationModel, Uniqueness, Validated};
 use grunddata_model::{
     Domain, ModelVersion, Period, PeriodError, RecordId, SchemeCode, ValidFrom, ValidTo,
 };
@@ -207,8 +207,19 @@ fn prepare_create(
     }
     let target = match (create.matching, create.id) {
         (Some(scheme), None) => {
-            if model.scheme(scheme.as_str()).is_none() {
-                return Err(unknown_scheme(model, scheme.as_str()));
+            match model
+                .scheme(scheme.as_str())
+                .map(|known| known.uniqueness())
+            {
+                None => return Err(unknown_scheme(model, scheme.as_str())),
+                Some(Uniqueness::None) => {
+                    return Err(Refusal::new(
+                        Code::InvalidParameter,
+                        format!("match={scheme}: several records may have the same {scheme}, so that it finds none of them. Use a scheme whose values are unique."),
+                    )
+                    .fact(crate::fact::PARAMETER, "match"));
+                }
+                Some(_) => {}
             }
             Target::Matching(scheme, RecordId::mint(context.now))
         }

@@ -2,9 +2,9 @@
 
 use grunddata_information_model::{ReferenceUse, Resolved, Target, Uniqueness, Validated};
 use grunddata_model::{Period, RecordId};
-use grunddata_store::{Claim, RecordImage, StoreError, Visibility};
+use grunddata_store::{ALL_CLASSES, Claim, RecordImage, StoreError};
 
-use super::apply::Run;
+use super::apply::{JobContext, Run};
 use super::operate::Stop;
 use crate::{Code, Fault, Refusal};
 
@@ -105,8 +105,7 @@ impl Run<'_, '_, '_> {
     ) -> Result<Vec<RecordId>, StoreError> {
         let mut seen = Vec::with_capacity(claims.len());
         for claim in claims {
-            let own = claim.owner == self.job.context.owner;
-            if own || self.sees(claim.record)? {
+            if self.sees(claim.record)? {
                 seen.push(claim);
             }
         }
@@ -139,29 +138,36 @@ impl Run<'_, '_, '_> {
     /// Whether the writer may know of a record.
     pub(crate) fn sees(&mut self, id: RecordId) -> Result<bool, StoreError> {
         let image = self.tx.record(id)?;
-        Ok(image.is_some_and(|image| {
-            image.owner == self.job.context.owner || allows(&self.job.context.visibility, &image)
-        }))
+        Ok(image.is_some_and(|image| self.job.context.allows(&image)))
     }
 }
 
-/// Whether some rule shows the record: all classes of some state, and protection anywhere on the timeline hides it
-/// from those who may not see protected records.
-pub(crate) fn allows(visibility: &Visibility, image: &RecordImage) -> bool {
-    let protected = image
-        .timeline
-        .states()
-        .iter()
-        .any(|state| state.value.protection() > 0);
-    visibility.rules.iter().any(|rule| {
-        rule.owners.contains(&image.owner)
-            && (rule.protected || !protected)
-            && image
-                .timeline
-                .states()
-                .iter()
-                .any(|state| state.value.classes() & !rule.classes == 0)
-    })
+impl JobContext {
+    /// Whether some rule shows the record: all classes of some state, and protection anywhere on the timeline, or that
+    /// it ever had and that has not run out, hides it from those who may not see protected records. Of a record without
+    /// states the readers of the whole owner may know.
+    pub(crate) fn allows(&self, image: &RecordImage) -> bool {
+        let states = image.timeline.states();
+        let protected = image.protected_until > self.protected_on
+            || states.iter().any(|state| state.value.protection() > 0);
+        self.visibility.rules.iter().any(|rule| {
+            rule.owners.contains(&image.owner)
+                && (rule.protected || !protected)
+                && (states
+                    .iter()
+                    .any(|state| state.value.classes() & !rule.classes == 0)
+                    || states.is_empty() && rule.classes == ALL_CLASSES)
+        })
+    }
+
+    /// Whether some rule shows a state of the record, which itself is seen.
+    pub(crate) fn allows_state(&self, image: &RecordImage, state: &Resolved) -> bool {
+        self.visibility.rules.iter().any(|rule| {
+            rule.owners.contains(&image.owner)
+                && (rule.protected || state.protection() == 0)
+                && state.classes() & !rule.classes == 0
+        })
+    }
 }
 
 fn not_found(reference: &ReferenceUse) -> (Code, Fault) {

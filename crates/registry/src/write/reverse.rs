@@ -2,13 +2,14 @@
 //! been built upon since is a conflict, and all conflicts are listed.
 
 use grunddata_model::{OwnerKey, RecordId, TransactionId};
-use grunddata_store::Visibility;
+use grunddata_store::{Needs, Visibility};
 use serde_json::{Value, json};
 
+use super::apply::Failure;
 use super::outcome::TransactionWritten;
-use super::pipeline::PreparedBatch;
+use super::pipeline::{PreparedBatch, check_idempotency, key_hash};
 use super::request::{Command, Idempotency, IfMatch, Note, Operation, Retract, Revert, Subject};
-use crate::registry::refuse_store;
+use crate::registry::{refuse_store, refuse_write};
 use crate::{Action, Code, Context, Refusal, Registry, fact};
 
 impl Registry {
@@ -53,24 +54,54 @@ impl Registry {
         if !context.actor.may(Action::Write, &owner) {
             return Err(Refusal::forbidden_owner(&owner, "write"));
         }
-        let commands = self.reversal(&owner, transaction, &note)?;
+        let repeated = self.is_repeated(context, &owner, idempotency.as_ref())?;
+        let commands = self.reversal(context, &owner, transaction, &note, repeated)?;
         // The versions that were seen must still be the latest inside the combiner: If-Match says so.
         let job = self.job(context, Some(owner), commands, idempotency, true)?;
         Ok(PreparedBatch { job })
     }
 
+    /// Whether a request with this key was carried out before: it answers with the kept outcome, although what it undid
+    /// can no longer be undone.
+    fn is_repeated(
+        &self,
+        context: &Context,
+        owner: &OwnerKey,
+        idempotency: Option<&Idempotency>,
+    ) -> Result<bool, Refusal> {
+        let Some(given) = idempotency else {
+            return Ok(false);
+        };
+        check_idempotency(given)?;
+        let key = key_hash(context, owner, given);
+        let needs = Needs {
+            idempotency: Some(key),
+            ..Needs::default()
+        };
+        self.inner
+            .store
+            .write_blocking(owner, needs, move |tx| -> Result<bool, Failure> {
+                Ok(tx.idempotent(&key)?.is_some())
+            })
+            .map_err(refuse_write)
+    }
+
     fn reversal(
         &self,
+        context: &Context,
         owner: &OwnerKey,
         transaction: TransactionId,
         note: &Note,
+        repeated: bool,
     ) -> Result<Vec<Command>, Refusal> {
-        let (changes, present) = self
+        let visibility = self.visibility(context)?;
+        let (changes, present, hidden) = self
             .inner
             .store
             .read(|reader| {
                 let everything = Visibility::everything();
-                let changes = reader.transaction(owner, transaction, &everything)?;
+                let changes = reader.transaction(owner, transaction, &visibility)?;
+                let all = reader.transaction(owner, transaction, &everything)?.len();
                 let mut present: Vec<(RecordId, u32)> = Vec::with_capacity(changes.len());
                 for change in &changes {
                     let latest = reader.history(
@@ -82,13 +113,20 @@ impl Registry {
                     )?;
                     present.extend(latest.first().map(|latest| (change.record, latest.version)));
                 }
-                Ok((changes, present))
+                let hidden = all > changes.len();
+                Ok((changes, present, hidden))
             })
             .map_err(refuse_store)?;
         if changes.is_empty() {
             return Err(Refusal::new(
                 Code::UnknownTransaction,
                 format!("{owner} has no transaction {transaction}."),
+            ));
+        }
+        if hidden {
+            return Err(Refusal::new(
+                Code::Forbidden,
+                "The transaction changed records that you may not write to: ask an administrator of the owner to undo it.",
             ));
         }
         let mut conflicts: Vec<Value> = Vec::new();
@@ -124,7 +162,7 @@ impl Registry {
                     .note(note.clone()),
             );
         }
-        if !conflicts.is_empty() {
+        if !conflicts.is_empty() && !repeated {
             return Err(Refusal::new(
                 Code::RevertConflict,
                 format!(

@@ -5,7 +5,7 @@ use grunddata_information_model::Uniqueness;
 use grunddata_model::{RecordId, ReplacePeriod};
 
 use super::apply::Run;
-use super::guards::{check_controller, guard, is_hidden};
+use super::guards::{check_controller, guard, is_hidden, precondition};
 use super::operate::{Done, Stop, create, finish, replace};
 use super::prepare::{Prepared, PreparedAction, Target};
 use crate::{Code, Refusal};
@@ -68,6 +68,11 @@ pub(super) fn upsert(
         }
     }
     match found.as_slice() {
+        [] if command.if_match.is_some() => Err(Refusal::new(
+            Code::PreconditionFailed,
+            format!("No record has this {scheme}, so that no version of it can match. Leave If-Match out to create it."),
+        )
+        .into()),
         [] => create(run, index, command, *fresh, true, value, *period),
         [only] => {
             let image = run.tx.record(*only)?.ok_or_else(|| Refusal::not_found(only))?;
@@ -79,6 +84,9 @@ pub(super) fn upsert(
                 .into());
             }
             guard(run, command, &image)?;
+            if command.if_match.is_some() {
+                precondition(run, command, &image)?;
+            }
             check_controller(run, command)?;
             let request = ReplacePeriod::new(period.from(), *valid_to);
             let change = replace(run, &image, value, request, false)?;

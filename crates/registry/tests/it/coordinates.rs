@@ -1,6 +1,6 @@
 //! Reads at any coordinate, their repetition, and what a record was and became.
 
-use grunddata_model::Domain::{Organisation, Person, Role};
+use grunddata_model::Domain::{Geography, Organisation, Person, Role};
 use grunddata_registry::{At, Code, CoordinateParameters, DiffKind, Got, KnownAt};
 use grunddata_testing::on_both;
 use serde_json::{Value, json};
@@ -120,6 +120,13 @@ on_both! {
         assert_eq!(diff[0].operations, json!([{"op": "add", "path": "/costCentre", "value": "1"}]));
         assert_eq!(stack.registry.diff(&context, None, id, 1, 1).unwrap(), []);
         assert_eq!(stack.registry.diff(&context, None, id, 1, 9).unwrap_err().code, Code::UnknownVersion);
+    }
+
+    fn a_geometry_by_hash_is_one_that_the_owner_has(stack: Stack) {
+        let point = |geometry: serde_json::Value| json!({"name": {"sv": "Punkten"}, "kind": "locality", "geometry": geometry});
+        let none = format!("geometry:sha256-{}", "0".repeat(64));
+        let refusal = stack.refused(create(Geography, point(json!(none)), "2026-01-01"));
+        assert_eq!((refusal.code, refusal.errors[0].pointer.as_str()), (Code::ReferenceNotFound, "/geometry"));
     }
 
     fn geometry_comes_with_a_record_and_stays_out_of_lists(stack: Stack) {

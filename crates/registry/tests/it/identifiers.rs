@@ -81,7 +81,7 @@ on_both! {
         let apartment = |name: &str| json!({"name": {"sv": name}, "kind": "apartment", "identifiers": [{"scheme": "se-apartment-number", "value": "1001"}]});
         stack.id(create(Geography, apartment("Ett"), "2026-01-01"));
         stack.id(create(Geography, apartment("Två"), "2026-01-01"));
-        assert_eq!(stack.refused(upsert(Geography, apartment("Tre"), "se-apartment-number", "2026-01-01")).code, Code::MatchAmbiguous);
+        assert_eq!(stack.refused(upsert(Geography, apartment("Tre"), "se-apartment-number", "2026-01-01")).code, Code::InvalidParameter);
         let room = json!({"name": {"sv": "Rum"}, "kind": "room", "within": [{"identifier": {"scheme": "se-apartment-number", "value": "1001"}}]});
         let refusal = stack.refused(create(Geography, room, "2026-01-01"));
         assert_eq!((refusal.code, refusal.errors[0].pointer.as_str()), (Code::ReferenceAmbiguous, "/within/0"));
@@ -109,6 +109,29 @@ on_both! {
         assert_eq!(found.items[0][0].record.id, two);
         let found = stack.registry.by_identifier(&context, &grunddata_registry::At::on(day("2025-02-01")), "se-municipality-code:0180").unwrap();
         assert_eq!(found.items[0][0].record.id, one);
+    }
+
+    fn an_upsert_heeds_the_version_that_was_seen(stack: Stack) {
+        let asked = |name: &str, version| upsert(Geography, area(name, "0180"), "se-municipality-code", "2026-01-01").if_match(grunddata_registry::IfMatch::Version(version));
+        assert_eq!(stack.refused(asked("A", 1)).code, Code::PreconditionFailed);
+        stack.write(upsert(Geography, area("A", "0180"), "se-municipality-code", "2020-01-01")).unwrap();
+        assert_eq!(stack.refused(asked("B", 2)).code, Code::PreconditionFailed);
+        assert_eq!(stack.write(asked("B", 1)).unwrap().version, 2);
+    }
+
+    fn numbers_for_ever_lead_to_records_that_have_ended(stack: Stack) {
+        let id = stack.id(create(Person, numbered("A", &["198112189876"]), "1981-12-18"));
+        stack.write(replace(Person, id, numbered("A", &[]), "2026-01-01")).unwrap();
+        stack.write(end(Person, id, "2026-02-01", None)).unwrap();
+        let context = stack.system();
+        let pair = [("se-personal-identity-number".to_owned(), "198112189876".to_owned())];
+        let lookup = |on: &str| stack.registry.lookup(&context, &grunddata_registry::At::on(day(on)), &pair).unwrap();
+        for (on, superseded) in [("2025-01-01", false), ("2026-01-15", true), ("2026-03-01", true)] {
+            let found = lookup(on);
+            assert_eq!((found.items[0].len(), found.items[0][0].record.id, found.items[0][0].superseded), (1, id, superseded), "{on}");
+        }
+        let query = stack.registry.query(&context, Person, [("identifier", "se-personal-identity-number:198112189876"), ("validAt", "2026-01-15")], grunddata_registry::Place::Body).unwrap();
+        assert_eq!(stack.registry.search(&context, &query).unwrap().items.len(), 1);
     }
 
     fn an_upsert_creates_once_and_replaces_then(stack: Stack) {

@@ -16,6 +16,7 @@ mod identifiers;
 mod invariants;
 mod operations;
 mod preconditions;
+mod protection;
 mod references;
 mod searching;
 mod stack;

@@ -1,5 +1,7 @@
 //! Search: conditions, text, order, pages, counts, and what is refused.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use grunddata_model::Domain::{Organisation, Person};
 use grunddata_registry::{Action, Code, Context, Place, SearchPage};
 use grunddata_testing::on_both;
@@ -41,6 +43,24 @@ fn found(stack: &Stack, parameters: &[(&str, &str)]) -> Vec<String> {
 
 on_both! {
     using stack;
+
+    fn control_characters_are_refused_before_any_database_sees_them(stack: Stack) {
+        for parameter in [("name", "A\u{0}"), ("q", "a\u{0}b"), ("identifier", "source:hr:\u{0}"), ("after", "\u{0}")] {
+            assert_eq!(search_as(&stack, &stack.system(), Organisation, &[parameter]).unwrap_err(), Code::InvalidParameter, "{parameter:?}");
+        }
+        for name in ["A", "B", "C"] {
+            stack.id(create(Organisation, organisation(name, "unit"), "2026-01-01"));
+        }
+        let page = search_as(&stack, &stack.system(), Organisation, &[("sort", "validFrom"), ("limit", "1")]).unwrap();
+        let cursor = page.after.unwrap();
+        let text = String::from_utf8(URL_SAFE_NO_PAD.decode(&cursor).unwrap()).unwrap();
+        for wrong in ["\\u0000", "9999-99-99", "0000-01-01"] {
+            let forged = URL_SAFE_NO_PAD.encode(text.replace("2026-01-01", wrong));
+            let asked = [("sort", "validFrom"), ("limit", "1"), ("after", forged.as_str())];
+            assert_eq!(search_as(&stack, &stack.system(), Organisation, &asked).unwrap_err(), Code::InvalidCursor, "{wrong}");
+        }
+        assert!(search_as(&stack, &stack.system(), Organisation, &[("sort", "validFrom"), ("limit", "1"), ("after", &cursor)]).is_ok());
+    }
 
     fn conditions_prefixes_text_and_identifiers(stack: Stack) {
         for (name, kind, number) in [("Umeå kommun", "municipality", "1"), ("Umeå skolor", "unit", "2"), ("Ängelholms kommun", "municipality", "3")] {

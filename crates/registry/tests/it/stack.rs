@@ -34,7 +34,7 @@ pub(crate) fn model() -> InformationModel {
 
 fn options(url: &str, clock: Clock) -> StoreOptions {
     StoreOptions {
-        clock_jump_limit: chrono::Duration::days(3_650),
+        clock_jump_limit: Some(chrono::Duration::days(3_650)),
         ..StoreOptions::new(url, clock)
     }
 }

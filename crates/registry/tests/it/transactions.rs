@@ -104,6 +104,26 @@ on_both! {
         assert_eq!(stack.data(new, "2027-01-01"), Err(Code::Retracted));
     }
 
+    fn a_repeated_reversal_answers_as_the_first(stack: Stack) {
+        let written = stack.transact(vec![create(Organisation, organisation("A", "unit"), "2026-01-01")]).unwrap();
+        let idempotency = grunddata_registry::Idempotency { key: "k".to_owned(), scope: "POST reversals".to_owned(), fingerprint: [7; 32] };
+        let reverse = || stack.block_on(stack.registry.reverse(&stack.system(), Some(owner("a")), written.transaction.unwrap(), Note::default(), Some(idempotency.clone())));
+        let first = reverse().unwrap();
+        let again = reverse().unwrap();
+        assert_eq!((again.transaction, again.items[0].version, again.items[0].replayed), (first.transaction, 2, true));
+    }
+
+    fn what_comes_back_to_what_it_was_makes_no_version(stack: Stack) {
+        let id = stack.id(create(Organisation, organisation("A", "unit"), "2026-01-01"));
+        let written = stack.transact(vec![
+            replace(Organisation, id, organisation("B", "unit"), "2026-01-01"),
+            replace(Organisation, id, organisation("A", "unit"), "2026-01-01"),
+        ]).unwrap();
+        assert_eq!((written.transaction, written.recorded_at), (None, None));
+        assert!(written.items.iter().all(|item| item.version == 1 && item.outcome == Outcome::Unchanged));
+        assert_eq!(stack.write(end(Organisation, id, "2026-06-01", None)).unwrap().version, 2);
+    }
+
     fn what_was_built_upon_is_a_conflict_of_the_reversal(stack: Stack) {
         let written = stack.transact(vec![
             create(Organisation, organisation("A", "unit"), "2026-01-01"),

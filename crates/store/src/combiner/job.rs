@@ -8,7 +8,7 @@ use grunddata_model::Instant;
 #[derive(Debug, Clone)]
 pub(crate) enum BatchFailure {
     Store(StoreError),
-    ClockJump { last: Instant, now: Instant },
+    ClockJump { expected: Instant, now: Instant },
     Busy,
 }
 
@@ -51,8 +51,8 @@ where
     fn answer(self: Box<Self>, failure: Option<BatchFailure>) {
         let answer = match (failure, self.result) {
             (Some(BatchFailure::Store(error)), _) => Err(WriteError::Store(error)),
-            (Some(BatchFailure::ClockJump { last, now }), _) => {
-                Err(WriteError::ClockJump { last, now })
+            (Some(BatchFailure::ClockJump { expected, now }), _) => {
+                Err(WriteError::ClockJump { expected, now })
             }
             (Some(BatchFailure::Busy), _) => Err(WriteError::Busy),
             (None, Some(Ok(value))) => Ok(value),

@@ -134,13 +134,11 @@ impl Worker {
             )));
         };
         let clock = (self.engine.options.clock)();
-        if position > 0
-            && clock.date_time() - last.date_time() > self.engine.options.clock_jump_limit
-        {
+        if let Some(expected) = self.engine.jumped(clock) {
             connection.rollback()?;
             self.connection = Some(connection);
             return Ok(Outcome::Failed(BatchFailure::ClockJump {
-                last,
+                expected,
                 now: clock,
             }));
         }
@@ -163,6 +161,7 @@ impl Worker {
         let (position, words) = flush(
             &mut connection,
             &self.engine.known,
+            &self.engine.model,
             owner.as_str(),
             &accepted,
             position,
@@ -213,8 +212,7 @@ impl Worker {
 
 /// Two processes took the same id at once: when the batch is repeated, the second one sees the first.
 fn is_race(error: &StoreError) -> bool {
-    matches!(error, StoreError::Database(message)
-        if message.contains("duplicate key") || message.contains("UNIQUE constraint"))
+    matches!(error, StoreError::Duplicate(_))
 }
 
 /// Runs jobs in order; how many were run.

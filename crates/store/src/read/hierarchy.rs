@@ -110,17 +110,21 @@ impl<'q> Reader<'_> {
         push_subtree(
             &mut sql, "down", id, relations, coordinate, visibility, today, max_depth,
         );
-        sql.push(" SELECT down.id, down.owner, down.domain, down.depth, down.via, down.relation FROM down WHERE down.depth > 0");
+        // By several ways at once: the shortest one counts, so that each stands on one page.
+        sql.push(
+            " SELECT n.id, n.owner, n.domain, n.depth, n.via, n.relation FROM (SELECT down.id, down.owner, down.domain, \
+             down.depth, down.via, down.relation, ROW_NUMBER() OVER (PARTITION BY down.id ORDER BY down.depth, down.via, \
+             down.relation) AS way FROM down WHERE down.depth > 0) AS n WHERE n.way = 1",
+        );
         if let Some((depth, last)) = after {
             let depth = i32::try_from(depth).unwrap_or(i32::MAX);
-            sql.push(" AND (down.depth > ")
+            sql.push(" AND (n.depth > ")
                 .int(depth)
-                .push(" OR (down.depth = ")
+                .push(" OR (n.depth = ")
                 .int(depth);
-            sql.push(" AND down.id > ").id(last).push("))");
+            sql.push(" AND n.id > ").id(last).push("))");
         }
-        sql.push(" ORDER BY down.depth, down.id")
-            .limit(limit_of(limit));
+        sql.push(" ORDER BY n.depth, n.id").limit(limit_of(limit));
         rows(self.connection.load(&sql)?)
     }
 }

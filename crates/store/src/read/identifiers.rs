@@ -50,7 +50,8 @@ type Parts = (
 
 impl Reader<'_> {
     /// The records that hold the identifiers at the coordinate. With `ever`, also those that held them on another day
-    /// (schemes whose numbers are never given to anyone else), marked as not current. In the order asked.
+    /// (schemes whose numbers are never given to anyone else), marked as not current, and records that do not hold on the
+    /// day, in their last state. In the order asked.
     ///
     /// # Errors
     /// [`StoreError`] of the database.
@@ -93,20 +94,23 @@ impl Reader<'_> {
                 sql.push(" AND i.valid_from <= ").day(coordinate.valid_at);
                 sql.push(" AND i.valid_to > ").day(coordinate.valid_at);
             }
-            sql.push(" AND ")
-                .holds("s", "d.owner", &coordinate.known, coordinate.valid_at);
+            sql.push(" AND ");
+            if ever {
+                sql.believed("s", "d.owner", &coordinate.known);
+            } else {
+                sql.holds("s", "d.owner", &coordinate.known, coordinate.valid_at);
+            }
             sql.push(" AND ");
             visibility.push(&mut sql, "s", "r", today);
             for parts in self.connection.load::<_, Parts>(&sql)? {
                 let ((scheme, value, from, to, status, issuer), head, version, state) = parts;
                 let period = period(from, to)?;
-                let held = period.contains(coordinate.valid_at);
                 let row = IdentifierRow {
                     scheme: SchemeCode::new(&scheme).map_err(|_| {
                         StoreError::disagrees(format!("identifier scheme {scheme:?}"))
                     })?,
                     value,
-                    current: held && status == "active",
+                    current: period.contains(coordinate.valid_at) && status == "active",
                     period,
                     status,
                     issuer: Some(issuer).filter(|issuer| !issuer.is_empty()),
@@ -119,10 +123,18 @@ impl Reader<'_> {
                 });
                 match same {
                     Some(other) => {
-                        let other_held = other.period.contains(coordinate.valid_at);
-                        if (held, row.current, row.period)
-                            > (other_held, other.current, other.period)
-                        {
+                        let rank = |row: &IdentifierRow| {
+                            let day = coordinate.valid_at;
+                            let holds = row.row.period.contains(day);
+                            (
+                                holds,
+                                row.period.contains(day),
+                                row.current,
+                                row.row.period,
+                                row.period,
+                            )
+                        };
+                        if rank(&row) > rank(other) {
                             *other = row;
                         }
                     }

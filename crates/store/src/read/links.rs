@@ -190,6 +190,9 @@ impl<'q> Search<'q> {
     }
 }
 
+/// The most links that are counted.
+const COUNTED: u64 = 10_000;
+
 const COLUMNS: &str = "l.owner, l.source_id, l.source_domain, l.relation, l.target_id, dt.domain AS target_domain, l.valid_from, l.valid_to";
 
 impl Reader<'_> {
@@ -331,7 +334,7 @@ impl Reader<'_> {
         Ok(rows.into_iter().map(|(owner,)| owner).collect())
     }
 
-    /// How many links of a record hold at the coordinate, per relation.
+    /// How many links of a record hold at the coordinate, per relation. No more than 10,000 are counted in all.
     ///
     /// # Errors
     /// [`StoreError`] of the database.
@@ -352,10 +355,14 @@ impl Reader<'_> {
         };
         let mut counts: BTreeMap<String, u64> = BTreeMap::new();
         for owner in self.link_owners(id, direction)? {
-            let mut sql = Sql::<(Text, BigInt)>::new("");
+            let counted: u64 = counts.values().sum();
+            if counted >= COUNTED {
+                break;
+            }
+            let mut sql = Sql::<(Text, BigInt)>::new("SELECT k.relation, COUNT(*) FROM (");
             search.push(
                 &mut sql,
-                "l.relation, COUNT(*)",
+                "l.relation",
                 |sql| {
                     sql.text(owner.clone());
                 },
@@ -363,7 +370,8 @@ impl Reader<'_> {
                     sql.id(id);
                 },
             );
-            sql.push(" GROUP BY l.relation");
+            sql.limit(i64::try_from(COUNTED - counted).unwrap_or(i64::MAX))
+                .push(") AS k GROUP BY k.relation");
             let rows: Vec<(String, i64)> = self.connection.load(&sql)?;
             for (relation, count) in rows {
                 *counts.entry(relation).or_default() += u64::try_from(count).unwrap_or_default();

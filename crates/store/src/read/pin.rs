@@ -3,6 +3,7 @@
 use grunddata_model::{Instant, OwnerKey};
 
 use crate::coordinate::Known;
+use crate::dialect;
 use crate::error::StoreError;
 use crate::owner::OwnerSet;
 use crate::read::Reader;
@@ -29,18 +30,14 @@ impl Reader<'_> {
         }
         sql.push(" ORDER BY o.key");
         let rows: Vec<(String, Moment)> = self.connection.load(&sql)?;
+        if let Some(at) = at
+            && rows.iter().any(|(_, last)| last.0 < at)
+        {
+            self.fence(owners, at)?;
+        }
         let mut pins = Vec::with_capacity(rows.len());
         for (key, last) in rows {
-            let key = owner_key(&key)?;
-            if let Some(at) = at
-                && last.0 < at
-            {
-                let mut fence = Sql::<()>::new("UPDATE owner SET last_instant = ");
-                fence.moment(at).push(" WHERE key = ").text(key.as_str());
-                fence.push(" AND last_instant < ").moment(at);
-                self.connection.execute(&fence)?;
-            }
-            pins.push((key, at.unwrap_or(last.0)));
+            pins.push((owner_key(&key)?, at.unwrap_or(last.0)));
         }
         if let OwnerSet::Some(keys) = owners
             && let Some(missing) = keys
@@ -50,5 +47,27 @@ impl Reader<'_> {
             return Err(StoreError::UnknownOwner(missing.clone()));
         }
         Ok(Known { pins, others: at })
+    }
+
+    /// Moves the counters of the owners up to the instant. The rows are locked in one order, so that two fences at once
+    /// wait for each other instead of for ever.
+    fn fence(&mut self, owners: &OwnerSet, at: Instant) -> Result<(), StoreError> {
+        let mut fence = Sql::<()>::new("UPDATE owner SET last_instant = ");
+        fence
+            .moment(at)
+            .push(" WHERE key IN (SELECT o.key FROM owner o WHERE o.last_instant < ")
+            .moment(at);
+        if let OwnerSet::Some(keys) = owners {
+            fence
+                .push(" AND o.key IN ")
+                .texts(keys.iter().map(OwnerKey::as_str));
+        }
+        fence
+            .push(" ORDER BY o.key")
+            .push(dialect::for_update(self.connection))
+            .push(") AND last_instant < ")
+            .moment(at);
+        self.connection.execute(&fence)?;
+        Ok(())
     }
 }

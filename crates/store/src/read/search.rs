@@ -33,6 +33,9 @@ pub struct StoreSearch {
     pub controller: Option<RecordId>,
     /// Only records that hold this identifier at the coordinate, normalised.
     pub identifier: Option<(SchemeCode, String)>,
+    /// Whether the identifier counts that a record holds on another day too: of schemes whose numbers are never given to
+    /// anyone else.
+    pub identifier_ever: bool,
     /// Conditions on indexed properties.
     pub conditions: Vec<Condition>,
     /// Conditions on links.
@@ -199,7 +202,7 @@ impl Reader<'_> {
                 total_exact: true,
             });
         }
-        let terms = self.terms(&search.text, &owners, search.domain.code())?;
+        let terms = self.terms(search, &owners, coordinate, visibility)?;
         let statement = Statement {
             search,
             coordinate,

@@ -2,15 +2,31 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::NaiveDate;
 use diesel::sql_types::Text;
 
+use crate::coordinate::Coordinate;
+use crate::dialect;
 use crate::error::StoreError;
 use crate::read::Reader;
+use crate::read::search::StoreSearch;
 use crate::sql::Sql;
-use crate::write::{deletions, is_eligible};
+use crate::visibility::Visibility;
+use crate::write::{WORD, deletions, is_eligible};
 
 /// The most words that one mistyped word stands for.
 const NEAR: usize = 12;
+/// The most words of which it is asked whether the reader sees them.
+const CANDIDATES: usize = 48;
+
+/// Where words are looked for, and by whom.
+struct Seen<'a> {
+    search: &'a StoreSearch,
+    owners: &'a [&'a str],
+    coordinate: &'a Coordinate,
+    visibility: &'a Visibility,
+    today: NaiveDate,
+}
 
 /// A word of the question.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,16 +40,27 @@ pub(crate) struct Term {
 impl Reader<'_> {
     /// Looks the words up in the vocabulary of the owners. A word that is there, or begins one that is there, is meant;
     /// any other stands for those nearest to it.
+    ///
+    /// Whether a word is there depends on nothing that the reader may not see: it stands in a record that is valid, known
+    /// and visible at the coordinate, or it does not.
     pub(crate) fn terms(
         &mut self,
-        words: &[String],
+        search: &StoreSearch,
         owners: &[&str],
-        domain: i16,
+        coordinate: &Coordinate,
+        visibility: &Visibility,
     ) -> Result<Vec<Term>, StoreError> {
-        let mut terms = Vec::with_capacity(words.len());
-        for word in words {
-            let near = if is_eligible(word) && !self.is_known(word, owners, domain)? {
-                self.near(word, owners, domain)?
+        let seen = Seen {
+            search,
+            owners,
+            coordinate,
+            visibility,
+            today: self.today(),
+        };
+        let mut terms = Vec::with_capacity(search.text.len());
+        for word in &search.text {
+            let near = if is_eligible(word) && !self.stands(word, &end_of_prefix(word), &seen)? {
+                self.near(word, &seen)?
             } else {
                 Vec::new()
             };
@@ -45,31 +72,40 @@ impl Reader<'_> {
         Ok(terms)
     }
 
-    fn is_known(&mut self, word: &str, owners: &[&str], domain: i16) -> Result<bool, StoreError> {
-        let mut sql = Sql::<(Text,)>::new("SELECT t.word FROM term t WHERE t.owner IN ");
-        sql.texts(owners.iter().copied())
-            .push(" AND t.domain = ")
-            .small(domain);
-        sql.push(" AND t.word >= ")
-            .text(word)
-            .push(" AND t.word < ")
-            .text(end_of_prefix(word))
-            .push(" LIMIT 1");
+    /// Whether a record that the reader sees has a word from the first on and before the second.
+    fn stands(&mut self, from: &str, to: &str, seen: &Seen<'_>) -> Result<bool, StoreError> {
+        let (known, day) = (&seen.coordinate.known, seen.coordinate.valid_at);
+        let join = dialect::ordered_join(self.connection);
+        let mut sql = Sql::<(Text,)>::new("SELECT e.value FROM entry e");
+        sql.push(join)
+            .push("record r ON r.owner = e.owner AND r.id = e.record_id")
+            .push(join);
+        sql.push("state s ON s.owner = e.owner AND s.record_id = e.record_id WHERE e.owner IN ");
+        sql.texts(seen.owners.iter().copied())
+            .push(" AND e.domain = ")
+            .small(seen.search.domain.code());
+        sql.push(" AND e.property IN ")
+            .texts(seen.search.text_properties.iter().map(|name| &**name));
+        sql.push(" AND e.mode = ").small(WORD);
+        sql.push(" AND e.value >= ")
+            .text(from)
+            .push(" AND e.value < ")
+            .text(to);
+        sql.push(" AND ").holds("e", "e.owner", known, day);
+        sql.push(" AND ").holds("s", "e.owner", known, day);
+        sql.push(" AND ");
+        seen.visibility.push(&mut sql, "s", "r", seen.today);
+        sql.push(" LIMIT 1");
         let found: Option<(String,)> = self.connection.first(&sql)?;
         Ok(found.is_some())
     }
 
-    fn near(
-        &mut self,
-        word: &str,
-        owners: &[&str],
-        domain: i16,
-    ) -> Result<Vec<String>, StoreError> {
+    fn near(&mut self, word: &str, seen: &Seen<'_>) -> Result<Vec<String>, StoreError> {
         let mut sql =
             Sql::<(Text,)>::new("SELECT DISTINCT v.word FROM term_variant v WHERE v.owner IN ");
-        sql.texts(owners.iter().copied())
+        sql.texts(seen.owners.iter().copied())
             .push(" AND v.domain = ")
-            .small(domain);
+            .small(seen.search.domain.code());
         sql.push(" AND v.deletion IN ")
             .texts(deletions(word))
             .push(" LIMIT 1000");
@@ -83,7 +119,16 @@ impl Reader<'_> {
                 by_distance.entry(distance).or_default().insert(candidate);
             }
         }
-        Ok(by_distance.into_values().flatten().take(NEAR).collect())
+        let mut near = Vec::with_capacity(NEAR);
+        for candidate in by_distance.into_values().flatten().take(CANDIDATES) {
+            if self.stands(&candidate, &format!("{candidate}\u{1}"), seen)? {
+                near.push(candidate);
+            }
+            if near.len() == NEAR {
+                break;
+            }
+        }
+        Ok(near)
     }
 }
 

@@ -132,15 +132,16 @@ impl Verifier<'_> {
                 );
                 self.found(owner, Some(id), "status-agrees", detail);
             }
-            let protected = believed
-                .states()
-                .iter()
-                .filter(|state| state.value.protection() > 0);
-            let until = protected
+            // The highest that there ever was; it may be more, by a record that this one identifies.
+            let until = states
+                .get(&id)
+                .into_iter()
+                .flatten()
+                .filter(|state| state.value.protection() > 0)
                 .map(|state| state.period.to())
                 .max()
                 .unwrap_or(Period::BEGINNING);
-            if until != *protected_until {
+            if until > *protected_until {
                 let detail = format!("protected until {until}, stored {protected_until}");
                 self.found(owner, Some(id), "protection-agrees", detail);
             }

@@ -1,6 +1,7 @@
 //! What follows from a timeline: links, identifiers and index entries as canonical periods (one row for as long as
 //! adjacent states say the same), and the hash of the whole.
 
+use chrono::NaiveDate;
 use grunddata_information_model::Resolved;
 use grunddata_model::{Period, RecordId, Timeline};
 use sha2::{Digest as _, Sha256};
@@ -173,6 +174,17 @@ pub(crate) fn difference<K: Ord + Copy>(
     }
 }
 
+/// The first day on which none of the states is under protection any more.
+pub(crate) fn protected_until(timeline: &Timeline<Resolved>) -> NaiveDate {
+    timeline
+        .states()
+        .iter()
+        .filter(|state| state.value.protection() > 0)
+        .map(|state| state.period.to())
+        .max()
+        .unwrap_or(Period::BEGINNING)
+}
+
 /// A hash over a canonical timeline: periods, models and the hashes of the bodies. It stands in the log, so that every
 /// version can be checked against what its rows still say.
 pub(crate) fn timeline_hash(timeline: &Timeline<Resolved>) -> [u8; 32] {
@@ -190,8 +202,6 @@ pub(crate) fn timeline_hash(timeline: &Timeline<Resolved>) -> [u8; 32] {
 
 #[cfg(test)]
 mod tests {
-    use chrono::NaiveDate;
-
     use super::*;
 
     fn period(from: u32, to: u32) -> Period {

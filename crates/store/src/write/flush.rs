@@ -6,6 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use grunddata_information_model::InformationModel;
 use grunddata_model::{Instant, Period, RecordId};
 
 use crate::connection::Connection;
@@ -13,9 +14,10 @@ use crate::error::StoreError;
 use crate::sql::{Bind, Sql};
 use crate::sql_types::{Day, Id, Moment};
 use crate::write::derive::{
-    Derived, EntryKey, IdentifierKey, LinkKey, derived, difference, timeline_hash,
+    Derived, EntryKey, IdentifierKey, LinkKey, derived, difference, protected_until, timeline_hash,
 };
 use crate::write::overlay::AcceptedJob;
+use crate::write::protection::protect;
 use crate::write::references::{Known, note_owner_references};
 use crate::write::rows::{
     ChangeRow, DirectoryIdRow, DirectoryIdentifierRow, EntryRow, IdentifierRow, Insert as _,
@@ -44,6 +46,7 @@ pub(crate) type NewWords = Vec<(i16, String)>;
 pub(crate) fn flush(
     connection: &mut Connection,
     known: &Known,
+    model: &InformationModel,
     owner: &str,
     jobs: &[AcceptedJob],
     position: i64,
@@ -90,6 +93,7 @@ pub(crate) fn flush(
         round.sort_unstable_by_key(|placed| placed.write.id);
         words.extend(Round::compute(owner, &round).write(connection, known)?);
     }
+    protect(connection, model, owner, jobs)?;
     transactions.sort_unstable_by_key(|row| row.id);
     TransactionRow::insert(connection, &transactions)?;
     remember(connection, owner, jobs)?;
@@ -209,11 +213,6 @@ impl<'a> Round<'a> {
 
     fn add_head(&mut self, placed: &Placed<'a>, new: bool) {
         let write = placed.write;
-        let protected = write
-            .after
-            .states()
-            .iter()
-            .filter(|state| state.value.protection() > 0);
         let record = RecordRow {
             owner: self.owner,
             id: write.id.into(),
@@ -222,10 +221,8 @@ impl<'a> Round<'a> {
             origin: write.origin.as_deref(),
             version: placed.version,
             status: write.status.code(),
-            protected_until: Day(protected
-                .map(|state| state.period.to())
-                .max()
-                .unwrap_or(Period::BEGINNING)),
+            // Of this version alone: what was ever more stays where the head is changed.
+            protected_until: Day(protected_until(&write.after)),
         };
         let forward_to = write.forward_to.map(Id::from);
         let erased = i16::from(write.status == RecordStatus::Erased);

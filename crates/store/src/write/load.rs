@@ -27,6 +27,7 @@ pub(crate) type HeadTypes = (
     Nullable<Text>,
     Integer,
     SmallInt,
+    SqlDay,
 );
 type Head = (
     Id,
@@ -37,6 +38,7 @@ type Head = (
     Option<String>,
     i32,
     i16,
+    Day,
 );
 type ClaimParts = (String, String, String, Id, String, Day, Day, String);
 type StateTypes = (SqlId, SqlDay, SqlDay, SmallInt, Text, Text);
@@ -100,7 +102,7 @@ impl Batch {
         missing.dedup();
         for chunk in missing.chunks(LIST) {
             let mut heads = Sql::<HeadTypes>::new(
-                "SELECT d.id, d.owner, d.domain, d.forward_to, r.controller, r.origin, r.version, r.status \
+                "SELECT d.id, d.owner, d.domain, d.forward_to, r.controller, r.origin, r.version, r.status, r.protected_until \
                  FROM directory_id d JOIN record r ON r.owner = d.owner AND r.id = d.id WHERE d.id IN ",
             );
             heads.ids(chunk.iter().copied());
@@ -119,7 +121,18 @@ impl Batch {
                     .ids(chunk.iter().copied());
                 timelines(&self.model, self.connection.load(&states)?)?
             };
-            for (id, owner, domain_code, forward_to, controller, origin, version, status) in heads {
+            for head in heads {
+                let (
+                    id,
+                    owner,
+                    domain_code,
+                    forward_to,
+                    controller,
+                    origin,
+                    version,
+                    status,
+                    until,
+                ) = head;
                 let id = id.record();
                 let image = RecordImage {
                     id,
@@ -131,6 +144,7 @@ impl Batch {
                     status: RecordStatus::from_code(status)
                         .ok_or_else(|| StoreError::disagrees(format!("the status of {id}")))?,
                     forward_to: forward_to.map(Id::record),
+                    protected_until: until.0,
                     timeline: timelines.remove(&id).unwrap_or_default(),
                 };
                 self.stored.insert(id, Some(Arc::new(image)));

@@ -7,6 +7,7 @@ mod flush;
 mod inbound;
 mod load;
 mod overlay;
+mod protection;
 mod references;
 mod rows;
 mod staged;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use chrono::NaiveDate;
 use grunddata_information_model::Resolved;
 use grunddata_model::{Domain, OwnerKey, Period, RecordId, SchemeCode, Timeline, TransactionId};
 
@@ -121,6 +122,9 @@ pub struct RecordImage {
     pub status: RecordStatus,
     /// The record that this one was merged into.
     pub forward_to: Option<RecordId>,
+    /// The first day on which no protection hides it any more, its own of any version or that of somebody whom it
+    /// identifies. It never goes back.
+    pub protected_until: NaiveDate,
     /// Its states as believed now.
     pub timeline: Timeline<Resolved>,
 }

@@ -149,7 +149,7 @@ pub(crate) fn update_records(
         let size = chunk.len().next_power_of_two();
         let mut sql = Sql::<()>::new(
             "UPDATE record SET controller = u.column2, origin = u.column3, version = u.column4, status = u.column5, \
-             protected_until = u.column6 FROM ",
+             protected_until = CASE WHEN record.protected_until > u.column6 THEN record.protected_until ELSE u.column6 END FROM ",
         );
         sql.rows(
             "u",
@@ -185,7 +185,10 @@ fn update_each_record(
         sql.bind(Bind::OptText(row.origin.map(Into::into)))
             .push(", version = ");
         sql.int(row.version).push(", status = ").small(row.status);
-        sql.push(", protected_until = ").day(row.protected_until.0);
+        // It only ever rises.
+        sql.push(", protected_until = MAX(protected_until, ")
+            .day(row.protected_until.0)
+            .push(")");
         sql.push(" WHERE owner = ")
             .text(owner)
             .push(" AND id = ")

@@ -1,15 +1,17 @@
 //! The transaction of one job, in memory: reads go through to the database once per batch, writes are staged. A job that
 //! refuses leaves nothing behind; a job that is accepted becomes visible to the next one of the batch.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use diesel::sql_types::Text;
 use grunddata_information_model::Resolved;
-use grunddata_model::{Instant, OwnerKey, RecordId, SchemeCode, Timeline};
+use grunddata_model::{Instant, OwnerKey, Period, RecordId, SchemeCode, Timeline};
 
 use crate::error::StoreError;
+use crate::sql::{LIST, Sql};
 use crate::write::claims::Claim;
-use crate::write::derive::{identifiers_of, links_of};
+use crate::write::derive::{identifiers_of, links_of, protected_until};
 use crate::write::inbound::Inbound;
 use crate::write::load::{instant_of_version, timeline_at};
 use crate::write::overlay::{AcceptedJob, Batch, Layer};
@@ -25,6 +27,8 @@ pub struct WriteTx<'a> {
     layer: Layer,
     writes: Vec<(StagedWrite, u32)>,
     places: HashMap<RecordId, usize>,
+    /// Records as they were before this job.
+    originals: HashMap<RecordId, Arc<RecordImage>>,
     remembered: Option<([u8; 32], StoredOutcome)>,
 }
 
@@ -36,6 +40,7 @@ impl<'a> WriteTx<'a> {
             layer: Layer::default(),
             writes: Vec::new(),
             places: HashMap::new(),
+            originals: HashMap::new(),
             remembered: None,
         }
     }
@@ -323,6 +328,10 @@ impl WriteTx<'_> {
             version,
             status: write.status,
             forward_to: write.forward_to,
+            protected_until: current
+                .as_ref()
+                .map_or(Period::BEGINNING, |image| image.protected_until)
+                .max(protected_until(&write.after)),
             timeline: write.after.clone(),
         };
         self.layer.put(&self.batch.hasher, Arc::new(image));
@@ -337,10 +346,80 @@ impl WriteTx<'_> {
             }
             None => {
                 self.places.insert(write.id, self.writes.len());
+                self.originals
+                    .extend(current.map(|original| (write.id, original)));
                 self.writes.push((write, version));
             }
         }
         Ok(version)
+    }
+
+    /// Takes back the writes that leave their record as it was before the job: they make no version. Which these are.
+    pub fn drop_unchanged(&mut self) -> Vec<RecordId> {
+        let (layer, originals) = (&mut self.layer, &self.originals);
+        let mut dropped = Vec::new();
+        self.writes.retain(|(write, _)| {
+            let Some(original) = originals.get(&write.id) else {
+                return true;
+            };
+            let unchanged = write.after == original.timeline
+                && write.status == original.status
+                && write.controller == original.controller
+                && write.origin == original.origin
+                && write.forward_to == original.forward_to;
+            if unchanged {
+                layer.records.insert(write.id, Arc::clone(original));
+                dropped.push(write.id);
+            }
+            !unchanged
+        });
+        if !dropped.is_empty() {
+            self.places = (0..)
+                .zip(&self.writes)
+                .map(|(place, (write, _))| (write.id, place))
+                .collect();
+        }
+        dropped
+    }
+
+    /// Which of the geometries (SHA-256 in hexadecimal) the owner has neither stored nor staged.
+    ///
+    /// # Errors
+    /// [`StoreError`] of the database.
+    pub fn unknown_geometries(&mut self, hashes: &[&str]) -> Result<Vec<String>, StoreError> {
+        let batch = &mut *self.batch;
+        let staged: HashSet<&str> = batch
+            .accepted
+            .iter()
+            .flat_map(|job| &job.writes)
+            .chain(&self.writes)
+            .flat_map(|(write, _)| write.after.states())
+            .flat_map(|state| state.value.geometries())
+            .map(|(hash, _)| hash.as_str())
+            .collect();
+        let mut unknown: Vec<String> = hashes
+            .iter()
+            .filter(|hash| !staged.contains(**hash))
+            .map(|hash| (*hash).to_owned())
+            .collect();
+        let mut stored: HashSet<String> = HashSet::new();
+        let owner = batch.owner.clone();
+        for chunk in unknown.chunks(LIST) {
+            let mut sql = Sql::<(Text,)>::new("SELECT g.hash FROM geometry g WHERE g.owner = ");
+            sql.text(owner.as_str())
+                .push(" AND g.hash IN ")
+                .texts(chunk.iter().map(String::as_str));
+            let result = batch.connection.load::<_, (String,)>(&sql);
+            match result {
+                Ok(rows) => stored.extend(rows.into_iter().map(|(hash,)| hash)),
+                Err(error) => {
+                    batch.failure.get_or_insert_with(|| error.clone());
+                    return Err(error);
+                }
+            }
+        }
+        unknown.retain(|hash| !stored.contains(hash));
+        Ok(unknown)
     }
 
     /// What this job has staged so far, for the checks at its end.

@@ -10,10 +10,23 @@ use grunddata_testing::{Engine, on_both};
 
 use crate::world::{World, everything, new_id, numbered, open, put, since, timeline, unit, world};
 
+/// A store whose stopwatch stands still but for the first year after a long silence, in which it is right.
 fn clock_guarded(engine: Engine) -> World {
-    open(engine, |options| StoreOptions {
-        clock_jump_limit: chrono::Duration::days(2),
-        ..options
+    open(engine, |options| {
+        let clock = Arc::clone(&options.clock);
+        let opened = clock();
+        let silence = chrono::Duration::days(365);
+        StoreOptions {
+            clock_jump_limit: Some(chrono::Duration::minutes(5)),
+            stopwatch: Arc::new(move || {
+                let passed = clock().date_time() - opened.date_time();
+                passed
+                    .clamp(chrono::Duration::zero(), silence)
+                    .to_std()
+                    .unwrap()
+            }),
+            ..options
+        }
     })
 }
 
@@ -162,7 +175,10 @@ on_both! {
 
     fn a_clock_that_jumps_stops_the_writes(world: World) {
         let before = world.create(unit("Före", None));
-        world.set_clock("2026-02-01T00:00:00Z");
+        // A long silence is no jump.
+        world.set_clock("2026-12-01T00:00:00Z");
+        world.create(unit("Efter elva månader", None));
+        world.set_clock("2027-02-01T00:00:00Z");
         let answer = world.job(|tx| put(tx, new_id(), timeline([(since("2020-01-01"), unit("Efter", None))])));
         assert!(matches!(answer, Err(WriteError::ClockJump { .. })));
         world.set_clock("2025-06-01T00:00:00Z");

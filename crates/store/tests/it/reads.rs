@@ -142,7 +142,12 @@ on_both! {
         }
         assert!(world.store.read(|reader| reader.history(id, &Known::latest(), &public, None, 9)).unwrap().is_empty());
         assert_eq!(world.store.read(|reader| reader.history(id, &Known::latest(), &grant, None, 9)).unwrap().len(), 2);
+        // What was ever believed to be under protection stays so.
+        world.set(id, timeline([(since("2020-01-01"), person("Anna", "Ek", false))]));
+        assert_eq!(world.find(id, "2026-01-01", None, &public), Lookup::Unknown);
         // Protected in 2021 alone, said afterwards: the years around it are open, those days are not, in any version.
+        let id = world.create(person("Anna", "Ek", false));
+        let before = world.store.read(|reader| reader.pin(&OwnerSet::All, None)).unwrap();
         world.set(id, timeline([
             (between("2020-01-01", "2021-01-01"), person("Anna", "Ek", false)),
             (between("2021-01-01", "2022-01-01"), person("Anna", "Ek", true)),

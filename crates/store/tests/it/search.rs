@@ -21,6 +21,7 @@ fn all() -> StoreSearch {
         owners: OwnerSet::All,
         controller: None,
         identifier: None,
+        identifier_ever: false,
         conditions: Vec::new(),
         links: Vec::new(),
         text: Vec::new(),

@@ -99,7 +99,10 @@ pub(crate) fn open(engine: Engine, change: impl FnOnce(StoreOptions) -> StoreOpt
     let micros = Arc::new(AtomicI64::new(start.micros()));
     let clock = Arc::clone(&micros);
     let clock = Arc::new(move || Instant::from_micros(clock.load(Ordering::SeqCst)));
-    let options = change(StoreOptions::new(database.url.as_str(), clock));
+    let options = change(StoreOptions {
+        clock_jump_limit: None,
+        ..StoreOptions::new(database.url.as_str(), clock)
+    });
     let store = Store::open(options, model()).unwrap();
     let owner = OwnerKey::new("se-2480").unwrap();
     let world = World {

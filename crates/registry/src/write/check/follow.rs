@@ -16,7 +16,6 @@ use super::{links, subtract};
 use crate::write::apply::{Failure, Run};
 use crate::write::operate::span;
 use crate::write::request::OnUncovered;
-use crate::write::resolve::allows;
 use crate::{Code, Fault, Refusal, fact};
 
 /// The most records that may follow in one job.
@@ -254,7 +253,7 @@ fn refuse_restricted(run: &mut Run<'_, '_, '_>) -> Result<(), Failure> {
         let (before, after) = (touched.before.clone(), touched.after.clone());
         let (domain, command) = (touched.domain, touched.command);
         let mut listed: Vec<Value> = Vec::new();
-        let mut count = 0_u64;
+        let (mut count, mut any) = (0_u64, false);
         for link in run.tx.inbound(target)? {
             if link.source == target {
                 continue;
@@ -275,17 +274,22 @@ fn refuse_restricted(run: &mut Run<'_, '_, '_>) -> Result<(), Failure> {
             if parts.is_empty() {
                 continue;
             }
-            count += 1;
-            if listed.len() >= MAX_LISTED {
+            any = true;
+            // What the writer may not see is neither counted nor listed.
+            let Some(image) = run
+                .tx
+                .record(link.source)?
+                .filter(|image| run.job.context.allows(image))
+            else {
                 continue;
-            }
-            if let Some(image) = run.tx.record(link.source)?
-                && allows(&run.job.context.visibility, &image)
-            {
-                let display = image
-                    .timeline
-                    .states()
-                    .last()
+            };
+            count += 1;
+            if listed.len() < MAX_LISTED {
+                // The name on the first of the days.
+                let display = parts
+                    .first()
+                    .and_then(|part| image.timeline.at(part.from()))
+                    .filter(|state| run.job.context.allows_state(&image, &state.value))
                     .and_then(|state| state.value.display());
                 listed.push(json!({
                     "id": link.source.to_string(),
@@ -296,15 +300,20 @@ fn refuse_restricted(run: &mut Run<'_, '_, '_>) -> Result<(), Failure> {
                 }));
             }
         }
-        if count > 0 {
+        if any {
+            let (who, vem) = match count {
+                0 => ("Something refers".to_owned(), "Något".to_owned()),
+                1 => ("1 record refers".to_owned(), "1 post".to_owned()),
+                _ => (format!("{count} records refer"), format!("{count} poster")),
+            };
             let fault = Fault::new(
                 "",
                 Code::StillReferenced,
                 format!(
-                    "{count} records refer to {target} on days on which it would no longer hold (or be of another kind). End or change them first, or in the same transaction."
+                    "{who} to {target} on days on which it would no longer hold (or be of another kind). End or change them first, or in the same transaction."
                 ),
                 format!(
-                    "{count} poster hänvisar till {target} på dagar då den inte längre skulle gälla (eller vara av annat slag). Avsluta eller ändra dem först, eller i samma transaktion."
+                    "{vem} hänvisar till {target} på dagar då den inte längre skulle gälla (eller vara av annat slag). Avsluta eller ändra dem först, eller i samma transaktion."
                 ),
             )
             .with("target", target.to_string())

@@ -8,7 +8,6 @@ use grunddata_model::{Period, RecordId, SchemeCode, Timeline};
 
 use super::subtract;
 use crate::write::apply::{Failure, Run};
-use crate::write::resolve::allows;
 use crate::{Code, Fault, fact};
 
 type Key = (SchemeCode, String, Option<String>);
@@ -109,7 +108,7 @@ fn in_use(
         })
         .unwrap_or_default();
     let image = run.tx.record(other)?;
-    let visible = image.is_some_and(|image| allows(&run.job.context.visibility, &image));
+    let visible = image.is_some_and(|image| run.job.context.allows(&image));
     if !visible {
         tracing::warn!(record = %id, other = %other, %scheme, "identifier in use by a record that the writer may not see");
         return Ok(Fault::new(

@@ -1,6 +1,8 @@
 //! The demands on what a record refers to, for the periods on which the job brought the reference: the target exists,
 //! is of the right domain and kind, and holds all the while.
 
+use std::collections::BTreeSet;
+
 use grunddata_information_model::{LinkUse, OnTargetEnd, Relation};
 use grunddata_model::{Period, RecordId};
 use grunddata_store::RecordImage;
@@ -10,11 +12,11 @@ use super::without::without;
 use super::{new_links, pointer_of};
 use crate::write::apply::{Failure, Run};
 use crate::write::request::OnUncovered;
-use crate::write::resolve::allows;
 use crate::{Code, Fault};
 
 pub(super) fn check(run: &mut Run<'_, '_, '_>) -> Result<(), Failure> {
     for id in run.order.clone() {
+        geometries(run, id)?;
         let Some(touched) = run.touched.get(&id) else {
             continue;
         };
@@ -32,9 +34,7 @@ pub(super) fn check(run: &mut Run<'_, '_, '_>) -> Result<(), Failure> {
                 continue;
             };
             let image = run.tx.record(link.target)?;
-            let seen = image.filter(|image| {
-                image.owner == run.job.context.owner || allows(&run.job.context.visibility, image)
-            });
+            let seen = image.filter(|image| run.job.context.allows(image));
             let Some(image) = seen.filter(|image| !image.timeline.is_empty()) else {
                 let fault = not_found(run, id, &link);
                 run.fault(command, Code::ReferenceNotFound, fault);
@@ -64,6 +64,73 @@ pub(super) fn check(run: &mut Run<'_, '_, '_>) -> Result<(), Failure> {
         clip(run, id, clips)?;
     }
     Ok(())
+}
+
+/// A body may refer to a geometry by its hash alone where the owner has that geometry.
+fn geometries(run: &mut Run<'_, '_, '_>, id: RecordId) -> Result<(), Failure> {
+    let Some(touched) = run.touched.get(&id) else {
+        return Ok(());
+    };
+    let before: BTreeSet<&String> = touched
+        .before
+        .states()
+        .iter()
+        .flat_map(|state| state.value.geometry_uses())
+        .collect();
+    let mut used: Vec<&str> = Vec::new();
+    for state in touched.after.states() {
+        let came = |hash: &String| {
+            state
+                .value
+                .geometries()
+                .iter()
+                .any(|(known, _)| known == hash)
+        };
+        let uses = state.value.geometry_uses().iter();
+        used.extend(
+            uses.filter(|hash| !before.contains(hash) && !came(hash))
+                .map(String::as_str),
+        );
+    }
+    if used.is_empty() {
+        return Ok(());
+    }
+    let command = touched.command;
+    let data: Vec<serde_json::Value> = touched
+        .after
+        .states()
+        .iter()
+        .map(|state| state.value.value())
+        .collect();
+    for hash in run.tx.unknown_geometries(&used)? {
+        let text = format!("geometry:sha256-{hash}");
+        let pointer = data.iter().find_map(|value| place(value, &text));
+        let fault = Fault::new(
+            pointer.unwrap_or_default(),
+            Code::ReferenceNotFound,
+            "There is no geometry with this hash: write the geometry itself, as GeoJSON.",
+            "Det finns ingen geometri med denna hash: skriv geometrin själv, som GeoJSON.",
+        );
+        run.fault(command, Code::ReferenceNotFound, fault);
+    }
+    Ok(())
+}
+
+/// Where a text stands in the data.
+fn place(value: &serde_json::Value, text: &str) -> Option<String> {
+    use serde_json::Value;
+    match value {
+        Value::String(found) if found == text => Some(String::new()),
+        Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .find_map(|(index, item)| place(item, text).map(|rest| format!("/{index}{rest}"))),
+        Value::Object(members) => members.iter().find_map(|(name, member)| {
+            let token = name.replace('~', "~0").replace('/', "~1");
+            place(member, text).map(|rest| format!("/{token}{rest}"))
+        }),
+        _ => None,
+    }
 }
 
 /// The demands on domain and kind.

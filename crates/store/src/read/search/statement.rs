@@ -234,9 +234,13 @@ impl<'q> Statement<'q> {
                 .text(scheme.as_str())
                 .push(" AND i.value = ")
                 .text(value.as_str());
-            sql.push(" AND ")
-                .holds("i", "i.owner", known, day)
-                .push(") AS m");
+            sql.push(" AND ");
+            if self.search.identifier_ever {
+                sql.believed("i", "i.owner", known);
+            } else {
+                sql.holds("i", "i.owner", known, day);
+            }
+            sql.push(") AS m");
         }
     }
 
