@@ -31,9 +31,16 @@ fn entry(zip: &[u8], suffix: &str) -> Option<Vec<u8>> {
         let crc = zip.get(at + 16..at + 20)?;
         let packed = number(zip, at + 20, 4)?;
         let size = zip.get(at + 24..at + 28)?;
-        let (name, extra, comment) = (number(zip, at + 28, 2)?, number(zip, at + 30, 2)?, number(zip, at + 32, 2)?);
+        let (name, extra, comment) = (
+            number(zip, at + 28, 2)?,
+            number(zip, at + 30, 2)?,
+            number(zip, at + 32, 2)?,
+        );
         let local = number(zip, at + 42, 4)?;
-        if zip.get(at + 46..at + 46 + name)?.ends_with(suffix.as_bytes()) {
+        if zip
+            .get(at + 46..at + 46 + name)?
+            .ends_with(suffix.as_bytes())
+        {
             assert_eq!(method, 8, "{suffix} is not deflated");
             let data = local + 30 + number(zip, local + 26, 2)? + number(zip, local + 28, 2)?;
             let mut gzip = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 2, 255];
@@ -49,5 +56,10 @@ fn entry(zip: &[u8], suffix: &str) -> Option<Vec<u8>> {
 
 fn number(bytes: &[u8], at: usize, length: usize) -> Option<usize> {
     let bytes = bytes.get(at..at + length)?;
-    Some(bytes.iter().rev().fold(0, |sum, byte| (sum << 8) | usize::from(*byte)))
+    Some(
+        bytes
+            .iter()
+            .rev()
+            .fold(0, |sum, byte| (sum << 8) | usize::from(*byte)),
+    )
 }

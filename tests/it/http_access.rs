@@ -20,20 +20,35 @@ fn addresses(http: &Http, path: &str, root: bool) -> Vec<String> {
         .replace("{token}", "0000000000000000")
         .replace("{code}", "not-found")
         .replace("{domain}", "organisation");
-    assert!(!path.replace("{collection}", "").contains('{'), "{path}: a parameter without a value");
-    let base = if root { http.origin() } else { format!("{}/api/v1", http.origin()) };
+    assert!(
+        !path.replace("{collection}", "").contains('{'),
+        "{path}: a parameter without a value"
+    );
+    let base = if root {
+        http.origin()
+    } else {
+        format!("{}/api/v1", http.origin())
+    };
     if path.contains("{collection}") {
-        ["persons", "roles", "organisations", "geographies", "services"]
-            .iter()
-            .map(|collection| format!("{base}{}", path.replace("{collection}", collection)))
-            .collect()
+        [
+            "persons",
+            "roles",
+            "organisations",
+            "geographies",
+            "services",
+        ]
+        .iter()
+        .map(|collection| format!("{base}{}", path.replace("{collection}", collection)))
+        .collect()
     } else {
         vec![format!("{base}{path}")]
     }
 }
 
 fn ask(caller: Caller<'_>, method: &str, address: &str) -> Answer {
-    caller.with("content-type", "application/json").request(method, address, Some(b"{}".to_vec()))
+    caller
+        .with("content-type", "application/json")
+        .request(method, address, Some(b"{}".to_vec()))
 }
 
 on_both! {
@@ -76,7 +91,9 @@ on_both! {
 /// No owner has open data.
 fn closed(engine: grunddata_testing::Engine) -> Http {
     let http = Http::start(engine);
-    http.admin().put("/owners/oppen", json!({"name": "Öppen", "openData": false})).expect(200);
+    http.admin()
+        .put("/owners/oppen", json!({"name": "Öppen", "openData": false}))
+        .expect(200);
     http
 }
 
@@ -197,7 +214,10 @@ on_both! {
 fn hurried(engine: grunddata_testing::Engine) -> Http {
     Http::start_with(engine, |config| {
         // So slow that the bucket does not fill during the test.
-        config.limits.rate = Some(RateLimit { per_second: 1, burst: 3 });
+        config.limits.rate = Some(RateLimit {
+            per_second: 1,
+            burst: 3,
+        });
     })
 }
 

@@ -11,13 +11,19 @@ fn refused(http: &Http, status: u16, code: &str, request: impl FnOnce(&Http) -> 
     let before = http.positions();
     let answer = request(http);
     answer.problem(status, code);
-    assert_eq!(http.positions(), before, "a refused request took a position");
+    assert_eq!(
+        http.positions(),
+        before,
+        "a refused request took a position"
+    );
     answer
 }
 
 /// A raw body as JSON.
 fn raw(http: &Http, method: &str, path: &str, body: &str) -> Answer {
-    http.writer().with("content-type", "application/json").send(method, path, Some(body.to_owned()))
+    http.writer()
+        .with("content-type", "application/json")
+        .send(method, path, Some(body.to_owned()))
 }
 
 fn unit(extra: Value) -> Value {
@@ -32,7 +38,11 @@ fn unit(extra: Value) -> Value {
 fn has_error(answer: &Answer, pointer: &str, code: &str) {
     let errors = answer.json["errors"].as_array().expect("errors");
     assert!(
-        errors.iter().any(|error| error["pointer"] == pointer && error["code"] == code && error["message"].as_str().is_some_and(|text| !text.is_empty())),
+        errors.iter().any(|error| error["pointer"] == pointer
+            && error["code"] == code
+            && error["message"]
+                .as_str()
+                .is_some_and(|text| !text.is_empty())),
         "{pointer} {code} not in {errors:?}"
     );
 }

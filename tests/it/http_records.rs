@@ -17,7 +17,12 @@ fn links(record: &Value) -> Vec<(String, String)> {
         .as_array()
         .expect("_links")
         .iter()
-        .map(|link| (link["rel"].as_str().expect("rel").to_owned(), link["method"].as_str().expect("method").to_owned()))
+        .map(|link| {
+            (
+                link["rel"].as_str().expect("rel").to_owned(),
+                link["method"].as_str().expect("method").to_owned(),
+            )
+        })
         .collect()
 }
 

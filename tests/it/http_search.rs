@@ -10,12 +10,22 @@ fn names(answer: &Answer) -> Vec<String> {
         .as_array()
         .expect("items")
         .iter()
-        .map(|item| item["data"]["name"]["sv"].as_str().expect("name").to_owned())
+        .map(|item| {
+            item["data"]["name"]["sv"]
+                .as_str()
+                .expect("name")
+                .to_owned()
+        })
         .collect()
 }
 
 fn link(answer: &Answer, rel: &str) -> Option<String> {
-    answer.json["_links"].as_array()?.iter().find(|link| link["rel"] == rel)?["href"].as_str().map(str::to_owned)
+    answer.json["_links"]
+        .as_array()?
+        .iter()
+        .find(|link| link["rel"] == rel)?["href"]
+        .as_str()
+        .map(str::to_owned)
 }
 
 fn follow(caller: Caller<'_>, address: &str) -> Answer {
@@ -26,12 +36,18 @@ fn filled(engine: grunddata_testing::Engine) -> Http {
     let http = Http::start(engine);
     let operations: Vec<Value> = (0..25)
         .map(|number| {
-            let kind = if number % 5 == 0 { "department" } else { "unit" };
+            let kind = if number % 5 == 0 {
+                "department"
+            } else {
+                "unit"
+            };
             json!({"op": "create", "collection": "organisations", "validFrom": "2026-01-01",
                 "data": {"name": {"sv": format!("Enhet {number:02}")}, "kind": kind}})
         })
         .collect();
-    http.writer().post("/transactions", json!({"operations": operations})).expect(200);
+    http.writer()
+        .post("/transactions", json!({"operations": operations}))
+        .expect(200);
     http
 }
 

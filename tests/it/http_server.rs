@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use grunddata_information_model::InformationModel;
 use grunddata_model::{Instant, OwnerKey};
-use grunddata_registry::{Action, Actor, Context, Grant, Limits, NewOwner, NewToken, OwnerScope, Registry};
+use grunddata_registry::{
+    Action, Actor, Context, Grant, Limits, NewOwner, NewToken, OwnerScope, Registry,
+};
 use grunddata_server::{Config, Running, Server, telemetry};
 use grunddata_store::{Store, StoreOptions};
 use grunddata_testing::{Database, Engine};
@@ -50,19 +52,31 @@ impl Http {
     pub(crate) fn start_with(engine: Engine, change: impl FnOnce(&mut Config)) -> Self {
         // The causes of internal errors stand in the log alone; a failing test shows them. Every test after the first in
         // a process finds it set up.
-        let log = telemetry::LogConfig { filter: "warn".to_owned(), ..telemetry::LogConfig::default() };
+        let log = telemetry::LogConfig {
+            filter: "warn".to_owned(),
+            ..telemetry::LogConfig::default()
+        };
         telemetry::install(&log).ok();
         let database = Database::new(engine);
         let model = InformationModel::embedded().expect("model");
         let noon: Instant = format!("{TODAY}T11:00:00Z").parse().expect("instant");
         let clock: grunddata_store::Clock = Arc::new(move || noon);
-        let store = Store::open(StoreOptions::new(database.url.as_str(), Arc::clone(&clock)), model.clone()).expect("store");
+        let store = Store::open(
+            StoreOptions::new(database.url.as_str(), Arc::clone(&clock)),
+            model.clone(),
+        )
+        .expect("store");
         store.migrate().expect("migrations");
         let registry = Registry::new(store.clone(), model, clock, Limits::default());
         let context = Context::new(Actor::system("test"), noon, "set-up");
         for (key, open_data) in [("norrberga", false), ("oppen", true)] {
             let key = OwnerKey::new(key).expect("key");
-            let owner = NewOwner { name: key.to_string(), key, organisation: None, open_data };
+            let owner = NewOwner {
+                name: key.to_string(),
+                key,
+                organisation: None,
+                open_data,
+            };
             registry.put_owner(&context, owner).expect("owner");
         }
         let of = |key: &str| OwnerScope::Owner(OwnerKey::new(key).expect("key"));
@@ -75,15 +89,39 @@ impl Http {
         ]
         .into_iter()
         .map(|(name, scope, action)| {
-            let token = NewToken { name: name.to_owned(), grants: vec![Grant { scope, action }], feeds_copies: false, expires_at: None };
-            (name, registry.mint_token(&context, token).expect("token").secret)
+            let token = NewToken {
+                name: name.to_owned(),
+                grants: vec![Grant { scope, action }],
+                feeds_copies: false,
+                expires_at: None,
+            };
+            (
+                name,
+                registry.mint_token(&context, token).expect("token").secret,
+            )
         })
         .collect();
-        let mut config = Config { listen: ([127, 0, 0, 1], 0).into(), workers: Some(1), heavy_readers: 1, ..Config::default() };
+        let mut config = Config {
+            listen: ([127, 0, 0, 1], 0).into(),
+            workers: Some(1),
+            heavy_readers: 1,
+            ..Config::default()
+        };
         change(&mut config);
         let running = Server::start(config, registry).expect("server");
-        let client = Client::builder().redirect(Policy::none()).no_gzip().timeout(Duration::from_secs(60)).build().expect("client");
-        Self { running: Some(running), store, client, tokens, _database: database }
+        let client = Client::builder()
+            .redirect(Policy::none())
+            .no_gzip()
+            .timeout(Duration::from_secs(60))
+            .build()
+            .expect("client");
+        Self {
+            running: Some(running),
+            store,
+            client,
+            tokens,
+            _database: database,
+        }
     }
 
     pub(crate) fn origin(&self) -> String {
@@ -92,12 +130,20 @@ impl Http {
 
     /// Who sends no token.
     pub(crate) fn nobody(&self) -> Caller<'_> {
-        Caller { http: self, token: None, headers: Vec::new() }
+        Caller {
+            http: self,
+            token: None,
+            headers: Vec::new(),
+        }
     }
 
     /// Who holds the token of that name.
     pub(crate) fn as_(&self, name: &str) -> Caller<'_> {
-        Caller { http: self, token: Some(self.tokens.get(name).expect("token")), headers: Vec::new() }
+        Caller {
+            http: self,
+            token: Some(self.tokens.get(name).expect("token")),
+            headers: Vec::new(),
+        }
     }
 
     pub(crate) fn reader(&self) -> Caller<'_> {
@@ -114,7 +160,10 @@ impl Http {
 
     /// Creates a unit; gives its id and its path below the API root.
     pub(crate) fn organisation(&self, name: &str, valid_from: &str) -> (String, String) {
-        let created = self.writer().post("/organisations", json!({"data": {"name": {"sv": name}, "kind": "unit"}, "validFrom": valid_from}));
+        let created = self.writer().post(
+            "/organisations",
+            json!({"data": {"name": {"sv": name}, "kind": "unit"}, "validFrom": valid_from}),
+        );
         created.expect(201);
         let id = created.json["id"].as_str().expect("id").to_owned();
         let path = format!("/organisations/{id}");
@@ -123,7 +172,12 @@ impl Http {
 
     /// The position of every owner's log: what no refused request may change.
     pub(crate) fn positions(&self) -> Vec<(String, u64)> {
-        self.store.owners().expect("owners").into_iter().map(|owner| (owner.key.to_string(), owner.position)).collect()
+        self.store
+            .owners()
+            .expect("owners")
+            .into_iter()
+            .map(|owner| (owner.key.to_string(), owner.position))
+            .collect()
     }
 }
 
@@ -153,11 +207,13 @@ impl Caller<'_> {
     }
 
     pub(crate) fn post(self, path: &str, body: Value) -> Answer {
-        self.with("content-type", "application/json").send("POST", path, Some(body.to_string()))
+        self.with("content-type", "application/json")
+            .send("POST", path, Some(body.to_string()))
     }
 
     pub(crate) fn put(self, path: &str, body: Value) -> Answer {
-        self.with("content-type", "application/json").send("PUT", path, Some(body.to_string()))
+        self.with("content-type", "application/json")
+            .send("PUT", path, Some(body.to_string()))
     }
 
     /// A GET outside the API root.
@@ -174,7 +230,10 @@ impl Caller<'_> {
 
     /// Any method on any address, with any bytes.
     pub(crate) fn request(self, method: &str, address: &str, body: Option<Vec<u8>>) -> Answer {
-        let mut request: RequestBuilder = self.http.client.request(method.parse().expect("method"), address);
+        let mut request: RequestBuilder = self
+            .http
+            .client
+            .request(method.parse().expect("method"), address);
         if let Some(token) = self.token {
             request = request.bearer_auth(token);
         }
@@ -189,11 +248,21 @@ impl Caller<'_> {
         let headers = response
             .headers()
             .iter()
-            .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+            .map(|(name, value)| {
+                (
+                    name.to_string(),
+                    String::from_utf8_lossy(value.as_bytes()).into_owned(),
+                )
+            })
             .collect();
         let text = String::from_utf8_lossy(&response.bytes().expect("a body")).into_owned();
         let json = serde_json::from_str(&text).unwrap_or_default();
-        Answer { status, text, json, headers }
+        Answer {
+            status,
+            text,
+            json,
+            headers,
+        }
     }
 }
 
@@ -211,13 +280,29 @@ impl Answer {
     /// A problem of the type `code`, with everything that every problem must have, its cure included.
     #[track_caller]
     pub(crate) fn problem(&self, status: u16, code: &str) {
-        assert_eq!((self.status, self.json["code"].as_str()), (status, Some(code)), "{}", self.text);
+        assert_eq!(
+            (self.status, self.json["code"].as_str()),
+            (status, Some(code)),
+            "{}",
+            self.text
+        );
         assert_eq!(self.header("content-type"), "application/problem+json");
         assert_eq!(self.json["status"], status);
         let kind = self.json["type"].as_str().expect("type");
-        assert!(kind.starts_with("http") && kind.ends_with(&format!("/api/v1/problems/{code}")), "{kind}");
-        assert!(self.json["instance"].as_str().is_some_and(|instance| instance.starts_with("urn:uuid:")));
-        assert!(self.json["title"].as_str().is_some_and(|title| !title.is_empty()));
+        assert!(
+            kind.starts_with("http") && kind.ends_with(&format!("/api/v1/problems/{code}")),
+            "{kind}"
+        );
+        assert!(
+            self.json["instance"]
+                .as_str()
+                .is_some_and(|instance| instance.starts_with("urn:uuid:"))
+        );
+        assert!(
+            self.json["title"]
+                .as_str()
+                .is_some_and(|title| !title.is_empty())
+        );
         let detail = self.json["detail"].as_str().expect("detail");
         // What to do: more than the bare statement that something is wrong.
         assert!(detail.split_whitespace().count() >= 5, "no cure: {detail}");

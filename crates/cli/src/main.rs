@@ -31,7 +31,9 @@ fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     match &arguments.command {
         Command::Completions(shell) => return commands::completions::run(shell),
         Command::Validate(files) => return commands::validate::run(files),
-        Command::Openapi(to) => return commands::openapi::run(to, &Settings::load(&arguments.global)?),
+        Command::Openapi(to) => {
+            return commands::openapi::run(to, &Settings::load(&arguments.global)?);
+        }
         _ => {}
     }
     let settings = Settings::load(&arguments.global)?;

@@ -43,7 +43,8 @@ fn a_record_that_does_not_hold_is_told_by_place_and_cure() {
     .unwrap();
     let output = run(&["validate", file.path().to_str().unwrap()]);
     assert!(!output.status.success());
-    let told = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+    let told =
+        String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
     assert!(told.contains("/knd"), "{told}");
     assert!(told.contains("kind"), "{told}");
 }

@@ -92,13 +92,20 @@ pub struct Authorised<P: Permission> {
 
 impl<P: Permission> std::fmt::Debug for Authorised<P> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Authorised").field("access", &P::ACCESS).field("context", &self.context).finish_non_exhaustive()
+        f.debug_struct("Authorised")
+            .field("access", &P::ACCESS)
+            .field("context", &self.context)
+            .finish_non_exhaustive()
     }
 }
 
 impl<P: Permission> Clone for Authorised<P> {
     fn clone(&self) -> Self {
-        Self { registry: self.registry.clone(), context: self.context.clone(), permission: PhantomData }
+        Self {
+            registry: self.registry.clone(),
+            context: self.context.clone(),
+            permission: PhantomData,
+        }
     }
 }
 
@@ -136,30 +143,59 @@ impl std::fmt::Debug for Vault {
 
 impl Vault {
     pub(crate) fn new(registry: Registry) -> Self {
-        Self { registry, tokens: RwLock::default(), anonymous: Arc::new(Actor::anonymous()), open: RwLock::default() }
+        Self {
+            registry,
+            tokens: RwLock::default(),
+            anonymous: Arc::new(Actor::anonymous()),
+            open: RwLock::default(),
+        }
     }
 
     /// Admits a caller.
     ///
     /// # Errors
     /// `unauthenticated`, `forbidden`.
-    pub(crate) fn admit<P: Permission>(&self, headers: &HeaderMap, request_id: uuid::Uuid) -> Result<Authorised<P>, Problem> {
+    pub(crate) fn admit<P: Permission>(
+        &self,
+        headers: &HeaderMap,
+        request_id: uuid::Uuid,
+    ) -> Result<Authorised<P>, Problem> {
         let actor = self.actor(headers)?;
         let allowed = match P::ACCESS {
             Access::Public => true,
             Access::Read => !actor.is_anonymous() || self.has_open_data()?,
-            Access::Write => actor.grants.iter().any(|grant| grant.action >= Action::Write),
-            Access::Admin => actor.grants.iter().any(|grant| grant.action >= Action::Admin),
+            Access::Write => actor
+                .grants
+                .iter()
+                .any(|grant| grant.action >= Action::Write),
+            Access::Admin => actor
+                .grants
+                .iter()
+                .any(|grant| grant.action >= Action::Admin),
         };
         if !allowed {
-            return Err(if actor.is_anonymous() { unauthenticated() } else { too_small(P::ACCESS) });
+            return Err(if actor.is_anonymous() {
+                unauthenticated()
+            } else {
+                too_small(P::ACCESS)
+            });
         }
-        let context = Context::new(Actor::clone(&actor), self.registry.now(), request_id.to_string());
-        Ok(Authorised { registry: self.registry.clone(), context, permission: PhantomData })
+        let context = Context::new(
+            Actor::clone(&actor),
+            self.registry.now(),
+            request_id.to_string(),
+        );
+        Ok(Authorised {
+            registry: self.registry.clone(),
+            context,
+            permission: PhantomData,
+        })
     }
 
     fn actor(&self, headers: &HeaderMap) -> Result<Arc<Actor>, Problem> {
-        let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok(Arc::clone(&self.anonymous)) };
+        let Some(value) = headers.get(header::AUTHORIZATION) else {
+            return Ok(Arc::clone(&self.anonymous));
+        };
         let token = value
             .to_str()
             .ok()
@@ -167,7 +203,10 @@ impl Vault {
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
             .map(|(_, token)| token.trim())
             .ok_or_else(|| {
-                Problem::new("unauthenticated", "Only Authorization: Bearer TOKEN is understood. Send a token in that form.")
+                Problem::new(
+                    "unauthenticated",
+                    "Only Authorization: Bearer TOKEN is understood. Send a token in that form.",
+                )
             })?;
         let key: [u8; 32] = Sha256::digest(token.as_bytes()).into();
         let now = Instant::now();
@@ -176,7 +215,11 @@ impl Vault {
         {
             return Ok(Arc::clone(actor));
         }
-        let found = self.registry.authenticate(token).map_err(crate::reply::refused)?.map(Arc::new);
+        let found = self
+            .registry
+            .authenticate(token)
+            .map_err(crate::reply::refused)?
+            .map(Arc::new);
         let mut tokens = self.tokens.write();
         match found {
             Some(actor) => {
@@ -206,7 +249,12 @@ impl Vault {
             return Ok(open);
         }
         let context = Context::new(Actor::clone(&self.anonymous), self.registry.now(), "");
-        let open = self.registry.owners(&context).map_err(crate::reply::refused)?.iter().any(|owner| owner.open_data);
+        let open = self
+            .registry
+            .owners(&context)
+            .map_err(crate::reply::refused)?
+            .iter()
+            .any(|owner| owner.open_data);
         *self.open.write() = Some((now + TOKEN_MEMORY, open));
         Ok(open)
     }
@@ -238,7 +286,10 @@ fn unauthenticated() -> Problem {
 fn too_small(needed: Access) -> Problem {
     Problem::new(
         "forbidden",
-        format!("Your token does not hold the permission {}. Ask an administrator for one that does.", needed.as_str()),
+        format!(
+            "Your token does not hold the permission {}. Ask an administrator for one that does.",
+            needed.as_str()
+        ),
     )
     .fact("permission", needed.as_str())
 }

@@ -48,15 +48,30 @@ impl App {
         let readiness = ReadPool::start("ready", 1, 16)?;
         let vault = Vault::new(registry);
         let rate = config.limits.rate.map(Rate::new);
-        Ok(Self { config, vault, operations, metrics, pool, readiness, rate, landing: Landings::default(), openapi: OnceLock::new() })
+        Ok(Self {
+            config,
+            vault,
+            operations,
+            metrics,
+            pool,
+            readiness,
+            rate,
+            landing: Landings::default(),
+            openapi: OnceLock::new(),
+        })
     }
 
     /// The OpenAPI document with `api` as its server. Generated when it is first asked for.
     pub(crate) fn openapi(&self, origin: &str) -> Result<Bytes, Problem> {
         let text = self.openapi.get_or_init(|| {
-            openapi::document(&self.operations, self.vault.model(), &self.config.operator, &self.config.limits)
-                .map(|document| document.to_string())
-                .map_err(|error| error.to_string())
+            openapi::document(
+                &self.operations,
+                self.vault.model(),
+                &self.config.operator,
+                &self.config.limits,
+            )
+            .map(|document| document.to_string())
+            .map_err(|error| error.to_string())
         });
         match text {
             Ok(text) => Ok(Bytes::from(text.replace(openapi::BASE_PLACEHOLDER, origin))),
@@ -77,7 +92,12 @@ impl App {
         // Everything else keeps the order of the table, in which the read that is asked most stands first.
         paths.sort_by_key(|path| !path.ends_with("/{collection}/search"));
         for path in paths {
-            let here = || app.operations.iter().enumerate().filter(|(_, operation)| operation.full_path() == path);
+            let here = || {
+                app.operations
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, operation)| operation.full_path() == path)
+            };
             let pattern = path.replace("{collection}", COLLECTION);
             let mut resource = if path == API_ROOT {
                 // In the documentation the root is `/` below the server's address.
@@ -88,14 +108,24 @@ impl App {
             let mut allowed = vec![Method::OPTIONS];
             for (index, operation) in here() {
                 allowed.push(operation.method.clone());
-                resource = resource.route(operation.binding.route(app, index).method(operation.method.clone()));
+                resource = resource.route(
+                    operation
+                        .binding
+                        .route(app, index)
+                        .method(operation.method.clone()),
+                );
                 if operation.method == Method::GET {
                     allowed.push(Method::HEAD);
-                    resource = resource.route(operation.binding.route(app, index).method(Method::HEAD));
+                    resource =
+                        resource.route(operation.binding.route(app, index).method(Method::HEAD));
                 }
             }
             allowed.sort_by_key(Method::to_string);
-            let allow = allowed.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
+            let allow = allowed
+                .iter()
+                .map(Method::as_str)
+                .collect::<Vec<_>>()
+                .join(", ");
             let patches = here().any(|(_, operation)| operation.method == Method::PATCH);
             resource = resource
                 .route(options(app, &allow, patches))
@@ -104,29 +134,43 @@ impl App {
         }
         services.default_service(refuse(app, |request| {
             let path: String = request.path().chars().take(200).collect();
-            Problem::new("unknown-address", format!("There is nothing at {path}. See the documentation at /api/v1/docs."))
+            Problem::new(
+                "unknown-address",
+                format!("There is nothing at {path}. See the documentation at /api/v1/docs."),
+            )
         }));
     }
 }
 
 fn not_allowed(request: &HttpRequest, allow: &str) -> Problem {
-    Problem::new("method-not-allowed", format!("{} is not possible here. Use one of {allow}.", request.method()))
-        .fact("allowed", allow.split(", ").collect::<Vec<_>>())
-        .header(header::ALLOW, allow)
+    Problem::new(
+        "method-not-allowed",
+        format!(
+            "{} is not possible here. Use one of {allow}.",
+            request.method()
+        ),
+    )
+    .fact("allowed", allow.split(", ").collect::<Vec<_>>())
+    .header(header::ALLOW, allow)
 }
 
 /// OPTIONS: what can be done here.
 fn options(app: &Arc<App>, allow: &str, patches: bool) -> Route {
     let (app, allow) = (Arc::clone(app), allow.to_owned());
-    web::route().method(Method::OPTIONS).to(move |request: HttpRequest| {
-        let app = Arc::clone(&app);
-        let mut response = HttpResponse::NoContent();
-        response.insert_header((header::ALLOW, allow.as_str()));
-        if patches {
-            response.insert_header(("Accept-Patch", format!("{}, {}", body::MERGE_PATCH, body::JSON_PATCH)));
-        }
-        async move { answer(&app, &request, Ok(response.finish())).await }
-    })
+    web::route()
+        .method(Method::OPTIONS)
+        .to(move |request: HttpRequest| {
+            let app = Arc::clone(&app);
+            let mut response = HttpResponse::NoContent();
+            response.insert_header((header::ALLOW, allow.as_str()));
+            if patches {
+                response.insert_header((
+                    "Accept-Patch",
+                    format!("{}, {}", body::MERGE_PATCH, body::JSON_PATCH),
+                ));
+            }
+            async move { answer(&app, &request, Ok(response.finish())).await }
+        })
 }
 
 /// A route that always refuses.

@@ -25,22 +25,37 @@ pub(crate) const NDJSON: &str = "application/x-ndjson";
 ///
 /// # Errors
 /// `unsupported-media-type`.
-pub(crate) fn media_type(request: &HttpRequest, accepted: &[&'static str]) -> Result<&'static str, Problem> {
-    let given = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+pub(crate) fn media_type(
+    request: &HttpRequest,
+    accepted: &[&'static str],
+) -> Result<&'static str, Problem> {
+    let given = request
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
     let essence = given.split(';').next().unwrap_or_default().trim();
     let charset = given.split(';').skip(1).find_map(|part| {
         let (name, value) = part.split_once('=')?;
-        name.trim().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches('"'))
+        name.trim()
+            .eq_ignore_ascii_case("charset")
+            .then(|| value.trim().trim_matches('"'))
     });
-    let found = accepted.iter().find(|one| one.eq_ignore_ascii_case(essence));
+    let found = accepted
+        .iter()
+        .find(|one| one.eq_ignore_ascii_case(essence));
     match found {
-        Some(found) if charset.is_none_or(|charset| charset.eq_ignore_ascii_case("utf-8")) => Ok(found),
+        Some(found) if charset.is_none_or(|charset| charset.eq_ignore_ascii_case("utf-8")) => {
+            Ok(found)
+        }
         _ => {
             let list = accepted.join(", ");
             let detail = if essence.is_empty() {
                 format!("The request has no Content-Type. Send one of {list}.")
             } else {
-                format!("The body cannot be read as it is declared. Send {list} in UTF-8, and say so in Content-Type.")
+                format!(
+                    "The body cannot be read as it is declared. Send {list} in UTF-8, and say so in Content-Type."
+                )
             };
             Err(Problem::new("unsupported-media-type", detail)
                 .fact("supported", accepted.to_vec())
@@ -54,12 +69,19 @@ pub(crate) fn media_type(request: &HttpRequest, accepted: &[&'static str]) -> Re
 /// # Errors
 /// `body-too-large`, `request-timeout`, `invalid-body` for a broken transfer, `unsupported-media-type` for a
 /// compressed one.
-pub(crate) async fn read(request: &HttpRequest, mut payload: Payload, limits: &Limits) -> Result<Bytes, Problem> {
+pub(crate) async fn read(
+    request: &HttpRequest,
+    mut payload: Payload,
+    limits: &Limits,
+) -> Result<Bytes, Problem> {
     if let Some(encoding) = request.headers().get(header::CONTENT_ENCODING)
         && !encoding.as_bytes().eq_ignore_ascii_case(b"identity")
     {
-        return Err(Problem::new("unsupported-media-type", "Compressed bodies are not read. Send the body without Content-Encoding.")
-            .header(header::ACCEPT_ENCODING, "identity"));
+        return Err(Problem::new(
+            "unsupported-media-type",
+            "Compressed bodies are not read. Send the body without Content-Encoding.",
+        )
+        .header(header::ACCEPT_ENCODING, "identity"));
     }
     let limit = limits.body_bytes;
     let declared = request
@@ -74,7 +96,10 @@ pub(crate) async fn read(request: &HttpRequest, mut payload: Payload, limits: &L
         let mut body = BytesMut::with_capacity(declared.unwrap_or(0).min(limit).min(64 * 1024));
         while let Some(chunk) = payload.next().await {
             let chunk = chunk.map_err(|error| {
-                let mut problem = Problem::new("invalid-body", "The body did not arrive whole. Send the request again.");
+                let mut problem = Problem::new(
+                    "invalid-body",
+                    "The body did not arrive whole. Send the request again.",
+                );
                 problem.cause = Some(error.to_string());
                 problem
             })?;
@@ -92,16 +117,24 @@ pub(crate) async fn read(request: &HttpRequest, mut payload: Payload, limits: &L
 }
 
 fn too_large(limit: usize) -> Problem {
-    Problem::new("body-too-large", format!("The body is larger than {limit} bytes. Split what you send over several requests."))
-        .fact("limit", limit)
-        .header(header::CONNECTION, "close")
+    Problem::new(
+        "body-too-large",
+        format!(
+            "The body is larger than {limit} bytes. Split what you send over several requests."
+        ),
+    )
+    .fact("limit", limit)
+    .header(header::CONNECTION, "close")
 }
 
 fn too_slow(limit: Duration) -> Problem {
     let seconds = limit.as_secs();
-    Problem::new("request-timeout", format!("The body did not arrive within {seconds} seconds. Send it again, or split it."))
-        .fact("seconds", seconds)
-        .header(header::CONNECTION, "close")
+    Problem::new(
+        "request-timeout",
+        format!("The body did not arrive within {seconds} seconds. Send it again, or split it."),
+    )
+    .fact("seconds", seconds)
+    .header(header::CONNECTION, "close")
 }
 
 /// Parses JSON.
@@ -110,21 +143,30 @@ fn too_slow(limit: Duration) -> Problem {
 /// `missing-body`, `malformed-json` with line and column, `too-deep`, `nul-character`.
 pub(crate) fn parse(bytes: &[u8], limits: &Limits) -> Result<Value, Problem> {
     if bytes.iter().all(u8::is_ascii_whitespace) {
-        return Err(Problem::new("missing-body", "This operation needs a JSON body, and none came. The documentation shows an example."));
+        return Err(Problem::new(
+            "missing-body",
+            "This operation needs a JSON body, and none came. The documentation shows an example.",
+        ));
     }
     let shape = scan(bytes);
     if shape.depth > limits.json_depth {
         return Err(Problem::new(
             "too-deep",
-            format!("The JSON is nested {} levels deep; at most {} are read. Flatten it.", shape.depth, limits.json_depth),
+            format!(
+                "The JSON is nested {} levels deep; at most {} are read. Flatten it.",
+                shape.depth, limits.json_depth
+            ),
         )
         .fact("limit", limits.json_depth)
         .fact("depth", shape.depth));
     }
     let value: Value = serde_json::from_slice(bytes).map_err(|error| {
-        Problem::new("malformed-json", format!("The body is not JSON: {error}. Correct it there and send it again."))
-            .fact("line", error.line())
-            .fact("column", error.column())
+        Problem::new(
+            "malformed-json",
+            format!("The body is not JSON: {error}. Correct it there and send it again."),
+        )
+        .fact("line", error.line())
+        .fact("column", error.column())
     })?;
     if shape.may_hold_nul
         && let Some(pointer) = find_nul(&value)
@@ -169,20 +211,25 @@ fn scan(bytes: &[u8]) -> Shape {
             }
         }
     }
-    Shape { depth: deepest, may_hold_nul: bytes.windows(6).any(|window| window == b"\\u0000") }
+    Shape {
+        depth: deepest,
+        may_hold_nul: bytes.windows(6).any(|window| window == b"\\u0000"),
+    }
 }
 
 fn find_nul(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => text.contains('\0').then(String::new),
-        Value::Array(items) => {
-            items.iter().enumerate().find_map(|(at, item)| find_nul(item).map(|rest| format!("/{at}{rest}")))
-        }
+        Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .find_map(|(at, item)| find_nul(item).map(|rest| format!("/{at}{rest}"))),
         Value::Object(members) => members.iter().find_map(|(name, item)| {
             if name.contains('\0') {
                 return Some(String::new());
             }
-            find_nul(item).map(|rest| format!("/{}{rest}", name.replace('~', "~0").replace('/', "~1")))
+            find_nul(item)
+                .map(|rest| format!("/{}{rest}", name.replace('~', "~0").replace('/', "~1")))
         }),
         _ => None,
     }

@@ -30,13 +30,25 @@ pub struct Call {
 
 impl std::fmt::Debug for Call {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Call").field("operation", &self.operation).finish_non_exhaustive()
+        f.debug_struct("Call")
+            .field("operation", &self.operation)
+            .finish_non_exhaustive()
     }
 }
 
 impl Call {
-    pub(crate) fn new(http: HttpRequest, payload: Payload, app: Arc<App>, operation: usize) -> Self {
-        Self { http, app, operation, payload: Some(payload) }
+    pub(crate) fn new(
+        http: HttpRequest,
+        payload: Payload,
+        app: Arc<App>,
+        operation: usize,
+    ) -> Self {
+        Self {
+            http,
+            app,
+            operation,
+            payload: Some(payload),
+        }
     }
 
     pub(crate) fn operation(&self) -> Option<&Operation> {
@@ -61,7 +73,12 @@ impl Call {
             )
             .fact("limit", limits.address_length));
         }
-        let headers: usize = self.http.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+        let headers: usize = self
+            .http
+            .headers()
+            .iter()
+            .map(|(name, value)| name.as_str().len() + value.len() + 4)
+            .sum();
         if headers > limits.header_bytes {
             return Err(Problem::new(
                 "headers-too-large",
@@ -77,8 +94,11 @@ impl Call {
                 if accepts(accept, produces) {
                     Ok(())
                 } else {
-                    Err(Problem::new("not-acceptable", format!("This address answers with {produces}. Accept that, or */*."))
-                        .fact("available", produces))
+                    Err(Problem::new(
+                        "not-acceptable",
+                        format!("This address answers with {produces}. Accept that, or */*."),
+                    )
+                    .fact("available", produces))
                 }
             }
         }
@@ -89,7 +109,9 @@ impl Call {
     /// # Errors
     /// Those of [`Parameters`].
     pub(crate) fn query(&self) -> Result<Parameters<'_>, Problem> {
-        let Some(query) = self.http.uri().query() else { return Ok(Parameters::default()) };
+        let Some(query) = self.http.uri().query() else {
+            return Ok(Parameters::default());
+        };
         let parameters = Parameters::parse(query)?;
         if let Some(operation) = self.operation()
             && !operation.open_query
@@ -133,8 +155,12 @@ impl Call {
     /// # Errors
     /// `unknown-address`.
     pub(crate) fn domain(&self) -> Result<Domain, Problem> {
-        Domain::from_collection(self.path("collection"))
-            .ok_or_else(|| Problem::new("unknown-address", "There is no such collection. See the documentation at /api/v1/docs."))
+        Domain::from_collection(self.path("collection")).ok_or_else(|| {
+            Problem::new(
+                "unknown-address",
+                "There is no such collection. See the documentation at /api/v1/docs.",
+            )
+        })
     }
 
     /// The id of the record in the path.
@@ -149,9 +175,15 @@ impl Call {
     ///
     /// # Errors
     /// Those of [`body`].
-    pub(crate) async fn bytes(&mut self, accepted: &[&'static str]) -> Result<(&'static str, Bytes), Problem> {
+    pub(crate) async fn bytes(
+        &mut self,
+        accepted: &[&'static str],
+    ) -> Result<(&'static str, Bytes), Problem> {
         let media_type = body::media_type(&self.http, accepted)?;
-        let payload = self.payload.take().ok_or_else(|| Problem::internal("the body was read twice"))?;
+        let payload = self
+            .payload
+            .take()
+            .ok_or_else(|| Problem::internal("the body was read twice"))?;
         let bytes = body::read(&self.http, payload, &self.app.config.limits).await?;
         Ok((media_type, bytes))
     }
@@ -174,7 +206,10 @@ impl Call {
             return body::parse(bytes, &self.app.config.limits);
         }
         let (app, bytes) = (Arc::clone(&self.app), bytes.clone());
-        self.app.pool.run(move || body::parse(&bytes, &app.config.limits)).await
+        self.app
+            .pool
+            .run(move || body::parse(&bytes, &app.config.limits))
+            .await
     }
 
     /// The address that links are built on.
@@ -184,7 +219,10 @@ impl Call {
 
     /// A header as text.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.http.headers().get(name).and_then(|value| value.to_str().ok())
+        self.http
+            .headers()
+            .get(name)
+            .and_then(|value| value.to_str().ok())
     }
 }
 
@@ -194,12 +232,16 @@ impl Call {
 /// `invalid-id`. Only the usual form with hyphens is an id: one record, one address.
 pub(crate) fn record_id(text: &str) -> Result<RecordId, Problem> {
     let shown: String = text.chars().take(60).collect();
-    if text.len() == 36 && let Ok(id) = text.parse::<RecordId>() {
+    if text.len() == 36
+        && let Ok(id) = text.parse::<RecordId>()
+    {
         return Ok(id);
     }
     Err(Problem::new(
         "invalid-id",
-        format!("\"{shown}\" is not a record id. Give a UUID such as 01990c3e-7a5b-7000-8000-000000000001, or look the record up with /records?identifier=SCHEME:VALUE."),
+        format!(
+            "\"{shown}\" is not a record id. Give a UUID such as 01990c3e-7a5b-7000-8000-000000000001, or look the record up with /records?identifier=SCHEME:VALUE."
+        ),
     ))
 }
 
@@ -213,11 +255,16 @@ fn accepts(accept: &str, media_type: &str) -> bool {
         let mut pieces = part.split(';');
         let range = pieces.next().unwrap_or_default().trim();
         let refused = pieces.any(|piece| {
-            piece.trim().strip_prefix("q=").is_some_and(|q| q.parse::<f32>().is_ok_and(|quality| quality == 0.0))
+            piece
+                .trim()
+                .strip_prefix("q=")
+                .is_some_and(|q| q.parse::<f32>().is_ok_and(|quality| quality == 0.0))
         });
         let holds = range == "*/*"
             || range.eq_ignore_ascii_case(media_type)
-            || range.strip_suffix("/*").is_some_and(|given| given.eq_ignore_ascii_case(family))
+            || range
+                .strip_suffix("/*")
+                .is_some_and(|given| given.eq_ignore_ascii_case(family))
             || range.eq_ignore_ascii_case("application/problem+json");
         holds && !refused
     })
@@ -229,7 +276,13 @@ mod tests {
 
     #[test]
     fn accept_is_read_as_the_standard_says() {
-        for good in ["", "*/*", "application/json", "text/html, application/*;q=0.5", "Application/JSON; charset=utf-8"] {
+        for good in [
+            "",
+            "*/*",
+            "application/json",
+            "text/html, application/*;q=0.5",
+            "Application/JSON; charset=utf-8",
+        ] {
             assert!(accepts(good, body::JSON), "{good}");
         }
         for bad in ["text/html", "application/xml", "application/json;q=0"] {
@@ -240,7 +293,13 @@ mod tests {
     #[test]
     fn an_id_has_one_form() {
         record_id("01990c3e-7a5b-7000-8000-000000000001").expect("id");
-        for bad in ["", "1", "01990c3e7a5b70008000000000000001", "{01990c3e-7a5b-7000-8000-000000000001}", "01990c3e-7a5b-7000-8000-00000000000g"] {
+        for bad in [
+            "",
+            "1",
+            "01990c3e7a5b70008000000000000001",
+            "{01990c3e-7a5b-7000-8000-000000000001}",
+            "01990c3e-7a5b-7000-8000-00000000000g",
+        ] {
             assert_eq!(record_id(bad).expect_err(bad).kind.code, "invalid-id");
         }
     }

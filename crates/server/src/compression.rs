@@ -31,8 +31,10 @@ impl Coding {
         match self {
             Self::Zstd => zstd::bulk::compress(body, 3),
             Self::Gzip => {
-                let mut encoder =
-                    flate2::write::GzEncoder::new(Vec::with_capacity(body.len() / 3), flate2::Compression::new(5));
+                let mut encoder = flate2::write::GzEncoder::new(
+                    Vec::with_capacity(body.len() / 3),
+                    flate2::Compression::new(5),
+                );
                 encoder.write_all(body)?;
                 encoder.finish()
             }
@@ -57,7 +59,12 @@ fn choose(accepted: &str) -> Option<Coding> {
             let mut pieces = part.split(';');
             let name = pieces.next().unwrap_or_default().trim();
             let quality = pieces
-                .find_map(|piece| piece.trim().strip_prefix("q=").map(|q| q.parse::<f32>().unwrap_or(0.0)))
+                .find_map(|piece| {
+                    piece
+                        .trim()
+                        .strip_prefix("q=")
+                        .map(|q| q.parse::<f32>().unwrap_or(0.0))
+                })
                 .unwrap_or(1.0);
             if name.eq_ignore_ascii_case(coding.name()) {
                 named = Some(quality);
@@ -90,12 +97,16 @@ pub(crate) async fn apply(request: &HttpRequest, body: Bytes) -> (Bytes, Option<
         coding.encode(&body).ok()
     } else {
         let copy = body.clone();
-        actix_web::web::block(move || coding.encode(&copy).ok()).await.ok().flatten()
+        actix_web::web::block(move || coding.encode(&copy).ok())
+            .await
+            .ok()
+            .flatten()
     };
     match encoded {
-        Some(encoded) if encoded.len() < body.len() => {
-            (Bytes::from(encoded), Some(HeaderValue::from_static(coding.name())))
-        }
+        Some(encoded) if encoded.len() < body.len() => (
+            Bytes::from(encoded),
+            Some(HeaderValue::from_static(coding.name())),
+        ),
         _ => (body, None),
     }
 }
@@ -123,7 +134,11 @@ mod tests {
         }
         let gzip = Coding::Gzip.encode(body.as_bytes()).expect("encoded");
         let mut text = String::new();
-        std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(gzip.as_slice()), &mut text).expect("gzip");
+        std::io::Read::read_to_string(
+            &mut flate2::read::GzDecoder::new(gzip.as_slice()),
+            &mut text,
+        )
+        .expect("gzip");
         assert_eq!(text, body);
     }
 }

@@ -36,7 +36,12 @@ pub(crate) fn record(out: &mut Vec<u8>, record: &Record, frame: &Frame<'_>, may_
     put(out, &record.model);
     let _ = write!(out, "\",\"version\":{},", record.version);
     period(out, &record.period);
-    let _ = write!(out, ",\"recordedAt\":\"{}\",\"changeKind\":\"{}\",\"origin\":", record.recorded_at, record.change_kind.as_str());
+    let _ = write!(
+        out,
+        ",\"recordedAt\":\"{}\",\"changeKind\":\"{}\",\"origin\":",
+        record.recorded_at,
+        record.change_kind.as_str()
+    );
     origin(out, &record.origin);
     put(out, ",\"data\":");
     put(out, &record.data);
@@ -94,7 +99,10 @@ fn links(out: &mut Vec<u8>, domain: Domain, id: RecordId, frame: &Frame<'_>, may
         link("edit", "", "", "PATCH");
         link("edit", "", "", "DELETE");
     }
-    let _ = write!(out, ",{{\"rel\":\"collection\",\"href\":\"{api}/{collection}\",\"method\":\"GET\"}}");
+    let _ = write!(
+        out,
+        ",{{\"rel\":\"collection\",\"href\":\"{api}/{collection}\",\"method\":\"GET\"}}"
+    );
 }
 
 /// Appends a text as it is.
@@ -109,7 +117,11 @@ pub(crate) fn json(out: &mut Vec<u8>, value: &(impl serde::Serialize + ?Sized)) 
 }
 
 /// Appends `items` between brackets, separated by commas.
-pub(crate) fn list<T>(out: &mut Vec<u8>, items: impl IntoIterator<Item = T>, mut each: impl FnMut(&mut Vec<u8>, T)) {
+pub(crate) fn list<T>(
+    out: &mut Vec<u8>,
+    items: impl IntoIterator<Item = T>,
+    mut each: impl FnMut(&mut Vec<u8>, T),
+) {
     out.push(b'[');
     for (at, item) in items.into_iter().enumerate() {
         if at > 0 {
@@ -147,7 +159,10 @@ mod tests {
 
     fn written(record_: &Record, may_write: bool) -> Value {
         let mut out = Vec::new();
-        let frame = Frame { api: "https://host/api/v1", coordinate: "?validAt=2027-01-01" };
+        let frame = Frame {
+            api: "https://host/api/v1",
+            coordinate: "?validAt=2027-01-01",
+        };
         record(&mut out, record_, &frame, may_write);
         serde_json::from_slice(&out).expect("JSON")
     }
@@ -160,12 +175,22 @@ mod tests {
     #[test]
     fn actions_are_offered_to_writers_alone() {
         let links = &written(&example(Origin::Own), false)["_links"];
-        assert!(links.as_array().expect("list").iter().all(|link| link["method"] == "GET"), "{links}");
+        assert!(
+            links
+                .as_array()
+                .expect("list")
+                .iter()
+                .all(|link| link["method"] == "GET"),
+            "{links}"
+        );
     }
 
     #[test]
     fn sentinels_are_written_as_in_a_request() {
-        let mut record = example(Origin::Copy { of: "scb \"x\"".to_owned(), copied: None });
+        let mut record = example(Origin::Copy {
+            of: "scb \"x\"".to_owned(),
+            copied: None,
+        });
         record.period = Period::ALWAYS;
         let value = written(&record, false);
         assert_eq!(value["validFrom"], "unknown");

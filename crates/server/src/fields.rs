@@ -25,12 +25,19 @@ impl Fields {
             return Err(problem(vec![fault(
                 prefix,
                 "wrong-type",
-                format!("A JSON object is expected here, with the members {}.", known.join(", ")),
+                format!(
+                    "A JSON object is expected here, with the members {}.",
+                    known.join(", ")
+                ),
                 format!("Här väntas ett JSON-objekt med {}.", known.join(", ")),
             )]));
         };
         let mut faults = Vec::new();
-        for name in object.keys().filter(|name| !known.contains(&name.as_str())).take(MOST_ERRORS + 1) {
+        for name in object
+            .keys()
+            .filter(|name| !known.contains(&name.as_str()))
+            .take(MOST_ERRORS + 1)
+        {
             let shown: String = name.chars().take(60).collect();
             let pointer = format!("{prefix}/{}", shown.replace('~', "~0").replace('/', "~1"));
             faults.push(match nearest(name, known.iter().copied()) {
@@ -43,12 +50,22 @@ impl Fields {
                 None => fault(
                     &pointer,
                     "unknown-property",
-                    format!("There is no member {shown} here. Known are: {}.", known.join(", ")),
-                    format!("Här finns ingen medlem {shown}. Kända är: {}.", known.join(", ")),
+                    format!(
+                        "There is no member {shown} here. Known are: {}.",
+                        known.join(", ")
+                    ),
+                    format!(
+                        "Här finns ingen medlem {shown}. Kända är: {}.",
+                        known.join(", ")
+                    ),
                 ),
             });
         }
-        Ok(Self { object, prefix: prefix.to_owned(), faults })
+        Ok(Self {
+            object,
+            prefix: prefix.to_owned(),
+            faults,
+        })
     }
 
     /// Takes a member out, whatever it is.
@@ -128,7 +145,12 @@ impl Fields {
             Ok(value) => Some(value),
             Err(error) => {
                 let error: T::Err = error;
-                self.reject(name, code, format!("{name}: {error}"), format!("{name} har fel form: {error}"));
+                self.reject(
+                    name,
+                    code,
+                    format!("{name}: {error}"),
+                    format!("{name} har fel form: {error}"),
+                );
                 None
             }
         }
@@ -151,8 +173,19 @@ impl Fields {
     }
 
     /// Notes a fault at a member.
-    pub(crate) fn reject(&mut self, name: &str, code: &'static str, message: String, message_sv: String) {
-        self.faults.push(fault(&format!("{}/{name}", self.prefix), code, message, message_sv));
+    pub(crate) fn reject(
+        &mut self,
+        name: &str,
+        code: &'static str,
+        message: String,
+        message_sv: String,
+    ) {
+        self.faults.push(fault(
+            &format!("{}/{name}", self.prefix),
+            code,
+            message,
+            message_sv,
+        ));
     }
 
     fn wrong_type(&mut self, name: &str, expected: &str, found: &Value) {
@@ -177,7 +210,11 @@ impl Fields {
     /// # Errors
     /// The faults.
     pub(crate) fn faults(self) -> Result<(), Vec<Value>> {
-        if self.faults.is_empty() { Ok(()) } else { Err(self.faults) }
+        if self.faults.is_empty() {
+            Ok(())
+        } else {
+            Err(self.faults)
+        }
     }
 
     /// Ends the reading.
@@ -191,14 +228,29 @@ impl Fields {
 
 /// All faults of a body as one problem.
 pub(crate) fn problem(faults: Vec<Value>) -> Problem {
-    let dates = faults.iter().all(|fault| fault.get("code").and_then(Value::as_str) == Some("invalid-date"));
-    let first = faults.first().and_then(|fault| fault.get("message")).and_then(Value::as_str).unwrap_or_default();
+    let dates = faults
+        .iter()
+        .all(|fault| fault.get("code").and_then(Value::as_str) == Some("invalid-date"));
+    let first = faults
+        .first()
+        .and_then(|fault| fault.get("message"))
+        .and_then(Value::as_str)
+        .unwrap_or_default();
     let detail = match faults.len() {
         1 => first.to_owned(),
-        several if several > MOST_ERRORS => format!("{first} (There are more than {MOST_ERRORS} faults: errors lists the first.)"),
+        several if several > MOST_ERRORS => {
+            format!("{first} (There are more than {MOST_ERRORS} faults: errors lists the first.)")
+        }
         several => format!("{first} ({several} faults in all: see errors.)"),
     };
-    let mut problem = Problem::new(if dates { "invalid-date" } else { "invalid-body" }, detail);
+    let mut problem = Problem::new(
+        if dates {
+            "invalid-date"
+        } else {
+            "invalid-body"
+        },
+        detail,
+    );
     problem.errors = faults;
     problem
 }
@@ -229,8 +281,13 @@ mod tests {
 
     #[test]
     fn a_flood_of_faults_is_cut() {
-        let members: Map<String, Value> = (0..5_000).map(|number| (format!("member{number}"), Value::Null)).collect();
-        let problem = Fields::new(Value::Object(members), "", &["data"]).expect("object").finish().expect_err("faults");
+        let members: Map<String, Value> = (0..5_000)
+            .map(|number| (format!("member{number}"), Value::Null))
+            .collect();
+        let problem = Fields::new(Value::Object(members), "", &["data"])
+            .expect("object")
+            .finish()
+            .expect_err("faults");
         let body = problem.body("https://host/api/v1", "urn:uuid:x");
         assert_eq!(body["errors"].as_array().map(Vec::len), Some(MOST_ERRORS));
         assert_eq!(body["errorsTruncated"], true);
@@ -238,12 +295,21 @@ mod tests {
 
     #[test]
     fn all_faults_are_listed() {
-        let mut fields = Fields::new(json!({"dta": {}, "reason": 3}), "/operations/1", &["data", "reason"]).expect("object");
+        let mut fields = Fields::new(
+            json!({"dta": {}, "reason": 3}),
+            "/operations/1",
+            &["data", "reason"],
+        )
+        .expect("object");
         fields.required("data");
         fields.text("reason");
         let problem = fields.finish().expect_err("faults");
         assert_eq!(problem.kind.code, "invalid-body");
-        let found: Vec<_> = problem.errors.iter().map(|e| (e["pointer"].as_str(), e["code"].as_str())).collect();
+        let found: Vec<_> = problem
+            .errors
+            .iter()
+            .map(|e| (e["pointer"].as_str(), e["code"].as_str()))
+            .collect();
         assert_eq!(
             found,
             [

@@ -24,12 +24,21 @@ impl Base {
         if let Some(base) = last_forwarded(request, config).and_then(forwarded) {
             return Self(base);
         }
-        let scheme = if config.tls.is_some() { "https" } else { "http" };
+        let scheme = if config.tls.is_some() {
+            "https"
+        } else {
+            "http"
+        };
         let host = request
             .headers()
             .get(header::HOST)
             .and_then(|value| value.to_str().ok())
-            .or_else(|| request.uri().authority().map(|authority| authority.as_str()))
+            .or_else(|| {
+                request
+                    .uri()
+                    .authority()
+                    .map(|authority| authority.as_str())
+            })
             .filter(|host| is_authority(host));
         match host {
             Some(host) => Self(format!("{scheme}://{host}")),
@@ -54,7 +63,9 @@ impl Base {
 fn is_authority(text: &str) -> bool {
     !text.is_empty()
         && text.len() <= 255
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b':' | b'[' | b']'))
+        && text.bytes().all(|byte| {
+            byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b':' | b'[' | b']')
+        })
 }
 
 /// The last element of `Forwarded` (RFC 7239), where a proxy is trusted: the one that the proxy in front has added. All
@@ -98,7 +109,11 @@ impl Link {
     /// A link to be followed with GET.
     #[must_use]
     pub(crate) fn get(rel: &'static str, href: String) -> Self {
-        Self { rel, href, method: "GET" }
+        Self {
+            rel,
+            href,
+            method: "GET",
+        }
     }
 }
 
@@ -109,7 +124,9 @@ pub(crate) fn encode(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b':' | b',' => out.push(char::from(byte)),
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b':' | b',' => {
+                out.push(char::from(byte))
+            }
             _ => {
                 let _ = write!(out, "%{byte:02X}");
             }
@@ -134,16 +151,27 @@ mod tests {
         };
         assert_eq!(Base::of(&request(), &config).origin(), "http://inner:8080");
         config.trust_forwarded = true;
-        assert_eq!(Base::of(&request(), &config).api(), "https://data.norrberga.example/api/v1");
+        assert_eq!(
+            Base::of(&request(), &config).api(),
+            "https://data.norrberga.example/api/v1"
+        );
         config.public_address = Some("https://public.example/".to_owned());
-        assert_eq!(Base::of(&request(), &config).origin(), "https://public.example");
+        assert_eq!(
+            Base::of(&request(), &config).origin(),
+            "https://public.example"
+        );
     }
 
     #[test]
     fn a_host_that_could_break_out_is_not_used() {
         let config = Config::default();
-        let request = TestRequest::default().insert_header(("Host", "evil\"/x")).to_http_request();
-        assert_eq!(Base::of(&request, &config).origin(), format!("http://{}", config.listen));
+        let request = TestRequest::default()
+            .insert_header(("Host", "evil\"/x"))
+            .to_http_request();
+        assert_eq!(
+            Base::of(&request, &config).origin(),
+            format!("http://{}", config.listen)
+        );
     }
 
     #[test]

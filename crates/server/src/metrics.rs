@@ -37,7 +37,9 @@ pub(crate) struct Metrics {
 
 impl std::fmt::Debug for Metrics {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Metrics").field("operations", &self.operations.len()).finish_non_exhaustive()
+        f.debug_struct("Metrics")
+            .field("operations", &self.operations.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -49,14 +51,27 @@ impl Metrics {
             // 0.1 ms to 6.5 s
             Histogram::new((0..9).map(|step| 0.0001 * 4f64.powi(step)))
         });
-        registry.register("http_request_duration_seconds", "Time from the first byte of a request to its answer", family.clone());
+        registry.register(
+            "http_request_duration_seconds",
+            "Time from the first byte of a request to its answer",
+            family.clone(),
+        );
         let problems = Family::default();
-        registry.register("http_problems", "Refused requests by problem type", problems.clone());
+        registry.register(
+            "http_problems",
+            "Refused requests by problem type",
+            problems.clone(),
+        );
         let operations = operations
             // `get{Record}` of the table is one operation whatever the domain: `getRecord`.
             .map(|operation| (operation.replace(['{', '}'], ""), Default::default()))
             .collect();
-        Self { operations, requests: family, problems, registry }
+        Self {
+            operations,
+            requests: family,
+            problems,
+            registry,
+        }
     }
 
     /// Notes one answer.
@@ -67,10 +82,17 @@ impl Metrics {
             400..500 => 2,
             _ => 3,
         };
-        let Some((operation, classes)) = self.operations.get(operation) else { return };
-        let (Some(histogram), Some(status)) = (classes.get(class), CLASSES.get(class)) else { return };
+        let Some((operation, classes)) = self.operations.get(operation) else {
+            return;
+        };
+        let (Some(histogram), Some(status)) = (classes.get(class), CLASSES.get(class)) else {
+            return;
+        };
         let made = || {
-            let labels = Labels { operation: operation.clone(), status: (*status).to_owned() };
+            let labels = Labels {
+                operation: operation.clone(),
+                status: (*status).to_owned(),
+            };
             self.requests.get_or_create(&labels).clone()
         };
         histogram.get_or_init(made).observe(took.as_secs_f64());
@@ -78,45 +100,106 @@ impl Metrics {
 
     /// Notes one refusal.
     pub(crate) fn problem(&self, code: &str) {
-        self.problems.get_or_create(&ProblemLabel { code: code.to_owned() }).inc();
+        self.problems
+            .get_or_create(&ProblemLabel {
+                code: code.to_owned(),
+            })
+            .inc();
     }
 
     /// The text form (OpenMetrics), with what the store and the read pool count themselves. Only owners that `named`
     /// accepts are named.
-    pub(crate) fn encode(&self, store: &StoreMetrics, waiting: usize, busy: usize, named: impl Fn(&OwnerKey) -> bool) -> Result<String, std::fmt::Error> {
+    pub(crate) fn encode(
+        &self,
+        store: &StoreMetrics,
+        waiting: usize,
+        busy: usize,
+        named: impl Fn(&OwnerKey) -> bool,
+    ) -> Result<String, std::fmt::Error> {
         let mut out = String::new();
         prometheus_client::encoding::text::encode_registry(&mut out, &self.registry)?;
         for (name, help, value) in [
-            ("read_pool_waiting", "Searches and traversals that wait for a thread", waiting),
+            (
+                "read_pool_waiting",
+                "Searches and traversals that wait for a thread",
+                waiting,
+            ),
             ("read_pool_busy", "Threads that search or traverse", busy),
-            ("write_queue_length", "Writes that wait to be committed", store.queue_length),
-            ("reader_connections", "Database connections held by readers", store.reader_connections),
+            (
+                "write_queue_length",
+                "Writes that wait to be committed",
+                store.queue_length,
+            ),
+            (
+                "reader_connections",
+                "Database connections held by readers",
+                store.reader_connections,
+            ),
         ] {
             gauge(&mut out, name, help)?;
             writeln!(out, "grunddata_{name} {value}")?;
         }
         for (name, help, value) in [
-            ("write_retries", "Batches repeated because the database was busy or lost", store.retries),
-            ("write_jobs", "Writes answered, refused ones included", store.jobs),
+            (
+                "write_retries",
+                "Batches repeated because the database was busy or lost",
+                store.retries,
+            ),
+            (
+                "write_jobs",
+                "Writes answered, refused ones included",
+                store.jobs,
+            ),
         ] {
-            writeln!(out, "# HELP grunddata_{name} {help}.\n# TYPE grunddata_{name} counter\ngrunddata_{name}_total {value}")?;
+            writeln!(
+                out,
+                "# HELP grunddata_{name} {help}.\n# TYPE grunddata_{name} counter\ngrunddata_{name}_total {value}"
+            )?;
         }
-        writeln!(out, "# HELP grunddata_write_batch_size Writes committed together.\n# TYPE grunddata_write_batch_size histogram")?;
-        let bounds = BATCH_SIZES.iter().map(ToString::to_string).chain(["+Inf".to_owned()]);
+        writeln!(
+            out,
+            "# HELP grunddata_write_batch_size Writes committed together.\n# TYPE grunddata_write_batch_size histogram"
+        )?;
+        let bounds = BATCH_SIZES
+            .iter()
+            .map(ToString::to_string)
+            .chain(["+Inf".to_owned()]);
         for (bound, count) in bounds.zip(&store.batch_sizes) {
-            writeln!(out, "grunddata_write_batch_size_bucket{{le=\"{bound}\"}} {count}")?;
+            writeln!(
+                out,
+                "grunddata_write_batch_size_bucket{{le=\"{bound}\"}} {count}"
+            )?;
         }
-        writeln!(out, "grunddata_write_batch_size_sum {}\ngrunddata_write_batch_size_count {}", store.jobs, store.batches)?;
+        writeln!(
+            out,
+            "grunddata_write_batch_size_sum {}\ngrunddata_write_batch_size_count {}",
+            store.jobs, store.batches
+        )?;
         writeln!(
             out,
             "# HELP grunddata_write_batch_seconds Time spent on batches, from taking the writes to the commit.\n# TYPE grunddata_write_batch_seconds counter\ngrunddata_write_batch_seconds_total {}",
             store.batch_seconds
         )?;
-        gauge(&mut out, "log_positions", "Last positions that this process has written in the logs of all owners, added up")?;
-        writeln!(out, "grunddata_log_positions {}", store.positions.values().sum::<u64>())?;
-        gauge(&mut out, "log_position", "Last position of an owner's log that this process has written; for its administrators")?;
+        gauge(
+            &mut out,
+            "log_positions",
+            "Last positions that this process has written in the logs of all owners, added up",
+        )?;
+        writeln!(
+            out,
+            "grunddata_log_positions {}",
+            store.positions.values().sum::<u64>()
+        )?;
+        gauge(
+            &mut out,
+            "log_position",
+            "Last position of an owner's log that this process has written; for its administrators",
+        )?;
         for (owner, position) in store.positions.iter().filter(|(owner, _)| named(owner)) {
-            writeln!(out, "grunddata_log_position{{owner=\"{owner}\"}} {position}")?;
+            writeln!(
+                out,
+                "grunddata_log_position{{owner=\"{owner}\"}} {position}"
+            )?;
         }
         writeln!(out, "# EOF")?;
         Ok(out)
@@ -124,7 +207,10 @@ impl Metrics {
 }
 
 fn gauge(out: &mut String, name: &str, help: &str) -> std::fmt::Result {
-    writeln!(out, "# HELP grunddata_{name} {help}.\n# TYPE grunddata_{name} gauge")
+    writeln!(
+        out,
+        "# HELP grunddata_{name} {help}.\n# TYPE grunddata_{name} gauge"
+    )
 }
 
 #[cfg(test)]
@@ -134,11 +220,22 @@ mod tests {
     #[test]
     fn owners_are_named_to_those_who_may_know_them() {
         let key = OwnerKey::new("stangd").expect("key");
-        let store = StoreMetrics { positions: [(key, 7)].into(), ..StoreMetrics::default() };
+        let store = StoreMetrics {
+            positions: [(key, 7)].into(),
+            ..StoreMetrics::default()
+        };
         let metrics = Metrics::new(std::iter::empty());
         let hidden = metrics.encode(&store, 0, 0, |_| false).expect("text");
-        assert!(!hidden.contains("stangd") && hidden.contains("grunddata_log_positions 7\n"), "{hidden}");
-        assert!(metrics.encode(&store, 0, 0, |_| true).expect("text").contains("grunddata_log_position{owner=\"stangd\"} 7"));
+        assert!(
+            !hidden.contains("stangd") && hidden.contains("grunddata_log_positions 7\n"),
+            "{hidden}"
+        );
+        assert!(
+            metrics
+                .encode(&store, 0, 0, |_| true)
+                .expect("text")
+                .contains("grunddata_log_position{owner=\"stangd\"} 7")
+        );
     }
 
     #[test]
@@ -147,7 +244,9 @@ mod tests {
         metrics.observe(0, 200, Duration::from_micros(50));
         metrics.observe(0, 404, Duration::from_micros(50));
         metrics.problem("not-found");
-        let text = metrics.encode(&StoreMetrics::default(), 0, 0, |_| false).expect("text");
+        let text = metrics
+            .encode(&StoreMetrics::default(), 0, 0, |_| false)
+            .expect("text");
         assert!(text.ends_with("# EOF\n"));
         for line in [
             "grunddata_http_request_duration_seconds_count{operation=\"getRecord\",status=\"2xx\"} 1",
@@ -156,6 +255,9 @@ mod tests {
         ] {
             assert!(text.contains(line), "{line} not in\n{text}");
         }
-        assert!(!text.contains("searchRecords"), "what was never asked is not listed");
+        assert!(
+            !text.contains("searchRecords"),
+            "what was never asked is not listed"
+        );
     }
 }

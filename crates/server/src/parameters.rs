@@ -37,7 +37,11 @@ impl<'a> Parameters<'a> {
     /// # Errors
     /// `unknown-parameter`, naming the nearest known one.
     pub(crate) fn only(&self, known: &[&str]) -> Result<(), Problem> {
-        match self.0.iter().find(|(name, _)| !known.contains(&name.as_ref())) {
+        match self
+            .0
+            .iter()
+            .find(|(name, _)| !known.contains(&name.as_ref()))
+        {
             None => Ok(()),
             Some((name, _)) => Err(unknown(name, known)),
         }
@@ -46,20 +50,31 @@ impl<'a> Parameters<'a> {
     /// The value of a parameter.
     #[must_use]
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_ref())
+        self.0
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_ref())
     }
 
     /// Names and values.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (name.as_ref(), value.as_ref()))
+        self.0
+            .iter()
+            .map(|(name, value)| (name.as_ref(), value.as_ref()))
     }
 
     /// Reads a value; `form` says what it should look like.
     ///
     /// # Errors
     /// `invalid-parameter`.
-    pub(crate) fn read<T: std::str::FromStr>(&self, name: &str, form: &str) -> Result<Option<T>, Problem> {
-        self.get(name).map(|value| value.parse().map_err(|_| invalid(name, value, form))).transpose()
+    pub(crate) fn read<T: std::str::FromStr>(
+        &self,
+        name: &str,
+        form: &str,
+    ) -> Result<Option<T>, Problem> {
+        self.get(name)
+            .map(|value| value.parse().map_err(|_| invalid(name, value, form)))
+            .transpose()
     }
 
     /// Reads a value whose own error says what is wrong.
@@ -74,8 +89,11 @@ impl<'a> Parameters<'a> {
         self.get(name)
             .map(|value| {
                 value.parse().map_err(|error: T::Err| {
-                    Problem::new("invalid-date", format!("The parameter {name}: {error}.").replace("..", "."))
-                        .fact("parameter", name)
+                    Problem::new(
+                        "invalid-date",
+                        format!("The parameter {name}: {error}.").replace("..", "."),
+                    )
+                    .fact("parameter", name)
                 })
             })
             .transpose()
@@ -85,8 +103,11 @@ impl<'a> Parameters<'a> {
 /// A value of the wrong form.
 pub(crate) fn invalid(name: &str, value: &str, form: &str) -> Problem {
     let shown: String = value.chars().take(60).collect();
-    Problem::new("invalid-parameter", format!("The parameter {name} must be {form}; it was \"{shown}\"."))
-        .fact("parameter", name)
+    Problem::new(
+        "invalid-parameter",
+        format!("The parameter {name} must be {form}; it was \"{shown}\"."),
+    )
+    .fact("parameter", name)
 }
 
 /// A name that nobody knows.
@@ -98,12 +119,16 @@ pub(crate) fn unknown(name: &str, known: &[&str]) -> Problem {
             format!("There is no parameter {shown} here. Did you mean {near}?"),
         )
         .fact("nearest", near),
-        None if known.is_empty() => {
-            Problem::new("unknown-parameter", format!("There is no parameter {shown} here: this operation takes none. Remove it."))
-        }
+        None if known.is_empty() => Problem::new(
+            "unknown-parameter",
+            format!("There is no parameter {shown} here: this operation takes none. Remove it."),
+        ),
         None => Problem::new(
             "unknown-parameter",
-            format!("There is no parameter {shown} here. Known are: {}.", known.join(", ")),
+            format!(
+                "There is no parameter {shown} here. Known are: {}.",
+                known.join(", ")
+            ),
         ),
     };
     problem.fact("parameter", shown)
@@ -125,7 +150,11 @@ fn decode(text: &str) -> Result<Cow<'_, str>, Problem> {
         out.push(match byte {
             b'+' => b' ',
             b'%' => {
-                let mut digit = || bytes.next().and_then(|digit| char::from(digit).to_digit(16));
+                let mut digit = || {
+                    bytes
+                        .next()
+                        .and_then(|digit| char::from(digit).to_digit(16))
+                };
                 let (high, low) = (digit().ok_or_else(wrong)?, digit().ok_or_else(wrong)?);
                 u8::try_from(high * 16 + low).map_err(|_| wrong())?
             }
@@ -133,7 +162,10 @@ fn decode(text: &str) -> Result<Cow<'_, str>, Problem> {
         });
     }
     if out.contains(&0) {
-        return Err(Problem::new("nul-character", "The query holds the character U+0000. Remove it."));
+        return Err(Problem::new(
+            "nul-character",
+            "The query holds the character U+0000. Remove it.",
+        ));
     }
     String::from_utf8(out).map(Cow::Owned).map_err(|_| wrong())
 }
@@ -143,7 +175,11 @@ mod tests {
     use super::*;
 
     fn code(query: &str) -> &'static str {
-        Parameters::parse(query).and_then(|parameters| parameters.only(&["validAt", "limit"])).expect_err(query).kind.code
+        Parameters::parse(query)
+            .and_then(|parameters| parameters.only(&["validAt", "limit"]))
+            .expect_err(query)
+            .kind
+            .code
     }
 
     #[test]
@@ -164,6 +200,9 @@ mod tests {
         assert_eq!(code("limit=%ff"), "invalid-parameter");
         assert_eq!(code("limit=%00"), "nul-character");
         let problem = unknown("validat", &["validAt", "limit"]);
-        assert_eq!(problem.facts.get("nearest").and_then(|near| near.as_str()), Some("validAt"));
+        assert_eq!(
+            problem.facts.get("nearest").and_then(|near| near.as_str()),
+            Some("validAt")
+        );
     }
 }

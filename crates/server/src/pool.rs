@@ -28,19 +28,25 @@ impl ReadPool {
         let busy = Arc::new(AtomicUsize::new(0));
         for number in 0..threads.max(1) {
             let (inbox, busy) = (inbox.clone(), Arc::clone(&busy));
-            thread::Builder::new().name(format!("{name}-{number}")).spawn(move || {
-                for job in inbox {
-                    busy.fetch_add(1, Ordering::Relaxed);
-                    // A panic is a mistake of ours. It costs its own request (whose answer is dropped, which is told as an
-                    // internal error), never the thread: the pool would run dry.
-                    if catch_unwind(AssertUnwindSafe(job)).is_err() {
-                        tracing::error!("a read panicked");
+            thread::Builder::new()
+                .name(format!("{name}-{number}"))
+                .spawn(move || {
+                    for job in inbox {
+                        busy.fetch_add(1, Ordering::Relaxed);
+                        // A panic is a mistake of ours. It costs its own request (whose answer is dropped, which is told as an
+                        // internal error), never the thread: the pool would run dry.
+                        if catch_unwind(AssertUnwindSafe(job)).is_err() {
+                            tracing::error!("a read panicked");
+                        }
+                        busy.fetch_sub(1, Ordering::Relaxed);
                     }
-                    busy.fetch_sub(1, Ordering::Relaxed);
-                }
-            })?;
+                })?;
         }
-        Ok(Self { jobs, waiting: Arc::new(AtomicUsize::new(0)), busy })
+        Ok(Self {
+            jobs,
+            waiting: Arc::new(AtomicUsize::new(0)),
+            busy,
+        })
     }
 
     /// Runs `work` on one of the threads.
@@ -66,13 +72,16 @@ impl ReadPool {
         if let Err(error) = self.jobs.try_send(job) {
             self.waiting.fetch_sub(1, Ordering::Relaxed);
             return Err(match error {
-                TrySendError::Full(_) => {
-                    Problem::new("busy", "Too many searches are waiting just now. Try again after the seconds in Retry-After.")
-                }
+                TrySendError::Full(_) => Problem::new(
+                    "busy",
+                    "Too many searches are waiting just now. Try again after the seconds in Retry-After.",
+                ),
                 TrySendError::Disconnected(_) => Problem::internal("the read pool has stopped"),
             });
         }
-        outcome.await.unwrap_or_else(|_| Err(Problem::internal("a read ended without an answer")))
+        outcome
+            .await
+            .unwrap_or_else(|_| Err(Problem::internal("a read ended without an answer")))
     }
 
     /// Reads that wait for a thread.
@@ -93,7 +102,10 @@ mod tests {
     #[actix_web::test]
     async fn a_panic_costs_its_own_request_alone() {
         let pool = ReadPool::start("test", 1, 1).expect("pool");
-        let failed = pool.run::<()>(|| panic!("on purpose")).await.expect_err("a panic");
+        let failed = pool
+            .run::<()>(|| panic!("on purpose"))
+            .await
+            .expect_err("a panic");
         assert_eq!(failed.kind.code, "internal");
         assert_eq!(pool.run(|| Ok(2)).await.expect("the thread lives"), 2);
         assert_eq!(pool.busy(), 0);

@@ -37,7 +37,10 @@ pub(crate) struct Allowance {
 
 impl Rate {
     pub(crate) fn new(limit: RateLimit) -> Self {
-        Self { limit, buckets: Mutex::default() }
+        Self {
+            limit,
+            buckets: Mutex::default(),
+        }
     }
 
     /// Takes one request out of the bucket of the address that it comes from: before anything of it is believed.
@@ -47,38 +50,70 @@ impl Rate {
 
     /// The request turned out to be that of a known token: its address gets it back, and the token's own bucket pays. So
     /// many clients behind one address do not hold each other up, and who guesses tokens pays for every guess.
-    pub(crate) fn charge_token(&self, request: &HttpRequest, config: &Config, token: &str) -> Allowance {
+    pub(crate) fn charge_token(
+        &self,
+        request: &HttpRequest,
+        config: &Config,
+        token: &str,
+    ) -> Allowance {
         let now = Instant::now();
         if let Some(bucket) = self.buckets.lock().get_mut(&address(request, config)) {
             bucket.left += 1.0;
         }
-        self.take_at(xxhash_rust::xxh3::xxh3_64_with_seed(token.as_bytes(), TOKEN), now)
+        self.take_at(
+            xxhash_rust::xxh3::xxh3_64_with_seed(token.as_bytes(), TOKEN),
+            now,
+        )
     }
 
     fn take_at(&self, client: u64, now: Instant) -> Allowance {
-        let (rate, burst) = (f64::from(self.limit.per_second.max(1)), f64::from(self.limit.burst.max(1)));
+        let (rate, burst) = (
+            f64::from(self.limit.per_second.max(1)),
+            f64::from(self.limit.burst.max(1)),
+        );
         let mut buckets = self.buckets.lock();
         if buckets.len() >= REMEMBERED {
-            buckets.retain(|_, bucket| bucket.left + now.duration_since(bucket.at).as_secs_f64() * rate < burst);
+            buckets.retain(|_, bucket| {
+                bucket.left + now.duration_since(bucket.at).as_secs_f64() * rate < burst
+            });
         }
-        let bucket = buckets.entry(client).or_insert(Bucket { left: burst, at: now });
+        let bucket = buckets.entry(client).or_insert(Bucket {
+            left: burst,
+            at: now,
+        });
         bucket.left = (bucket.left + now.duration_since(bucket.at).as_secs_f64() * rate).min(burst);
         bucket.at = now;
         if bucket.left >= 1.0 {
             bucket.left -= 1.0;
-            Allowance { left: whole(bucket.left), wait: Duration::ZERO }
+            Allowance {
+                left: whole(bucket.left),
+                wait: Duration::ZERO,
+            }
         } else {
-            Allowance { left: 0, wait: Duration::from_secs_f64((1.0 - bucket.left) / rate) }
+            Allowance {
+                left: 0,
+                wait: Duration::from_secs_f64((1.0 - bucket.left) / rate),
+            }
         }
     }
 
     /// The headers that tell a client how it stands (draft-ietf-httpapi-ratelimit-headers).
     pub(crate) fn headers(&self, allowance: Allowance) -> [(HeaderName, Option<HeaderValue>); 2] {
         let policy = format!("\"client\";q={};w=1", self.limit.per_second);
-        let state = format!("\"client\";r={};t={}", allowance.left, seconds(allowance.wait));
+        let state = format!(
+            "\"client\";r={};t={}",
+            allowance.left,
+            seconds(allowance.wait)
+        );
         [
-            (HeaderName::from_static("ratelimit-policy"), HeaderValue::from_str(&policy).ok()),
-            (HeaderName::from_static("ratelimit"), HeaderValue::from_str(&state).ok()),
+            (
+                HeaderName::from_static("ratelimit-policy"),
+                HeaderValue::from_str(&policy).ok(),
+            ),
+            (
+                HeaderName::from_static("ratelimit"),
+                HeaderValue::from_str(&state).ok(),
+            ),
         ]
     }
 }
@@ -94,7 +129,9 @@ impl Allowance {
             "too-many-requests",
             "This client asks more often than it may. Wait the seconds in Retry-After, then go on at a lower rate.",
         );
-        problem.headers.retain(|(name, _)| *name != header::RETRY_AFTER);
+        problem
+            .headers
+            .retain(|(name, _)| *name != header::RETRY_AFTER);
         Err(problem.header(header::RETRY_AFTER, &seconds(self.wait).max(1).to_string()))
     }
 }
@@ -103,7 +140,11 @@ fn seconds(wait: Duration) -> u64 {
     wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and the burst, which is a u32")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "between 0 and the burst, which is a u32"
+)]
 fn whole(left: f64) -> u32 {
     left as u32
 }
@@ -115,10 +156,15 @@ const ADDRESS: u64 = 2;
 /// The address that a request comes from: the peer's, or what a trusted proxy says that its own peer is.
 fn address(request: &HttpRequest, config: &Config) -> u64 {
     let forwarded = links::last_forwarded(request, config).and_then(|element| {
-        let (_, value) = element.split(';').filter_map(|pair| pair.split_once('=')).find(|(name, _)| name.trim().eq_ignore_ascii_case("for"))?;
+        let (_, value) = element
+            .split(';')
+            .filter_map(|pair| pair.split_once('='))
+            .find(|(name, _)| name.trim().eq_ignore_ascii_case("for"))?;
         Some(without_port(value.trim().trim_matches('"')).to_owned())
     });
-    let address = forwarded.or_else(|| request.peer_addr().map(|peer| peer.ip().to_string())).unwrap_or_default();
+    let address = forwarded
+        .or_else(|| request.peer_addr().map(|peer| peer.ip().to_string()))
+        .unwrap_or_default();
     xxhash_rust::xxh3::xxh3_64_with_seed(address.as_bytes(), ADDRESS)
 }
 
@@ -138,8 +184,14 @@ mod tests {
 
     #[test]
     fn who_guesses_tokens_pays_with_the_address() {
-        let rate = Rate::new(RateLimit { per_second: 1, burst: 2 });
-        let config = Config { trust_forwarded: true, ..Config::default() };
+        let rate = Rate::new(RateLimit {
+            per_second: 1,
+            burst: 2,
+        });
+        let config = Config {
+            trust_forwarded: true,
+            ..Config::default()
+        };
         let from = |address: &str, token: &str| {
             TestRequest::default()
                 .insert_header(("Forwarded", format!("for=203.0.113.9, for=\"{address}\"")))
@@ -147,15 +199,27 @@ mod tests {
                 .to_http_request()
         };
         // Another token and another port each time: still the same address.
-        rate.take(&from("192.0.2.1:1", "a"), &config).check().expect("first");
-        rate.take(&from("192.0.2.1:2", "b"), &config).check().expect("second");
-        assert!(rate.take(&from("192.0.2.1:3", "c"), &config).check().is_err());
-        rate.take(&from("[2001:db8::1]:3", "c"), &config).check().expect("another address");
+        rate.take(&from("192.0.2.1:1", "a"), &config)
+            .check()
+            .expect("first");
+        rate.take(&from("192.0.2.1:2", "b"), &config)
+            .check()
+            .expect("second");
+        assert!(
+            rate.take(&from("192.0.2.1:3", "c"), &config)
+                .check()
+                .is_err()
+        );
+        rate.take(&from("[2001:db8::1]:3", "c"), &config)
+            .check()
+            .expect("another address");
         // A known token pays itself: its address is as it was.
         let known = from("192.0.2.2", "good");
         for _ in 0..2 {
             rate.take(&known, &config).check().expect("address");
-            rate.charge_token(&known, &config, "id").check().expect("token");
+            rate.charge_token(&known, &config, "id")
+                .check()
+                .expect("token");
         }
         rate.take(&known, &config).check().expect("address");
         assert!(rate.charge_token(&known, &config, "id").check().is_err());
@@ -164,14 +228,28 @@ mod tests {
 
     #[test]
     fn a_bucket_empties_and_fills_again() {
-        let rate = Rate::new(RateLimit { per_second: 10, burst: 2 });
+        let rate = Rate::new(RateLimit {
+            per_second: 10,
+            burst: 2,
+        });
         let now = Instant::now();
         assert_eq!(rate.take_at(1, now).left, 1);
         assert_eq!(rate.take_at(1, now).left, 0);
         let refused = rate.take_at(1, now);
-        assert_eq!(refused.check().expect_err("empty").kind.code, "too-many-requests");
-        rate.take_at(2, now).check().expect("another client has its own bucket");
-        rate.take_at(1, now + Duration::from_millis(100)).check().expect("a tenth of a second gives one request");
-        assert!(rate.take_at(1, now + Duration::from_millis(100)).check().is_err());
+        assert_eq!(
+            refused.check().expect_err("empty").kind.code,
+            "too-many-requests"
+        );
+        rate.take_at(2, now)
+            .check()
+            .expect("another client has its own bucket");
+        rate.take_at(1, now + Duration::from_millis(100))
+            .check()
+            .expect("a tenth of a second gives one request");
+        assert!(
+            rate.take_at(1, now + Duration::from_millis(100))
+                .check()
+                .is_err()
+        );
     }
 }

@@ -24,7 +24,11 @@ pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
 pub(crate) fn refused(refusal: Refusal) -> Problem {
     let mut problem = Problem::new(refusal.code.as_str(), refusal.detail);
     problem.facts = refusal.facts;
-    problem.errors = refusal.errors.iter().filter_map(|fault| serde_json::to_value(fault).ok()).collect();
+    problem.errors = refusal
+        .errors
+        .iter()
+        .filter_map(|fault| serde_json::to_value(fault).ok())
+        .collect();
     if refusal.code == Code::PreconditionFailed
         && let Some(version) = problem.facts.get("version").and_then(Value::as_u64)
     {
@@ -36,8 +40,14 @@ pub(crate) fn refused(refusal: Refusal) -> Problem {
 /// A JSON answer that may not be kept by a cache that others share.
 pub(crate) fn json(status: StatusCode, body: Vec<u8>) -> HttpResponse {
     HttpResponse::build(status)
-        .insert_header((header::CONTENT_TYPE, HeaderValue::from_static("application/json")))
-        .insert_header((header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache")))
+        .insert_header((
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/json"),
+        ))
+        .insert_header((
+            header::CACHE_CONTROL,
+            HeaderValue::from_static("private, no-cache"),
+        ))
         .body(body)
 }
 
@@ -54,18 +64,31 @@ pub(crate) fn set(object: &mut Value, name: &str, value: impl Into<Value>) {
 }
 
 /// Turns what a handler gave into the response.
-pub(crate) async fn finish(app: &App, http: &HttpRequest, trace: Trace, reply: Reply) -> HttpResponse {
+pub(crate) async fn finish(
+    app: &App,
+    http: &HttpRequest,
+    trace: Trace,
+    reply: Reply,
+) -> HttpResponse {
     let mut response = match reply {
         Ok(response) => response,
         Err(problem) => self::problem(app, http, trace, &problem),
     };
     if let Some(value) = trace.header() {
-        response.headers_mut().insert(header::HeaderName::from_static("traceparent"), value);
+        response
+            .headers_mut()
+            .insert(header::HeaderName::from_static("traceparent"), value);
     }
     let headers = response.headers_mut();
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
     if app.config.tls.is_some() {
-        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+        headers.insert(
+            header::STRICT_TRANSPORT_SECURITY,
+            HeaderValue::from_static("max-age=31536000"),
+        );
     }
     if !headers.contains_key(header::CACHE_CONTROL) {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -109,12 +132,15 @@ fn problem(app: &App, http: &HttpRequest, trace: Trace, problem: &Problem) -> Ht
         Some(cause) if problem.kind.status >= 500 => {
             tracing::error!(%request_id, code = problem.kind.code, cause, "request failed");
         }
-        Some(cause) => tracing::info!(%request_id, code = problem.kind.code, cause, "request refused"),
+        Some(cause) => {
+            tracing::info!(%request_id, code = problem.kind.code, cause, "request refused")
+        }
         None => tracing::debug!(%request_id, code = problem.kind.code, "request refused"),
     }
     app.metrics.problem(problem.kind.code);
     let body = problem.body(&base.api(), &format!("urn:uuid:{request_id}"));
-    let status = StatusCode::from_u16(problem.kind.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let status =
+        StatusCode::from_u16(problem.kind.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = HttpResponse::build(status)
         .insert_header((header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON)))
         .insert_header((header::CACHE_CONTROL, HeaderValue::from_static("no-store")))
@@ -124,7 +150,9 @@ fn problem(app: &App, http: &HttpRequest, trace: Trace, problem: &Problem) -> Ht
     }
     if problem.kind.status == 413 || problem.kind.status == 408 {
         // What is left of the body is not read: the connection cannot be used again.
-        response.head_mut().set_connection_type(actix_web::http::ConnectionType::Close);
+        response
+            .head_mut()
+            .set_connection_type(actix_web::http::ConnectionType::Close);
     }
     response
 }

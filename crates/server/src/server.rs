@@ -18,7 +18,9 @@ use crate::config::{Config, Tls};
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
     /// The address cannot be listened on.
-    #[error("cannot listen on {address}: {source}. Is another server running there? Choose another address with --listen")]
+    #[error(
+        "cannot listen on {address}: {source}. Is another server running there? Choose another address with --listen"
+    )]
     Listen {
         /// The address.
         address: SocketAddr,
@@ -59,48 +61,64 @@ impl Server {
     /// # Errors
     /// [`ServerError`].
     pub fn start(mut config: Config, registry: Registry) -> Result<Running, ServerError> {
-        let listener = TcpListener::bind(config.listen)
-            .map_err(|source| ServerError::Listen { address: config.listen, source })?;
+        let listener = TcpListener::bind(config.listen).map_err(|source| ServerError::Listen {
+            address: config.listen,
+            source,
+        })?;
         let address = listener.local_addr()?;
         config.listen = address;
         let tls = config.tls.as_ref().map(tls).transpose()?;
         let secure = tls.is_some();
-        let (shutdown, connections) = (config.shutdown_timeout.as_secs().max(1), config.limits.connections_per_worker);
-        let workers = config.workers.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
+        let (shutdown, connections) = (
+            config.shutdown_timeout.as_secs().max(1),
+            config.limits.connections_per_worker,
+        );
+        let workers = config
+            .workers
+            .unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
         let app = Arc::new(App::new(config, registry)?);
         let (tell, told) = mpsc::sync_channel(1);
-        let thread = thread::Builder::new().name("http".to_owned()).spawn(move || {
-            actix_rt::System::new().block_on(async move {
-                let server = HttpServer::new(move || {
-                    let app = Arc::clone(&app);
-                    ActixApp::new().configure(move |services| App::routes(&app, services))
+        let thread = thread::Builder::new()
+            .name("http".to_owned())
+            .spawn(move || {
+                actix_rt::System::new().block_on(async move {
+                    let server = HttpServer::new(move || {
+                        let app = Arc::clone(&app);
+                        ActixApp::new().configure(move |services| App::routes(&app, services))
+                    })
+                    .workers(workers)
+                    .worker_max_blocking_threads(4)
+                    .max_connections(connections)
+                    .keep_alive(Duration::from_secs(75))
+                    .client_request_timeout(Duration::from_secs(10))
+                    .client_disconnect_timeout(Duration::from_secs(2))
+                    .shutdown_timeout(shutdown)
+                    .disable_signals();
+                    let server = match tls {
+                        Some(tls) => server.listen_rustls_0_23(listener, tls),
+                        None => server.listen(listener),
+                    };
+                    let server = match server {
+                        Ok(server) => server.run(),
+                        Err(error) => {
+                            drop(tell.send(Err(error)));
+                            return Ok(());
+                        }
+                    };
+                    drop(tell.send(Ok(server.handle())));
+                    server.await
                 })
-                .workers(workers)
-                .worker_max_blocking_threads(4)
-                .max_connections(connections)
-                .keep_alive(Duration::from_secs(75))
-                .client_request_timeout(Duration::from_secs(10))
-                .client_disconnect_timeout(Duration::from_secs(2))
-                .shutdown_timeout(shutdown)
-                .disable_signals();
-                let server = match tls {
-                    Some(tls) => server.listen_rustls_0_23(listener, tls),
-                    None => server.listen(listener),
-                };
-                let server = match server {
-                    Ok(server) => server.run(),
-                    Err(error) => {
-                        drop(tell.send(Err(error)));
-                        return Ok(());
-                    }
-                };
-                drop(tell.send(Ok(server.handle())));
-                server.await
-            })
-        })?;
-        let handle = told.recv().map_err(|_| std::io::Error::other("the server thread ended"))??;
+            })?;
+        let handle = told
+            .recv()
+            .map_err(|_| std::io::Error::other("the server thread ended"))??;
         tracing::info!(%address, secure, workers, "listening");
-        Ok(Running { address, handle, thread: Some(thread), secure })
+        Ok(Running {
+            address,
+            handle,
+            thread: Some(thread),
+            secure,
+        })
     }
 }
 
@@ -114,7 +132,11 @@ impl Running {
     /// `http://127.0.0.1:8080`, for clients on this machine.
     #[must_use]
     pub fn origin(&self) -> String {
-        format!("{}://{}", if self.secure { "https" } else { "http" }, self.address)
+        format!(
+            "{}://{}",
+            if self.secure { "https" } else { "http" },
+            self.address
+        )
     }
 
     /// Takes no new connections, finishes the requests in flight (every acknowledged write was durable before it was
@@ -127,7 +149,9 @@ impl Running {
     }
 
     fn shut(&mut self) -> Result<(), ServerError> {
-        let Some(thread) = self.thread.take() else { return Ok(()) };
+        let Some(thread) = self.thread.take() else {
+            return Ok(());
+        };
         // The command is sent when `stop` is called; the future only waits for its end, and so does the join.
         drop(self.handle.stop(true));
         match thread.join() {
@@ -149,7 +173,11 @@ impl Drop for Running {
 ///
 /// # Errors
 /// [`ServerError`].
-pub fn run_until_signal(config: Config, registry: Registry, started: impl FnOnce(&Running)) -> Result<(), ServerError> {
+pub fn run_until_signal(
+    config: Config,
+    registry: Registry,
+    started: impl FnOnce(&Running),
+) -> Result<(), ServerError> {
     let store = registry.store().clone();
     let running = Server::start(config, registry)?;
     started(&running);
@@ -164,7 +192,10 @@ pub fn run_until_signal(config: Config, registry: Registry, started: impl FnOnce
 #[cfg(unix)]
 async fn signal() -> std::io::Result<&'static str> {
     use tokio::signal::unix::{SignalKind, signal};
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let (mut terminate, mut interrupt) = (
+        signal(SignalKind::terminate())?,
+        signal(SignalKind::interrupt())?,
+    );
     Ok(tokio::select! {
         _ = terminate.recv() => "SIGTERM",
         _ = interrupt.recv() => "SIGINT",
@@ -188,7 +219,9 @@ fn tls(files: &Tls) -> Result<rustls::ServerConfig, ServerError> {
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|error| wrong(error.to_string()))?;
     if certificates.is_empty() {
-        return Err(wrong("the certificate file holds no certificate".to_owned()));
+        return Err(wrong(
+            "the certificate file holds no certificate".to_owned(),
+        ));
     }
     let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|error| wrong(error.to_string()))?;
     rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))

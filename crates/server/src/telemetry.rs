@@ -27,7 +27,10 @@ pub struct LogConfig {
 
 impl Default for LogConfig {
     fn default() -> Self {
-        Self { format: LogFormat::Text, filter: "info".to_owned() }
+        Self {
+            format: LogFormat::Text,
+            filter: "info".to_owned(),
+        }
     }
 }
 
@@ -53,12 +56,20 @@ pub enum LogError {
 /// [`LogError`].
 pub fn install(config: &LogConfig) -> Result<(), LogError> {
     // What actix says of its own starting and stopping is said better here; whoever wants it names it.
-    let directives =
-        if config.filter.contains("actix") { config.filter.clone() } else { format!("{},actix_server=warn", config.filter) };
-    let filter = EnvFilter::try_new(directives)
-        .map_err(|error| LogError::Filter { filter: config.filter.clone(), reason: error.to_string() })?;
+    let directives = if config.filter.contains("actix") {
+        config.filter.clone()
+    } else {
+        format!("{},actix_server=warn", config.filter)
+    };
+    let filter = EnvFilter::try_new(directives).map_err(|error| LogError::Filter {
+        filter: config.filter.clone(),
+        reason: error.to_string(),
+    })?;
     let colours = std::io::stderr().is_terminal();
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(colours)
+        .with_writer(std::io::stderr);
     let installed = match config.format {
         LogFormat::Text => builder.with_target(false).finish().try_init(),
         LogFormat::Json => builder.json().flatten_event(true).finish().try_init(),

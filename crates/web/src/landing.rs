@@ -40,13 +40,22 @@ impl Language {
                     let range = pieces.next()?.trim().to_ascii_lowercase();
                     let primary = range.split('-').next()?.to_owned();
                     let quality = pieces
-                        .find_map(|piece| piece.trim().strip_prefix("q=").map(|q| q.parse::<f32>().unwrap_or(0.0)))
+                        .find_map(|piece| {
+                            piece
+                                .trim()
+                                .strip_prefix("q=")
+                                .map(|q| q.parse::<f32>().unwrap_or(0.0))
+                        })
                         .unwrap_or(1.0);
                     (primary == wanted).then_some(quality)
                 })
                 .fold(0.0, f32::max)
         };
-        if quality("en") > quality("sv") { Self::English } else { Self::Swedish }
+        if quality("en") > quality("sv") {
+            Self::English
+        } else {
+            Self::Swedish
+        }
     }
 }
 
@@ -212,8 +221,16 @@ mod tests {
         Landing {
             language,
             api: "https://host/api/v1".to_owned(),
-            counts: vec![Count { label: "Organisationer".to_owned(), shown: "737".to_owned(), href: "https://host/api/v1/organisations".to_owned() }],
-            records: vec![RecordLink { label: "Norrberga <kommun>".to_owned(), kind: "organisation".to_owned(), href: "https://host/x".to_owned() }],
+            counts: vec![Count {
+                label: "Organisationer".to_owned(),
+                shown: "737".to_owned(),
+                href: "https://host/api/v1/organisations".to_owned(),
+            }],
+            records: vec![RecordLink {
+                label: "Norrberga <kommun>".to_owned(),
+                kind: "organisation".to_owned(),
+                href: "https://host/x".to_owned(),
+            }],
             operator: "Norrberga".to_owned(),
             operator_url: "https://norrberga.example".to_owned(),
             version: "0.1.0".to_owned(),
@@ -225,10 +242,20 @@ mod tests {
     #[test]
     fn the_page_is_accessible_and_self_contained() {
         let page = page(Language::Swedish);
-        for part in ["<html lang=\"sv\">", "class=\"skip\" href=\"#content\"", "<main id=\"content\"", "<caption>", "scope=\"row\"", "<h1>"] {
+        for part in [
+            "<html lang=\"sv\">",
+            "class=\"skip\" href=\"#content\"",
+            "<main id=\"content\"",
+            "<caption>",
+            "scope=\"row\"",
+            "<h1>",
+        ] {
             assert!(page.contains(part), "{part}");
         }
-        assert!(page.contains("Norrberga &#60;kommun&#62;"), "text is escaped");
+        assert!(
+            page.contains("Norrberga &#60;kommun&#62;"),
+            "text is escaped"
+        );
         for outside in ["<script", "src=", "@import", "url("] {
             assert!(!page.contains(outside), "{outside}");
         }
@@ -239,8 +266,14 @@ mod tests {
         assert!(page(Language::English).contains("<html lang=\"en\">"));
         assert_eq!(Language::asked(None, None), Language::Swedish);
         assert_eq!(Language::asked(Some("en"), Some("sv")), Language::English);
-        assert_eq!(Language::asked(None, Some("en-GB,en;q=0.9,sv;q=0.8")), Language::English);
-        assert_eq!(Language::asked(None, Some("sv,en;q=0.8")), Language::Swedish);
+        assert_eq!(
+            Language::asked(None, Some("en-GB,en;q=0.9,sv;q=0.8")),
+            Language::English
+        );
+        assert_eq!(
+            Language::asked(None, Some("sv,en;q=0.8")),
+            Language::Swedish
+        );
         assert_eq!(Language::asked(None, Some("de")), Language::Swedish);
     }
 
@@ -248,11 +281,16 @@ mod tests {
     #[test]
     fn colours_have_contrast() {
         for (text, ground) in [
-            ("1a1f26", "ffffff"), ("4a5563", "ffffff"), ("0a4b8f", "ffffff"),
-            ("eef1f5", "14181d"), ("b9c2ce", "14181d"), ("9cc7ff", "14181d"),
+            ("1a1f26", "ffffff"),
+            ("4a5563", "ffffff"),
+            ("0a4b8f", "ffffff"),
+            ("eef1f5", "14181d"),
+            ("b9c2ce", "14181d"),
+            ("9cc7ff", "14181d"),
         ] {
             assert!(Landing::STYLE.contains(&format!("#{text}")), "{text}");
-            let ratio = (luminance(text).max(luminance(ground)) + 0.05) / (luminance(text).min(luminance(ground)) + 0.05);
+            let ratio = (luminance(text).max(luminance(ground)) + 0.05)
+                / (luminance(text).min(luminance(ground)) + 0.05);
             assert!(ratio >= 4.5, "{text} on {ground}: {ratio}");
         }
     }
@@ -261,8 +299,13 @@ mod tests {
         [(0, 0.2126), (2, 0.7152), (4, 0.0722)]
             .iter()
             .map(|(at, weight)| {
-                let channel = f64::from(u8::from_str_radix(&hex[*at..at + 2], 16).expect("hex")) / 255.0;
-                let linear = if channel <= 0.03928 { channel / 12.92 } else { ((channel + 0.055) / 1.055).powf(2.4) };
+                let channel =
+                    f64::from(u8::from_str_radix(&hex[*at..at + 2], 16).expect("hex")) / 255.0;
+                let linear = if channel <= 0.03928 {
+                    channel / 12.92
+                } else {
+                    ((channel + 0.055) / 1.055).powf(2.4)
+                };
                 weight * linear
             })
             .sum()

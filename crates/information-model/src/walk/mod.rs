@@ -18,8 +18,8 @@ use crate::path::Path;
 use crate::plan::{CodePlan, DomainModel, IndexPlan, Node, Role};
 use crate::record::{CodeUse, Entry, Extract, Geometry, IndexMode, ReferenceUse};
 use crate::release::Release;
-use crate::validate::MOST_COLLECTED;
 use crate::scheme::SCHEME_LIST;
+use crate::validate::MOST_COLLECTED;
 
 pub(crate) use references::{reference_malformed, relation_name};
 

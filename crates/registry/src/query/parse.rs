@@ -168,7 +168,9 @@ impl<'a> Reading<'a> {
         if terms > MAX_CONDITIONS {
             return Err(Refusal::new(
                 Code::TooManyItems,
-                format!("A search has at most {MAX_CONDITIONS} conditions and owners: leave some out, or search several times."),
+                format!(
+                    "A search has at most {MAX_CONDITIONS} conditions and owners: leave some out, or search several times."
+                ),
             ));
         }
         Ok(())
@@ -189,7 +191,10 @@ impl<'a> Reading<'a> {
             ));
         }
         if words.len() > MAX_WORDS {
-            return Err(invalid("q", format!("holds more than {MAX_WORDS} words: leave the common ones out.")));
+            return Err(invalid(
+                "q",
+                format!("holds more than {MAX_WORDS} words: leave the common ones out."),
+            ));
         }
         self.query.text = Some(value.to_owned());
         Ok(())
@@ -233,7 +238,10 @@ impl<'a> Reading<'a> {
             self.query.sort.push(SortKey { by, descending });
         }
         if self.query.sort.len() > MAX_SORT {
-            return Err(invalid("sort", format!("has at most {MAX_SORT} keys: leave out the last ones.")));
+            return Err(invalid(
+                "sort",
+                format!("has at most {MAX_SORT} keys: leave out the last ones."),
+            ));
         }
         Ok(())
     }
@@ -264,7 +272,9 @@ impl<'a> Reading<'a> {
         if values.len() > MAX_CONDITIONS {
             return Err(invalid(
                 name,
-                format!("has more than {MAX_CONDITIONS} alternatives: ask for some of them at a time."),
+                format!(
+                    "has more than {MAX_CONDITIONS} alternatives: ask for some of them at a time."
+                ),
             ));
         }
         if values.iter().any(|value| value.is_empty()) {

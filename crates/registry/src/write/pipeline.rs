@@ -211,7 +211,10 @@ impl Registry {
             if faults > MOST_FAULTS {
                 break;
             }
-            faults += result.as_ref().err().map_or(0, |refusal| refusal.errors.len().max(1));
+            faults += result
+                .as_ref()
+                .err()
+                .map_or(0, |refusal| refusal.errors.len().max(1));
             match result {
                 Ok(ready) => prepared.push(ready),
                 Err(refusal) if numbered => refusals.push(refusal.in_operation(index)),

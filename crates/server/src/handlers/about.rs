@@ -30,7 +30,11 @@ pub(crate) async fn root(call: Call) -> Reply {
         Link::get("status", format!("{}/readyz", call.base().origin())),
         Link::get("describedby", format!("{api}/models")),
     ];
-    links.extend(Domain::ALL.iter().map(|domain| Link::get("collection", format!("{api}/{}", domain.collection()))));
+    links.extend(
+        Domain::ALL
+            .iter()
+            .map(|domain| Link::get("collection", format!("{api}/{}", domain.collection()))),
+    );
     Ok(open(&json!({"_links": links})))
 }
 
@@ -55,20 +59,33 @@ pub(crate) async fn openapi(call: Call) -> Reply {
     let document = call.app.openapi(call.base().origin())?;
     let tag = etag::tag(1, &document);
     let unchanged = etag::matches_none(call.http.headers(), &tag);
-    let mut response = if unchanged { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    let mut response = if unchanged {
+        HttpResponse::NotModified()
+    } else {
+        HttpResponse::Ok()
+    };
     response
         .insert_header((header::ETAG, tag))
         .insert_header((header::CONTENT_TYPE, "application/json"))
         .insert_header((header::CACHE_CONTROL, "public, max-age=300"));
-    Ok(if unchanged { response.finish() } else { response.body(document) })
+    Ok(if unchanged {
+        response.finish()
+    } else {
+        response.body(document)
+    })
 }
 
 /// `GET /problems`
 pub(crate) async fn problems(call: Call) -> Reply {
     call.no_query()?;
     let api = call.base().api();
-    let items: Vec<Value> = problem::TYPES.iter().map(|kind| described(kind, &api)).collect();
-    Ok(open(&json!({"items": items, "_links": [Link::get("self", format!("{api}/problems"))]})))
+    let items: Vec<Value> = problem::TYPES
+        .iter()
+        .map(|kind| described(kind, &api))
+        .collect();
+    Ok(open(
+        &json!({"items": items, "_links": [Link::get("self", format!("{api}/problems"))]}),
+    ))
 }
 
 /// `GET /problems/{code}`
@@ -77,7 +94,10 @@ pub(crate) async fn problem(call: Call) -> Reply {
     let code = call.path("code");
     let kind = problem::find(code).ok_or_else(|| {
         let near = grunddata_registry::nearest(code, problem::TYPES.iter().map(|kind| kind.code));
-        let problem = Problem::new("not-found", "There is no such problem type. GET /problems lists them.");
+        let problem = Problem::new(
+            "not-found",
+            "There is no such problem type. GET /problems lists them.",
+        );
         match near {
             Some(near) => problem.fact("nearest", near),
             None => problem,
@@ -102,11 +122,17 @@ fn described(kind: &ProblemType, api: &str) -> Value {
 pub(crate) async fn persistent(call: Call) -> Reply {
     call.no_query()?;
     let domain: Domain = call.path("domain").parse().map_err(|_| {
-        Problem::new("unknown-address", "There is no such domain: use person, role, organisation, geography or service.")
+        Problem::new(
+            "unknown-address",
+            "There is no such domain: use person, role, organisation, geography or service.",
+        )
     })?;
     let id = record_id(call.path("id"))?;
     Ok(HttpResponse::SeeOther()
-        .insert_header((header::LOCATION, format!("{}/{}/{id}", call.base().api(), domain.collection())))
+        .insert_header((
+            header::LOCATION,
+            format!("{}/{}/{id}", call.base().api(), domain.collection()),
+        ))
         .insert_header((header::CACHE_CONTROL, "public, max-age=300"))
         .finish())
 }
@@ -122,15 +148,24 @@ pub(crate) async fn ready(call: Call) -> Reply {
     call.no_query()?;
     let app = std::sync::Arc::clone(&call.app);
     let silent = |cause: String| {
-        let mut problem = Problem::new("busy", "The database does not answer. Try again after the seconds in Retry-After.");
+        let mut problem = Problem::new(
+            "busy",
+            "The database does not answer. Try again after the seconds in Retry-After.",
+        );
         problem.cause = Some(cause);
         problem
     };
-    let asked = call
-        .app
-        .readiness
-        .run(move || app.vault.vitals().store().owners().map(drop).map_err(|error| silent(error.to_string())));
-    tokio::time::timeout(READY_WITHIN, asked).await.map_err(|_| silent("no answer in time".to_owned()))??;
+    let asked = call.app.readiness.run(move || {
+        app.vault
+            .vitals()
+            .store()
+            .owners()
+            .map(drop)
+            .map_err(|error| silent(error.to_string()))
+    });
+    tokio::time::timeout(READY_WITHIN, asked)
+        .await
+        .map_err(|_| silent("no answer in time".to_owned()))??;
     Ok(reply::value(StatusCode::OK, &json!({"status": "ok"})))
 }
 
@@ -139,13 +174,25 @@ pub(crate) async fn metrics(caller: Option<Authorised<Admin>>, call: Call) -> Re
     call.no_query()?;
     let app = &call.app;
     // Which owners there are is no secret of those alone that have declared their data open.
-    let named = |owner: &OwnerKey| caller.as_ref().is_some_and(|caller| caller.context().actor.may(Action::Admin, owner));
+    let named = |owner: &OwnerKey| {
+        caller
+            .as_ref()
+            .is_some_and(|caller| caller.context().actor.may(Action::Admin, owner))
+    };
     let text = app
         .metrics
-        .encode(&app.vault.vitals().store().metrics(), app.pool.waiting(), app.pool.busy(), named)
+        .encode(
+            &app.vault.vitals().store().metrics(),
+            app.pool.waiting(),
+            app.pool.busy(),
+            named,
+        )
         .map_err(|error| Problem::internal(error.to_string()))?;
     Ok(HttpResponse::Ok()
-        .insert_header((header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8"))
+        .insert_header((
+            header::CONTENT_TYPE,
+            "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        ))
         .body(text))
 }
 
@@ -168,6 +215,9 @@ pub(crate) async fn security_text(call: Call) -> Reply {
 /// What is the same for everybody.
 fn open(body: &Value) -> HttpResponse {
     let mut response = reply::value(StatusCode::OK, body);
-    response.headers_mut().insert(header::CACHE_CONTROL, header::HeaderValue::from_static("public, max-age=300"));
+    response.headers_mut().insert(
+        header::CACHE_CONTROL,
+        header::HeaderValue::from_static("public, max-age=300"),
+    );
     response
 }

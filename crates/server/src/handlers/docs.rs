@@ -55,12 +55,18 @@ fn packed(call: &Call, gzip: &'static [u8], media_type: &'static str) -> Reply {
         .insert_header((header::CONTENT_TYPE, media_type))
         .insert_header((header::CACHE_CONTROL, "public, max-age=86400"))
         .insert_header((header::VARY, "Accept-Encoding"));
-    let takes_gzip = call.header("accept-encoding").is_some_and(|accepted| accepted.contains("gzip"));
+    let takes_gzip = call
+        .header("accept-encoding")
+        .is_some_and(|accepted| accepted.contains("gzip"));
     if takes_gzip {
-        return Ok(response.insert_header((header::CONTENT_ENCODING, HeaderValue::from_static("gzip"))).body(gzip));
+        return Ok(response
+            .insert_header((header::CONTENT_ENCODING, HeaderValue::from_static("gzip")))
+            .body(gzip));
     }
     let mut plain = Vec::new();
-    flate2::read::GzDecoder::new(gzip).read_to_end(&mut plain).map_err(|error| Problem::internal(error.to_string()))?;
+    flate2::read::GzDecoder::new(gzip)
+        .read_to_end(&mut plain)
+        .map_err(|error| Problem::internal(error.to_string()))?;
     Ok(response.body(plain))
 }
 
@@ -72,12 +78,20 @@ mod tests {
     fn the_assets_are_whole_and_load_nothing_from_outside() {
         for (gzip, least) in [(SCRIPT, 1_000_000), (STYLE, 100_000)] {
             let mut plain = Vec::new();
-            flate2::read::GzDecoder::new(gzip).read_to_end(&mut plain).expect("gzip");
+            flate2::read::GzDecoder::new(gzip)
+                .read_to_end(&mut plain)
+                .expect("gzip");
             assert!(plain.len() > least);
         }
         for text in [PAGE, START] {
-            assert!(!text.contains("http://") && !text.contains("https://"), "an outside host");
+            assert!(
+                !text.contains("http://") && !text.contains("https://"),
+                "an outside host"
+            );
         }
-        assert!(!PAGE.contains("<script>") && !PAGE.contains("style="), "the policy allows no inline code");
+        assert!(
+            !PAGE.contains("<script>") && !PAGE.contains("style="),
+            "the policy allows no inline code"
+        );
     }
 }

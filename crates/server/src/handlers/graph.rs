@@ -22,13 +22,28 @@ pub(crate) async fn links(caller: Authorised<Read>, call: Call) -> Reply {
     let (domain, id) = writing::subject(&call)?;
     let (request, at, carried) = {
         let parameters = call.query()?;
-        (links_request(&parameters)?, call.at(caller.context(), &parameters)?, page::carried(&parameters))
+        (
+            links_request(&parameters)?,
+            call.at(caller.context(), &parameters)?,
+            page::carried(&parameters),
+        )
     };
     let found = if request.depth > 1 || request.include_records {
         let (worker, request, at) = (caller.clone(), request.clone(), at.clone());
-        call.app.pool.run(move || worker.registry().links(worker.context(), Some(domain), id, &at, &request).map_err(refused)).await?
+        call.app
+            .pool
+            .run(move || {
+                worker
+                    .registry()
+                    .links(worker.context(), Some(domain), id, &at, &request)
+                    .map_err(refused)
+            })
+            .await?
     } else {
-        caller.registry().links(caller.context(), Some(domain), id, &at, &request).map_err(refused)?
+        caller
+            .registry()
+            .links(caller.context(), Some(domain), id, &at, &request)
+            .map_err(refused)?
     };
     Ok(written(&call, &found, &request, &carried, caller.context()))
 }
@@ -45,24 +60,56 @@ fn links_request(parameters: &Parameters<'_>) -> Result<LinksRequest, Problem> {
         Some("records") => true,
         Some(other) => return Err(invalid("include", other, "records")),
     };
-    let depth = parameters.read::<u32>("depth", "a whole number from 1 to 10")?.unwrap_or(1);
+    let depth = parameters
+        .read::<u32>("depth", "a whole number from 1 to 10")?
+        .unwrap_or(1);
     if !(1..=10).contains(&depth) {
-        return Err(invalid("depth", &depth.to_string(), "a whole number from 1 to 10"));
+        return Err(invalid(
+            "depth",
+            &depth.to_string(),
+            "a whole number from 1 to 10",
+        ));
     }
-    let limit = if parameters.get("limit").is_some() { page::limit(parameters)? } else { USUAL_LINKS };
-    Ok(LinksRequest { direction, relations: relations(parameters), depth, limit, page: page::page(parameters)?, include_records })
+    let limit = if parameters.get("limit").is_some() {
+        page::limit(parameters)?
+    } else {
+        USUAL_LINKS
+    };
+    Ok(LinksRequest {
+        direction,
+        relations: relations(parameters),
+        depth,
+        limit,
+        page: page::page(parameters)?,
+        include_records,
+    })
 }
 
 fn relations(parameters: &Parameters<'_>) -> Vec<String> {
     parameters
         .get("relation")
-        .map(|list| list.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect())
+        .map(|list| {
+            list.split(',')
+                .map(str::trim)
+                .filter(|name| !name.is_empty())
+                .map(str::to_owned)
+                .collect()
+        })
         .unwrap_or_default()
 }
 
-fn written(call: &Call, found: &LinksPage, request: &LinksRequest, carried: &str, context: &Context) -> actix_web::HttpResponse {
+fn written(
+    call: &Call,
+    found: &LinksPage,
+    request: &LinksRequest,
+    carried: &str,
+    context: &Context,
+) -> actix_web::HttpResponse {
     let api = call.base().api();
-    let frame = Frame { api: &api, coordinate: carried };
+    let frame = Frame {
+        api: &api,
+        coordinate: carried,
+    };
     let mut meta = Map::new();
     meta.insert("page".into(), request.page.into());
     meta.insert("limit".into(), request.limit.into());
@@ -75,11 +122,19 @@ fn written(call: &Call, found: &LinksPage, request: &LinksRequest, carried: &str
     {
         // Pages of one answer stand at one coordinate, whatever is written in between.
         let to = |number: u32| {
-            let changed = [("validAt", None), ("knownAt", None), ("asOf", Some(found.as_of.token())), ("page", Some(number.to_string()))];
+            let changed = [
+                ("validAt", None),
+                ("knownAt", None),
+                ("asOf", Some(found.as_of.token())),
+                ("page", Some(number.to_string())),
+            ];
             page::address(call, &parameters, &changed)
         };
         if found.more {
-            links.push(crate::links::Link::get("next", to(request.page.saturating_add(1))));
+            links.push(crate::links::Link::get(
+                "next",
+                to(request.page.saturating_add(1)),
+            ));
         }
         if request.page > 1 {
             links.push(crate::links::Link::get("prev", to(request.page - 1)));
@@ -150,18 +205,42 @@ async fn hierarchy(caller: Authorised<Read>, call: Call, upwards: bool) -> Reply
     let (domain, id) = writing::subject(&call)?;
     let (relations, at, limit, after, carried) = {
         let parameters = call.query()?;
-        let limit = if parameters.get("limit").is_some() { page::limit(&parameters)? } else { USUAL_LINKS };
+        let limit = if parameters.get("limit").is_some() {
+            page::limit(&parameters)?
+        } else {
+            USUAL_LINKS
+        };
         let after = parameters.get("after").map(cursor).transpose()?;
-        (relations(&parameters), call.at(caller.context(), &parameters)?, limit, after, page::carried(&parameters))
+        (
+            relations(&parameters),
+            call.at(caller.context(), &parameters)?,
+            limit,
+            after,
+            page::carried(&parameters),
+        )
     };
     let worker = caller.clone();
     let found: Hierarchy = call
         .app
         .pool
-        .run(move || read(&worker, domain, id, &at, &relations, upwards, (limit, after)).map_err(refused))
+        .run(move || {
+            read(
+                &worker,
+                domain,
+                id,
+                &at,
+                &relations,
+                upwards,
+                (limit, after),
+            )
+            .map_err(refused)
+        })
         .await?;
     let api = call.base().api();
-    let frame = Frame { api: &api, coordinate: &carried };
+    let frame = Frame {
+        api: &api,
+        coordinate: &carried,
+    };
     let mut meta = Map::new();
     if !upwards {
         meta.insert("limit".into(), limit.into());
@@ -171,8 +250,16 @@ async fn hierarchy(caller: Authorised<Read>, call: Call, upwards: bool) -> Reply
     let mut links = vec![page::this(&call)];
     if let Some(last) = found.items.last().filter(|_| found.more && !upwards) {
         let after = format!("{}.{}", last.depth, last.record.id);
-        let changed = [("validAt", None), ("knownAt", None), ("asOf", Some(found.as_of.token())), ("after", Some(after.clone()))];
-        links.push(crate::links::Link::get("next", page::address(&call, &call.query()?, &changed)));
+        let changed = [
+            ("validAt", None),
+            ("knownAt", None),
+            ("asOf", Some(found.as_of.token())),
+            ("after", Some(after.clone())),
+        ];
+        links.push(crate::links::Link::get(
+            "next",
+            page::address(&call, &call.query()?, &changed),
+        ));
         meta.insert("after".into(), after.into());
     }
     page::coordinate(&mut meta, &found.as_of);
@@ -199,7 +286,13 @@ async fn hierarchy(caller: Authorised<Read>, call: Call, upwards: bool) -> Reply
 fn cursor(text: &str) -> Result<(u32, RecordId), Problem> {
     text.split_once('.')
         .and_then(|(depth, id)| Some((depth.parse().ok()?, id.parse().ok()?)))
-        .ok_or_else(|| Problem::new("invalid-cursor", "after is not a cursor of a subtree. Follow the next link as it is.").fact("parameter", "after"))
+        .ok_or_else(|| {
+            Problem::new(
+                "invalid-cursor",
+                "after is not a cursor of a subtree. Follow the next link as it is.",
+            )
+            .fact("parameter", "after")
+        })
 }
 
 fn read(
@@ -212,8 +305,18 @@ fn read(
     (limit, after): (u32, Option<(u32, RecordId)>),
 ) -> Result<Hierarchy, grunddata_registry::Refusal> {
     if upwards {
-        caller.registry().ancestors(caller.context(), Some(domain), id, at, relations)
+        caller
+            .registry()
+            .ancestors(caller.context(), Some(domain), id, at, relations)
     } else {
-        caller.registry().subtree(caller.context(), Some(domain), id, at, relations, limit, after)
+        caller.registry().subtree(
+            caller.context(),
+            Some(domain),
+            id,
+            at,
+            relations,
+            limit,
+            after,
+        )
     }
 }

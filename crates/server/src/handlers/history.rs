@@ -16,7 +16,16 @@ use crate::reply::{self, Reply, refused};
 pub(crate) async fn timeline(caller: Authorised<Read>, call: Call) -> Reply {
     let (domain, id) = writing::subject(&call)?;
     let at = call.at(caller.context(), &call.query()?)?;
-    let view = call.app.pool.run(move || caller.registry().timeline(caller.context(), Some(domain), id, &at).map_err(refused)).await?;
+    let view = call
+        .app
+        .pool
+        .run(move || {
+            caller
+                .registry()
+                .timeline(caller.context(), Some(domain), id, &at)
+                .map_err(refused)
+        })
+        .await?;
     Ok(written(&call, &view))
 }
 
@@ -29,13 +38,33 @@ pub(crate) async fn version(caller: Authorised<Read>, call: Call) -> Reply {
         .parse::<u32>()
         .ok()
         .filter(|version| *version > 0)
-        .ok_or_else(|| Problem::new("invalid-parameter", "A version is a whole number from 1; the history lists them.").fact("parameter", "version"))?;
-    let view = call.app.pool.run(move || caller.registry().version(caller.context(), Some(domain), id, version).map_err(refused)).await?;
+        .ok_or_else(|| {
+            Problem::new(
+                "invalid-parameter",
+                "A version is a whole number from 1; the history lists them.",
+            )
+            .fact("parameter", "version")
+        })?;
+    let view = call
+        .app
+        .pool
+        .run(move || {
+            caller
+                .registry()
+                .version(caller.context(), Some(domain), id, version)
+                .map_err(refused)
+        })
+        .await?;
     Ok(written(&call, &view))
 }
 
 fn written(call: &Call, view: &TimelineView) -> actix_web::HttpResponse {
-    let address = format!("{}/{}/{}", call.base().api(), view.domain.collection(), view.id);
+    let address = format!(
+        "{}/{}/{}",
+        call.base().api(),
+        view.domain.collection(),
+        view.id
+    );
     let mut meta = Map::new();
     meta.insert("count".into(), view.items.len().into());
     page::coordinate(&mut meta, &view.as_of);
@@ -45,7 +74,10 @@ fn written(call: &Call, view: &TimelineView) -> actix_web::HttpResponse {
         Link::get("version-history", format!("{address}/history")),
     ];
     if view.version > 1 {
-        links.push(Link::get("predecessor-version", format!("{address}/versions/{}", view.version - 1)));
+        links.push(Link::get(
+            "predecessor-version",
+            format!("{address}/versions/{}", view.version - 1),
+        ));
     }
     let mut out = Vec::with_capacity(1024);
     envelope::put(&mut out, "{\"id\":");
@@ -81,7 +113,16 @@ pub(crate) async fn history(caller: Authorised<Read>, call: Call) -> Reply {
     let at = call.at(caller.context(), &parameters)?;
     let limit = page::limit(&parameters)?;
     let before = parameters.read::<u32>("before", "a version, from 1")?;
-    let found = call.app.pool.run(move || caller.registry().history(caller.context(), Some(domain), id, &at, before, limit).map_err(refused)).await?;
+    let found = call
+        .app
+        .pool
+        .run(move || {
+            caller
+                .registry()
+                .history(caller.context(), Some(domain), id, &at, before, limit)
+                .map_err(refused)
+        })
+        .await?;
     let mut meta = Map::new();
     meta.insert("limit".into(), limit.into());
     meta.insert("count".into(), found.items.len().into());
@@ -90,10 +131,16 @@ pub(crate) async fn history(caller: Authorised<Read>, call: Call) -> Reply {
     let mut links = vec![
         page::this(&call),
         Link::get("original", address.clone()),
-        Link::get("first", page::address(&call, &parameters, &[("before", None)])),
+        Link::get(
+            "first",
+            page::address(&call, &parameters, &[("before", None)]),
+        ),
     ];
     if let Some(next) = found.next {
-        links.push(Link::get("next", page::address(&call, &parameters, &[("before", Some(next.to_string()))])));
+        links.push(Link::get(
+            "next",
+            page::address(&call, &parameters, &[("before", Some(next.to_string()))]),
+        ));
     }
     let items: Vec<Value> = found
         .items
@@ -115,29 +162,49 @@ pub(crate) async fn history(caller: Authorised<Read>, call: Call) -> Reply {
                 reply::set(&mut out, "position", position);
             }
             if let Some(touched) = &item.touched {
-                reply::set(&mut out, "validFrom", touched.valid_from().map_or_else(|| "unknown".to_owned(), |date| date.to_string()));
-                reply::set(&mut out, "validTo", touched.valid_to().map(|date| date.to_string()));
+                reply::set(
+                    &mut out,
+                    "validFrom",
+                    touched
+                        .valid_from()
+                        .map_or_else(|| "unknown".to_owned(), |date| date.to_string()),
+                );
+                reply::set(
+                    &mut out,
+                    "validTo",
+                    touched.valid_to().map(|date| date.to_string()),
+                );
             }
             out
         })
         .collect();
-    Ok(reply::value(StatusCode::OK, &json!({"_meta": meta, "_links": page::links(&links), "items": items})))
+    Ok(reply::value(
+        StatusCode::OK,
+        &json!({"_meta": meta, "_links": page::links(&links), "items": items}),
+    ))
 }
 
 /// `GET …/diff`
 pub(crate) async fn diff(caller: Authorised<Read>, call: Call) -> Reply {
     let (domain, id) = writing::subject(&call)?;
     let parameters = call.query()?;
-    let from = parameters.read::<u32>("from", "a version, from 1")?.ok_or_else(|| {
-        Problem::new("invalid-parameter", "Say from which version: from=1. The history lists the versions.").fact("parameter", "from")
-    })?;
+    let from = parameters
+        .read::<u32>("from", "a version, from 1")?
+        .ok_or_else(|| {
+            Problem::new(
+                "invalid-parameter",
+                "Say from which version: from=1. The history lists the versions.",
+            )
+            .fact("parameter", "from")
+        })?;
     let to = parameters.read::<u32>("to", "a version, from 1")?;
     let work = move || {
         let (registry, context) = (caller.registry(), caller.context());
         let to = match to {
             Some(to) => to,
             None => {
-                let newest = registry.history(context, Some(domain), id, &At::now(context), None, 1)?;
+                let newest =
+                    registry.history(context, Some(domain), id, &At::now(context), None, 1)?;
                 newest.items.first().map_or(from, |item| item.version)
             }
         };
@@ -158,8 +225,14 @@ pub(crate) async fn diff(caller: Authorised<Read>, call: Call) -> Reply {
     let address = format!("{}/{}/{id}", call.base().api(), domain.collection());
     let links = [
         page::this(&call),
-        Link::get("predecessor-version", format!("{address}/versions/{}", from)),
+        Link::get(
+            "predecessor-version",
+            format!("{address}/versions/{}", from),
+        ),
         Link::get("successor-version", format!("{address}/versions/{}", to)),
     ];
-    Ok(reply::value(StatusCode::OK, &json!({"from": from, "to": to, "items": items, "_links": links})))
+    Ok(reply::value(
+        StatusCode::OK,
+        &json!({"from": from, "to": to, "items": items, "_links": links}),
+    ))
 }

@@ -25,16 +25,27 @@ pub(crate) async fn find(caller: Authorised<Read>, call: Call) -> Reply {
                 .fact("parameter", "identifier")
         })?;
         let at = call.at(caller.context(), &parameters)?;
-        (caller.registry().by_identifier(caller.context(), &at, text).map_err(refused)?, page::carried(&parameters))
+        (
+            caller
+                .registry()
+                .by_identifier(caller.context(), &at, text)
+                .map_err(refused)?,
+            page::carried(&parameters),
+        )
     };
     let api = call.base().api();
-    let frame = Frame { api: &api, coordinate: &carried };
+    let frame = Frame {
+        api: &api,
+        coordinate: &carried,
+    };
     let hits = answer.items.first().map(Vec::as_slice).unwrap_or_default();
     let mut out = head(&answer, hits.len());
     envelope::put(&mut out, ",\"_links\":");
     envelope::json(&mut out, &[page::this(&call)]);
     envelope::put(&mut out, ",\"items\":");
-    envelope::list(&mut out, hits, |out, hit| record(out, hit, &frame, caller.context()));
+    envelope::list(&mut out, hits, |out, hit| {
+        record(out, hit, &frame, caller.context())
+    });
     out.push(b'}');
     Ok(reply::json(StatusCode::OK, out))
 }
@@ -44,15 +55,30 @@ pub(crate) async fn lookup(caller: Authorised<Read>, mut call: Call) -> Reply {
     call.no_query()?;
     let (body, _) = call.json().await?;
     let mut fields = Fields::new(body, "", &["identifiers", "validAt", "knownAt", "asOf"])?;
-    let coordinate = [fields.text("validAt"), fields.text("knownAt"), fields.text("asOf")];
+    let coordinate = [
+        fields.text("validAt"),
+        fields.text("knownAt"),
+        fields.text("asOf"),
+    ];
     let list = fields.list("identifiers").unwrap_or_default();
     if list.is_empty() {
-        fields.reject("identifiers", "required-property", format!("Give 1 to {MOST} identifiers."), format!("Ange 1 till {MOST} identiteter."));
+        fields.reject(
+            "identifiers",
+            "required-property",
+            format!("Give 1 to {MOST} identifiers."),
+            format!("Ange 1 till {MOST} identiteter."),
+        );
     }
     fields.finish()?;
     if list.len() > MOST {
-        return Err(Problem::new("too-many-items", format!("At most {MOST} identifiers are looked up at once; these are {}. Split the list.", list.len()))
-            .fact("limit", MOST));
+        return Err(Problem::new(
+            "too-many-items",
+            format!(
+                "At most {MOST} identifiers are looked up at once; these are {}. Split the list.",
+                list.len()
+            ),
+        )
+        .fact("limit", MOST));
     }
     let mut pairs = Vec::with_capacity(list.len());
     let mut faults = Vec::new();
@@ -74,29 +100,53 @@ pub(crate) async fn lookup(caller: Authorised<Read>, mut call: Call) -> Reply {
         return Err(fields::problem(faults));
     }
     let [valid_at, known_at, as_of] = &coordinate;
-    let given = CoordinateParameters { valid_at: valid_at.as_deref(), known_at: known_at.as_deref(), as_of: as_of.as_deref() };
+    let given = CoordinateParameters {
+        valid_at: valid_at.as_deref(),
+        known_at: known_at.as_deref(),
+        as_of: as_of.as_deref(),
+    };
     let at = At::parse(caller.context(), given).map_err(refused)?;
     let (worker, asked) = (caller.clone(), pairs.clone());
-    let answer = call.app.pool.run(move || worker.registry().lookup(worker.context(), &at, &asked).map_err(refused)).await?;
+    let answer = call
+        .app
+        .pool
+        .run(move || {
+            worker
+                .registry()
+                .lookup(worker.context(), &at, &asked)
+                .map_err(refused)
+        })
+        .await?;
     let api = call.base().api();
     let carried = page::carried_of(|name| {
-        let at = ["validAt", "knownAt", "asOf"].iter().position(|known| *known == name)?;
+        let at = ["validAt", "knownAt", "asOf"]
+            .iter()
+            .position(|known| *known == name)?;
         coordinate.get(at)?.as_deref()
     });
-    let frame = Frame { api: &api, coordinate: &carried };
+    let frame = Frame {
+        api: &api,
+        coordinate: &carried,
+    };
     let mut out = head(&answer, answer.items.len());
     envelope::put(&mut out, ",\"_links\":");
     envelope::json(&mut out, &[page::this_as(&call, "POST")]);
     envelope::put(&mut out, ",\"items\":");
-    envelope::list(&mut out, pairs.iter().zip(&answer.items), |out, ((scheme, value), hits)| {
-        envelope::put(out, "{\"scheme\":");
-        envelope::json(out, scheme);
-        envelope::put(out, ",\"value\":");
-        envelope::json(out, value);
-        envelope::put(out, ",\"records\":");
-        envelope::list(out, hits, |out, hit| record(out, hit, &frame, caller.context()));
-        out.push(b'}');
-    });
+    envelope::list(
+        &mut out,
+        pairs.iter().zip(&answer.items),
+        |out, ((scheme, value), hits)| {
+            envelope::put(out, "{\"scheme\":");
+            envelope::json(out, scheme);
+            envelope::put(out, ",\"value\":");
+            envelope::json(out, value);
+            envelope::put(out, ",\"records\":");
+            envelope::list(out, hits, |out, hit| {
+                record(out, hit, &frame, caller.context())
+            });
+            out.push(b'}');
+        },
+    );
     out.push(b'}');
     Ok(reply::json(StatusCode::OK, out))
 }
@@ -123,5 +173,12 @@ fn record(out: &mut Vec<u8>, hit: &IdentifierHit, frame: &Frame<'_>, context: &C
     envelope::json(out, hit.scheme.as_str());
     envelope::put(out, ",\"value\":");
     envelope::json(out, &hit.value);
-    envelope::put(out, if hit.superseded { ",\"superseded\":true}}" } else { ",\"superseded\":false}}" });
+    envelope::put(
+        out,
+        if hit.superseded {
+            ",\"superseded\":true}}"
+        } else {
+            ",\"superseded\":false}}"
+        },
+    );
 }

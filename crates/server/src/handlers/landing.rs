@@ -70,7 +70,9 @@ pub(crate) async fn page(caller: Option<Authorised<Read>>, call: Call) -> Reply 
         operator_url: operator.url.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
-    let html = page.render().map_err(|error| Problem::internal(error.to_string()))?;
+    let html = page
+        .render()
+        .map_err(|error| Problem::internal(error.to_string()))?;
     Ok(HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, "text/html; charset=utf-8"))
         .insert_header((header::CONTENT_LANGUAGE, language.tag()))
@@ -84,7 +86,9 @@ pub(crate) async fn page(caller: Option<Authorised<Read>>, call: Call) -> Reply 
 /// Nothing but the page's own style, named by its hash.
 fn policy() -> String {
     let hash = STANDARD.encode(Sha256::digest(Landing::STYLE.as_bytes()));
-    format!("default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+    format!(
+        "default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
 }
 
 /// What the page shows, in no language yet.
@@ -108,7 +112,11 @@ pub(crate) struct Landings(Mutex<Option<(Instant, Arc<Shown>)>>);
 
 impl Landings {
     fn known(&self) -> Option<Arc<Shown>> {
-        self.0.lock().as_ref().filter(|(at, _)| at.elapsed() < REMEMBERED).map(|(_, shown)| Arc::clone(shown))
+        self.0
+            .lock()
+            .as_ref()
+            .filter(|(at, _)| at.elapsed() < REMEMBERED)
+            .map(|(_, shown)| Arc::clone(shown))
     }
 
     fn remember(&self, shown: &Arc<Shown>) {
@@ -123,7 +131,10 @@ impl Landings {
 
 fn shown(caller: &Authorised<Read>) -> Result<Shown, Problem> {
     let context = caller.context();
-    let found = caller.registry().counts(context, &At::now(context)).map_err(refused)?;
+    let found = caller
+        .registry()
+        .counts(context, &At::now(context))
+        .map_err(refused)?;
     let count = |domain: Domain| found.get(&domain).copied().unwrap_or_default();
     // A few of each domain, the well-known kinds first; then one of each in turn until there are enough.
     let mut waiting = Vec::new();
@@ -162,14 +173,32 @@ fn shown(caller: &Authorised<Read>) -> Result<Shown, Problem> {
         }
     }
     records.truncate(RECORDS);
-    Ok(Shown { counts: Domain::ALL.iter().map(|domain| (*domain, count(*domain))).collect(), records })
+    Ok(Shown {
+        counts: Domain::ALL
+            .iter()
+            .map(|domain| (*domain, count(*domain)))
+            .collect(),
+        records,
+    })
 }
 
-fn first(caller: &Authorised<Read>, domain: Domain, kind: Option<&str>) -> Result<Vec<Record>, Problem> {
+fn first(
+    caller: &Authorised<Read>,
+    domain: Domain,
+    kind: Option<&str>,
+) -> Result<Vec<Record>, Problem> {
     let (context, registry) = (caller.context(), caller.registry());
     let parameters = [Some(("limit", "5")), kind.map(|kind| ("kind", kind))];
     let given = parameters.into_iter().flatten();
-    let query = Query::parse(context, registry.model(), registry.limits(), domain, given, Place::Address).map_err(refused)?;
+    let query = Query::parse(
+        context,
+        registry.model(),
+        registry.limits(),
+        domain,
+        given,
+        Place::Address,
+    )
+    .map_err(refused)?;
     Ok(registry.search(context, &query).map_err(refused)?.items)
 }
 

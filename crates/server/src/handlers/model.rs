@@ -15,12 +15,20 @@ use crate::reply::{self, Reply};
 fn kept(call: &Call, body: &Value) -> HttpResponse {
     let body = body.to_string();
     let tag = etag::tag(1, body.as_bytes());
-    let mut response = if etag::matches_none(call.http.headers(), &tag) { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    let mut response = if etag::matches_none(call.http.headers(), &tag) {
+        HttpResponse::NotModified()
+    } else {
+        HttpResponse::Ok()
+    };
     response
         .insert_header((header::ETAG, tag.clone()))
         .insert_header((header::CACHE_CONTROL, "public, max-age=300"))
         .insert_header((header::CONTENT_TYPE, "application/json"));
-    if etag::matches_none(call.http.headers(), &tag) { response.finish() } else { response.body(body) }
+    if etag::matches_none(call.http.headers(), &tag) {
+        response.finish()
+    } else {
+        response.body(body)
+    }
 }
 
 fn text(text: &Text) -> Value {
@@ -45,9 +53,18 @@ fn summary(api: &str, package: &Package) -> Value {
 pub(crate) async fn models(call: Call) -> Reply {
     call.no_query()?;
     let api = call.base().api();
-    let items: Vec<Value> = call.app.vault.model().packages().map(|package| summary(&api, package)).collect();
+    let items: Vec<Value> = call
+        .app
+        .vault
+        .model()
+        .packages()
+        .map(|package| summary(&api, package))
+        .collect();
     let current = call.app.vault.model().current().to_string();
-    Ok(kept(&call, &json!({"current": current, "items": items, "_links": [Link::get("self", format!("{api}/models"))]})))
+    Ok(kept(
+        &call,
+        &json!({"current": current, "items": items, "_links": [Link::get("self", format!("{api}/models"))]}),
+    ))
 }
 
 /// `GET /models/{name}/{version}`
@@ -61,7 +78,12 @@ pub(crate) async fn model(call: Call) -> Reply {
         .model()
         .packages()
         .find(|package| package.name() == name && package.version().to_string() == version)
-        .ok_or_else(|| Problem::new("not-found", "There is no such package. GET /models lists them."))?;
+        .ok_or_else(|| {
+            Problem::new(
+                "not-found",
+                "There is no such package. GET /models lists them.",
+            )
+        })?;
     let mut body = summary(&api, package);
     reply::set(&mut body, "schemas", json!(package.schemas()));
     let lists: Vec<Value> = package
@@ -71,10 +93,14 @@ pub(crate) async fn model(call: Call) -> Reply {
         .map(|list| json!({"name": list.name, "title": text(&list.title), "_links": [Link::get("item", format!("{api}/codelists/{}", list.name))]}))
         .collect();
     reply::set(&mut body, "codelists", lists);
-    reply::set(&mut body, "_links", json!([
-        Link::get("self", format!("{api}/models/{name}/{version}")),
-        Link::get("collection", format!("{api}/models")),
-    ]));
+    reply::set(
+        &mut body,
+        "_links",
+        json!([
+            Link::get("self", format!("{api}/models/{name}/{version}")),
+            Link::get("collection", format!("{api}/models")),
+        ]),
+    );
     Ok(kept(&call, &body))
 }
 
@@ -99,7 +125,10 @@ pub(crate) async fn code_lists(call: Call) -> Reply {
             })
         })
         .collect();
-    Ok(kept(&call, &json!({"items": items, "_links": [Link::get("self", format!("{api}/codelists"))]})))
+    Ok(kept(
+        &call,
+        &json!({"items": items, "_links": [Link::get("self", format!("{api}/codelists"))]}),
+    ))
 }
 
 /// `GET /codelists/{list}`
@@ -109,8 +138,14 @@ pub(crate) async fn code_list(call: Call) -> Reply {
     let name = call.path("list");
     let model = call.app.vault.model();
     let list = model.code_list(name).ok_or_else(|| {
-        let known = model.code_lists().map(|list| &**list.name()).collect::<Vec<_>>();
-        let problem = Problem::new("not-found", "There is no such code list. GET /codelists lists them.");
+        let known = model
+            .code_lists()
+            .map(|list| &**list.name())
+            .collect::<Vec<_>>();
+        let problem = Problem::new(
+            "not-found",
+            "There is no such code list. GET /codelists lists them.",
+        );
         match grunddata_registry::nearest(name, known) {
             Some(near) => problem.fact("nearest", near),
             None => problem,

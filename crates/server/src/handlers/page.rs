@@ -27,10 +27,15 @@ pub(crate) fn limit(parameters: &Parameters<'_>) -> Result<u32, Problem> {
             .filter(|number| (1..=LARGEST).contains(number))
             .ok_or_else(|| {
                 let shown: String = text.chars().take(20).collect();
-                Problem::new("limit-out-of-range", format!("limit must be a whole number from 1 to {LARGEST}; it was \"{shown}\"."))
-                    .fact("parameter", "limit")
-                    .fact("minimum", 1)
-                    .fact("maximum", LARGEST)
+                Problem::new(
+                    "limit-out-of-range",
+                    format!(
+                        "limit must be a whole number from 1 to {LARGEST}; it was \"{shown}\"."
+                    ),
+                )
+                .fact("parameter", "limit")
+                .fact("minimum", 1)
+                .fact("maximum", LARGEST)
             }),
     }
 }
@@ -40,13 +45,18 @@ pub(crate) fn limit(parameters: &Parameters<'_>) -> Result<u32, Problem> {
 /// # Errors
 /// `invalid-parameter`.
 pub(crate) fn page(parameters: &Parameters<'_>) -> Result<u32, Problem> {
-    Ok(parameters.read::<u32>("page", "a whole number from 1")?.unwrap_or(1))
+    Ok(parameters
+        .read::<u32>("page", "a whole number from 1")?
+        .unwrap_or(1))
 }
 
 /// Adds the resolved coordinate to `_meta`.
 pub(crate) fn coordinate(meta: &mut Map<String, Value>, as_of: &AsOf) {
     meta.insert("validAt".into(), as_of.valid_at.to_string().into());
-    meta.insert("knownAt".into(), as_of.known_at().map(|instant| instant.to_string()).into());
+    meta.insert(
+        "knownAt".into(),
+        as_of.known_at().map(|instant| instant.to_string()).into(),
+    );
     meta.insert("asOf".into(), as_of.token().into());
 }
 
@@ -70,7 +80,11 @@ pub(crate) fn carried_of<'a>(get: impl Fn(&str) -> Option<&'a str>) -> String {
 }
 
 /// The address of this request with some parameters set anew (`None` removes one); all others are kept (FNS.12).
-pub(crate) fn address(call: &Call, parameters: &Parameters<'_>, changed: &[(&str, Option<String>)]) -> String {
+pub(crate) fn address(
+    call: &Call,
+    parameters: &Parameters<'_>,
+    changed: &[(&str, Option<String>)],
+) -> String {
     let mut out = format!("{}{}", call.base().origin(), call.http.path());
     let mut separator = '?';
     let mut add = |name: &str, value: &str| {
@@ -96,13 +110,22 @@ pub(crate) fn address(call: &Call, parameters: &Parameters<'_>, changed: &[(&str
 /// `self`: the address as it was asked.
 pub(crate) fn this(call: &Call) -> Link {
     let uri = call.http.uri();
-    let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
-    Link::get("self", format!("{}{}{query}", call.base().origin(), uri.path()))
+    let query = uri
+        .query()
+        .map(|query| format!("?{query}"))
+        .unwrap_or_default();
+    Link::get(
+        "self",
+        format!("{}{}{query}", call.base().origin(), uri.path()),
+    )
 }
 
 /// `self` of a request that is not read with GET.
 pub(crate) fn this_as(call: &Call, method: &'static str) -> Link {
-    Link { method, ..this(call) }
+    Link {
+        method,
+        ..this(call)
+    }
 }
 
 /// `_links` as a value.
@@ -120,13 +143,21 @@ mod tests {
         assert_eq!(read("").expect("default"), 20);
         assert_eq!(read("limit=1000").expect("most"), 1000);
         for query in ["limit=0", "limit=10000", "limit=-1", "limit=", "limit=x"] {
-            assert_eq!(read(query).expect_err(query).kind.code, "limit-out-of-range");
+            assert_eq!(
+                read(query).expect_err(query).kind.code,
+                "limit-out-of-range"
+            );
         }
     }
 
     #[test]
     fn links_carry_the_coordinate_as_given() {
-        let parameters = Parameters::parse("knownAt=2026-01-01T00:00:00%2B01:00&limit=3&validAt=2027-01-01").expect("query");
-        assert_eq!(carried(&parameters), "?validAt=2027-01-01&knownAt=2026-01-01T00:00:00%2B01:00");
+        let parameters =
+            Parameters::parse("knownAt=2026-01-01T00:00:00%2B01:00&limit=3&validAt=2027-01-01")
+                .expect("query");
+        assert_eq!(
+            carried(&parameters),
+            "?validAt=2027-01-01&knownAt=2026-01-01T00:00:00%2B01:00"
+        );
     }
 }

@@ -5,7 +5,8 @@ use actix_web::http::StatusCode;
 use actix_web::http::header;
 use grunddata_model::{Domain, ModelVersion, OwnerKey, RecordId, SchemeCode};
 use grunddata_registry::{
-    Amend, Command, Content, Context, Create, End, Envelope, Got, Operation, Origin, Patch, Record, Replace, Subject,
+    Amend, Command, Content, Context, Create, End, Envelope, Got, Operation, Origin, Patch, Record,
+    Replace, Subject,
 };
 
 use super::page;
@@ -26,17 +27,32 @@ pub(crate) async fn get(caller: Authorised<Read>, call: Call) -> Reply {
     let parameters = call.query()?;
     let context = caller.context();
     let at = call.at(context, &parameters)?;
-    match caller.registry().get(context, Some(domain), id, &at, None).map_err(refused)? {
+    match caller
+        .registry()
+        .get(context, Some(domain), id, &at, None)
+        .map_err(refused)?
+    {
         Got::Merged { into, domain } => Ok(moved(&call, domain, into)),
         Got::Found(found) => {
             let api = call.base().api();
             let coordinate = page::carried(&parameters);
             let mut out = Vec::new();
-            representation(&mut out, &found.record, &Frame { api: &api, coordinate: &coordinate }, context);
+            representation(
+                &mut out,
+                &found.record,
+                &Frame {
+                    api: &api,
+                    coordinate: &coordinate,
+                },
+                context,
+            );
             let tag = etag::tag(found.record.version, &out);
             let unchanged = etag::matches_none(call.http.headers(), &tag);
-            let mut response =
-                if unchanged { HttpResponse::NotModified().finish() } else { json(StatusCode::OK, out) };
+            let mut response = if unchanged {
+                HttpResponse::NotModified().finish()
+            } else {
+                json(StatusCode::OK, out)
+            };
             let headers = response.headers_mut();
             if let Ok(tag) = header::HeaderValue::from_str(&tag) {
                 headers.insert(header::ETAG, tag);
@@ -45,9 +61,15 @@ pub(crate) async fn get(caller: Authorised<Read>, call: Call) -> Reply {
                 headers.insert(header::HeaderName::from_static("grunddata-as-of"), token);
             }
             if unchanged {
-                headers.insert(header::CACHE_CONTROL, header::HeaderValue::from_static("private, no-cache"));
+                headers.insert(
+                    header::CACHE_CONTROL,
+                    header::HeaderValue::from_static("private, no-cache"),
+                );
             }
-            headers.append(header::VARY, header::HeaderValue::from_static("Authorization"));
+            headers.append(
+                header::VARY,
+                header::HeaderValue::from_static("Authorization"),
+            );
             Ok(response)
         }
     }
@@ -59,14 +81,27 @@ fn moved(call: &Call, domain: Option<Domain>, into: RecordId) -> HttpResponse {
     let mut response = HttpResponse::TemporaryRedirect();
     response.insert_header((header::CACHE_CONTROL, "no-store"));
     if let Some(domain) = domain {
-        let query = call.http.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
-        response.insert_header((header::LOCATION, format!("{api}/{}/{into}{query}", domain.collection())));
+        let query = call
+            .http
+            .uri()
+            .query()
+            .map(|query| format!("?{query}"))
+            .unwrap_or_default();
+        response.insert_header((
+            header::LOCATION,
+            format!("{api}/{}/{into}{query}", domain.collection()),
+        ));
     }
     response.finish()
 }
 
 /// The record with its envelope and the links that this caller may follow.
-pub(crate) fn representation(out: &mut Vec<u8>, record: &Record, frame: &Frame<'_>, context: &Context) {
+pub(crate) fn representation(
+    out: &mut Vec<u8>,
+    record: &Record,
+    frame: &Frame<'_>,
+    context: &Context,
+) {
     envelope::record(out, record, frame, writing::may_write(context, record));
 }
 
@@ -75,13 +110,29 @@ pub(crate) async fn create(caller: Authorised<Write>, mut call: Call) -> Reply {
     let domain = call.domain()?;
     let (matching, on_uncovered) = {
         let parameters = call.query()?;
-        (matching(&parameters)?, writing::on_uncovered_of(&parameters)?)
+        (
+            matching(&parameters)?,
+            writing::on_uncovered_of(&parameters)?,
+        )
     };
     let (body, bytes) = call.json().await?;
     let mut fields = Fields::new(
         body,
         "",
-        &["data", "id", "owner", "controller", "validFrom", "validTo", "model", "origin", "reason", "changeKind", "corrects", "source"],
+        &[
+            "data",
+            "id",
+            "owner",
+            "controller",
+            "validFrom",
+            "validTo",
+            "model",
+            "origin",
+            "reason",
+            "changeKind",
+            "corrects",
+            "source",
+        ],
     )?;
     let content = content(&mut fields);
     let id = fields.parse::<RecordId>("id", "invalid-format");
@@ -89,7 +140,15 @@ pub(crate) async fn create(caller: Authorised<Write>, mut call: Call) -> Reply {
     let (valid_from, valid_to) = (fields.valid_from("validFrom"), fields.valid_to("validTo"));
     let note = writing::note(&mut fields);
     fields.finish()?;
-    let operation = Operation::Create(Create { id, temporary_id: None, envelope, content, valid_from, valid_to, matching });
+    let operation = Operation::Create(Create {
+        id,
+        temporary_id: None,
+        envelope,
+        content,
+        valid_from,
+        valid_to,
+        matching,
+    });
     let mut command = Command::new(domain, operation).note(note);
     command.on_uncovered = on_uncovered;
     writing::carry_out(caller, call, command, &bytes).await
@@ -103,7 +162,20 @@ pub(crate) async fn replace(caller: Authorised<Write>, mut call: Call) -> Reply 
     let mut fields = Fields::new(
         body,
         "",
-        &["data", "owner", "controller", "validFrom", "validTo", "overwritePlanned", "model", "origin", NOTE[0], NOTE[1], NOTE[2], NOTE[3]],
+        &[
+            "data",
+            "owner",
+            "controller",
+            "validFrom",
+            "validTo",
+            "overwritePlanned",
+            "model",
+            "origin",
+            NOTE[0],
+            NOTE[1],
+            NOTE[2],
+            NOTE[3],
+        ],
     )?;
     let content = content(&mut fields);
     let envelope = envelope_of(&mut fields);
@@ -111,8 +183,14 @@ pub(crate) async fn replace(caller: Authorised<Write>, mut call: Call) -> Reply 
     let overwrite_planned = fields.flag("overwritePlanned");
     let note = writing::note(&mut fields);
     fields.finish()?;
-    let operation =
-        Operation::Replace(Replace { subject: Subject::Id(id), envelope, content, valid_from, valid_to, overwrite_planned });
+    let operation = Operation::Replace(Replace {
+        subject: Subject::Id(id),
+        envelope,
+        content,
+        valid_from,
+        valid_to,
+        overwrite_planned,
+    });
     let mut command = Command::new(domain, operation).note(note);
     command.on_uncovered = on_uncovered;
     writing::carry_out(caller, call, command, &bytes).await
@@ -123,12 +201,25 @@ pub(crate) async fn amend(caller: Authorised<Write>, mut call: Call) -> Reply {
     let (domain, id) = writing::subject(&call)?;
     let ((valid_from, valid_to), on_uncovered) = {
         let parameters = call.query()?;
-        (writing::bounds_of(&parameters)?, writing::on_uncovered_of(&parameters)?)
+        (
+            writing::bounds_of(&parameters)?,
+            writing::on_uncovered_of(&parameters)?,
+        )
     };
     let (media_type, bytes) = call.bytes(&[MERGE_PATCH, JSON_PATCH]).await?;
     let document = call.parse(&bytes).await?;
-    let patch = if media_type == MERGE_PATCH { Patch::merge(document) } else { Patch::json(document) }.map_err(refused)?;
-    let operation = Operation::Amend(Amend { subject: Subject::Id(id), patch, valid_from, valid_to });
+    let patch = if media_type == MERGE_PATCH {
+        Patch::merge(document)
+    } else {
+        Patch::json(document)
+    }
+    .map_err(refused)?;
+    let operation = Operation::Amend(Amend {
+        subject: Subject::Id(id),
+        patch,
+        valid_from,
+        valid_to,
+    });
     let mut command = Command::new(domain, operation);
     command.on_uncovered = on_uncovered;
     writing::carry_out(caller, call, command, &bytes).await
@@ -138,7 +229,14 @@ pub(crate) async fn amend(caller: Authorised<Write>, mut call: Call) -> Reply {
 pub(crate) async fn end(caller: Authorised<Write>, call: Call) -> Reply {
     let (domain, id) = writing::subject(&call)?;
     let (valid_from, valid_to) = writing::bounds_of(&call.query()?)?;
-    let command = Command::new(domain, Operation::End(End { subject: Subject::Id(id), valid_from, valid_to }));
+    let command = Command::new(
+        domain,
+        Operation::End(End {
+            subject: Subject::Id(id),
+            valid_from,
+            valid_to,
+        }),
+    );
     writing::carry_out(caller, call, command, &[]).await
 }
 
@@ -146,9 +244,17 @@ pub(crate) async fn end(caller: Authorised<Write>, call: Call) -> Reply {
 pub(crate) fn content(fields: &mut Fields) -> Content {
     let data = fields.required("data");
     if !data.is_object() && !data.is_null() {
-        fields.reject("data", "wrong-type", "data must be an object.".to_owned(), "data måste vara ett objekt.".to_owned());
+        fields.reject(
+            "data",
+            "wrong-type",
+            "data must be an object.".to_owned(),
+            "data måste vara ett objekt.".to_owned(),
+        );
     }
-    Content { data, model: fields.parse::<ModelVersion>("model", "invalid-format") }
+    Content {
+        data,
+        model: fields.parse::<ModelVersion>("model", "invalid-format"),
+    }
 }
 
 /// `owner`, `controller` and `origin`.
@@ -167,9 +273,16 @@ pub(crate) fn envelope_of(fields: &mut Fields) -> Envelope {
             Origin::Own
         }),
     };
-    Envelope { owner, controller, origin }
+    Envelope {
+        owner,
+        controller,
+        origin,
+    }
 }
 
 fn matching(parameters: &Parameters<'_>) -> Result<Option<SchemeCode>, Problem> {
-    parameters.read::<SchemeCode>("match", "the code of an identifier scheme, such as se-organisation-number or source:hr")
+    parameters.read::<SchemeCode>(
+        "match",
+        "the code of an identifier scheme, such as se-organisation-number or source:hr",
+    )
 }

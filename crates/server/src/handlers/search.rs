@@ -24,14 +24,28 @@ pub(crate) async fn list(caller: Authorised<Read>, call: Call) -> Reply {
     let (query, carried) = {
         let parameters = call.query()?;
         let registry = caller.registry();
-        let query = Query::parse(caller.context(), registry.model(), registry.limits(), domain, parameters.iter(), Place::Address)
-            .map_err(refused)?;
+        let query = Query::parse(
+            caller.context(),
+            registry.model(),
+            registry.limits(),
+            domain,
+            parameters.iter(),
+            Place::Address,
+        )
+        .map_err(refused)?;
         (query, page::carried(&parameters))
     };
     let found = run(&caller, &call, query.clone()).await?;
     let parameters = call.query()?;
     let links = links(&call, &parameters, &query, &found);
-    Ok(written(&call, &query, &found, &links, &carried, caller.context()))
+    Ok(written(
+        &call,
+        &query,
+        &found,
+        &links,
+        &carried,
+        caller.context(),
+    ))
 }
 
 /// `POST /{collection}/search`
@@ -41,13 +55,35 @@ pub(crate) async fn search(caller: Authorised<Read>, mut call: Call) -> Reply {
     let (body, _) = call.json().await?;
     let pairs = pairs(body)?;
     let registry = caller.registry();
-    let given = pairs.iter().map(|(name, value)| (name.as_str(), value.as_ref()));
-    let query = Query::parse(caller.context(), registry.model(), registry.limits(), domain, given, Place::Body).map_err(refused)?;
+    let given = pairs
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_ref()));
+    let query = Query::parse(
+        caller.context(),
+        registry.model(),
+        registry.limits(),
+        domain,
+        given,
+        Place::Body,
+    )
+    .map_err(refused)?;
     let found = run(&caller, &call, query.clone()).await?;
     // There is no address for the next page: the cursor is given to be put into the same body.
     let links = [page::this_as(&call, "POST")];
-    let carried = page::carried_of(|name| pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_ref()));
-    Ok(written(&call, &query, &found, &links, &carried, caller.context()))
+    let carried = page::carried_of(|name| {
+        pairs
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_ref())
+    });
+    Ok(written(
+        &call,
+        &query,
+        &found,
+        &links,
+        &carried,
+        caller.context(),
+    ))
 }
 
 /// The members of the body as parameters: texts, numbers, truth values, and lists of them.
@@ -67,19 +103,35 @@ fn pairs(body: Value) -> Result<Vec<(String, Cow<'static, str>)>, crate::Problem
             break;
         }
         match one(&value).or_else(|| match &value {
-            Value::Array(items) => items.iter().map(one).collect::<Option<Vec<_>>>().map(|items| items.join(",").into()),
+            Value::Array(items) => items
+                .iter()
+                .map(one)
+                .collect::<Option<Vec<_>>>()
+                .map(|items| items.join(",").into()),
             _ => None,
         }) {
             Some(text) => out.push((name, text)),
             None => faults.push(fields::fault(
-                &format!("/{}", name.chars().take(60).collect::<String>().replace('~', "~0").replace('/', "~1")),
+                &format!(
+                    "/{}",
+                    name.chars()
+                        .take(60)
+                        .collect::<String>()
+                        .replace('~', "~0")
+                        .replace('/', "~1")
+                ),
                 "wrong-type",
                 "A parameter is a string, a number, true or false, or a list of them.".to_owned(),
-                "En parameter är en sträng, ett tal, true eller false, eller en lista av dem.".to_owned(),
+                "En parameter är en sträng, ett tal, true eller false, eller en lista av dem."
+                    .to_owned(),
             )),
         }
     }
-    if faults.is_empty() { Ok(out) } else { Err(fields::problem(faults)) }
+    if faults.is_empty() {
+        Ok(out)
+    } else {
+        Err(fields::problem(faults))
+    }
 }
 
 fn one(value: &Value) -> Option<Cow<'static, str>> {
@@ -91,15 +143,31 @@ fn one(value: &Value) -> Option<Cow<'static, str>> {
     }
 }
 
-async fn run(caller: &Authorised<Read>, call: &Call, query: Query) -> Result<SearchPage, crate::Problem> {
+async fn run(
+    caller: &Authorised<Read>,
+    call: &Call,
+    query: Query,
+) -> Result<SearchPage, crate::Problem> {
     let worker = caller.clone();
-    call.app.pool.run(move || worker.registry().search(worker.context(), &query).map_err(refused)).await
+    call.app
+        .pool
+        .run(move || {
+            worker
+                .registry()
+                .search(worker.context(), &query)
+                .map_err(refused)
+        })
+        .await
 }
 
 fn links(call: &Call, parameters: &Parameters<'_>, query: &Query, found: &SearchPage) -> Vec<Link> {
     // Pages of one answer stand at one coordinate, whatever is written in between.
     let pinned = || {
-        [("validAt", None), ("knownAt", None), ("asOf", Some(found.as_of.token()))]
+        [
+            ("validAt", None),
+            ("knownAt", None),
+            ("asOf", Some(found.as_of.token())),
+        ]
     };
     let to = |page: Option<u32>, after: Option<String>| {
         let mut changed = pinned().to_vec();
@@ -118,7 +186,10 @@ fn links(call: &Call, parameters: &Parameters<'_>, query: &Query, found: &Search
         let limit = u64::from(query.limit.max(1));
         if let Some(total) = found.total.filter(|total| total.exact) {
             let last = total.records.div_ceil(limit).max(1);
-            if let Some(last) = u32::try_from(last).ok().filter(|last| u64::from(*last) * limit <= 10_000) {
+            if let Some(last) = u32::try_from(last)
+                .ok()
+                .filter(|last| u64::from(*last) * limit <= 10_000)
+            {
                 links.push(Link::get("last", to(Some(last), None)));
             }
         }
@@ -126,9 +197,19 @@ fn links(call: &Call, parameters: &Parameters<'_>, query: &Query, found: &Search
     links
 }
 
-fn written(call: &Call, query: &Query, found: &SearchPage, links: &[Link], carried: &str, context: &Context) -> HttpResponse {
+fn written(
+    call: &Call,
+    query: &Query,
+    found: &SearchPage,
+    links: &[Link],
+    carried: &str,
+    context: &Context,
+) -> HttpResponse {
     let api = call.base().api();
-    let frame = Frame { api: &api, coordinate: carried };
+    let frame = Frame {
+        api: &api,
+        coordinate: carried,
+    };
     let mut meta = Map::new();
     if let Some(total) = found.total {
         meta.insert("totalRecords".into(), total.records.into());
@@ -149,7 +230,9 @@ fn written(call: &Call, query: &Query, found: &SearchPage, links: &[Link], carri
     envelope::put(&mut out, ",\"_links\":");
     envelope::json(&mut out, links);
     envelope::put(&mut out, ",\"items\":");
-    envelope::list(&mut out, &found.items, |out, record| representation(out, record, &frame, context));
+    envelope::list(&mut out, &found.items, |out, record| {
+        representation(out, record, &frame, context)
+    });
     out.push(b'}');
     reply::json(StatusCode::OK, out)
 }

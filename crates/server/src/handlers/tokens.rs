@@ -18,20 +18,39 @@ use crate::reply::{self, Reply, refused};
 pub(crate) async fn list(caller: Authorised<Admin>, call: Call) -> Reply {
     call.no_query()?;
     let api = call.base().api();
-    let tokens = call.app.pool.run(move || caller.registry().tokens(caller.context()).map_err(refused)).await?;
+    let tokens = call
+        .app
+        .pool
+        .run(move || caller.registry().tokens(caller.context()).map_err(refused))
+        .await?;
     let items: Vec<Value> = tokens.iter().map(|token| shown(token, &api)).collect();
-    Ok(never_kept(reply::value(StatusCode::OK, &json!({"items": items, "_links": [page::this(&call)]}))))
+    Ok(never_kept(reply::value(
+        StatusCode::OK,
+        &json!({"items": items, "_links": [page::this(&call)]}),
+    )))
 }
 
 /// `GET /tokens/{token}`
 pub(crate) async fn get(caller: Authorised<Admin>, call: Call) -> Reply {
     call.no_query()?;
-    let tokens = call.app.pool.run(move || caller.registry().tokens(caller.context()).map_err(refused)).await?;
+    let tokens = call
+        .app
+        .pool
+        .run(move || caller.registry().tokens(caller.context()).map_err(refused))
+        .await?;
     let token = tokens
         .iter()
         .find(|token| token.id == call.path("token"))
-        .ok_or_else(|| Problem::new("not-found", "There is no such token that you administer. GET /tokens lists those that you do."))?;
-    Ok(never_kept(reply::value(StatusCode::OK, &shown(token, &call.base().api()))))
+        .ok_or_else(|| {
+            Problem::new(
+                "not-found",
+                "There is no such token that you administer. GET /tokens lists those that you do.",
+            )
+        })?;
+    Ok(never_kept(reply::value(
+        StatusCode::OK,
+        &shown(token, &call.base().api()),
+    )))
 }
 
 /// `POST /tokens`
@@ -41,7 +60,12 @@ pub(crate) async fn create(caller: Authorised<Admin>, mut call: Call) -> Reply {
     let mut fields = Fields::new(body, "", &["name", "grants", "expiresAt", "feedsCopies"])?;
     let name = fields.text("name").unwrap_or_default();
     if name.is_empty() {
-        fields.reject("name", "required-property", "name is required: changes are signed with it.".to_owned(), "name krävs: ändringar undertecknas med det.".to_owned());
+        fields.reject(
+            "name",
+            "required-property",
+            "name is required: changes are signed with it.".to_owned(),
+            "name krävs: ändringar undertecknas med det.".to_owned(),
+        );
     }
     let feeds_copies = fields.flag("feedsCopies");
     let expires_at = match fields.take("expiresAt") {
@@ -49,14 +73,24 @@ pub(crate) async fn create(caller: Authorised<Admin>, mut call: Call) -> Reply {
         Some(value) => match serde_json::from_value::<Instant>(value) {
             Ok(instant) => Some(instant),
             Err(error) => {
-                fields.reject("expiresAt", "invalid-date", format!("expiresAt: {error}"), "expiresAt är en tidpunkt enligt RFC 3339.".to_owned());
+                fields.reject(
+                    "expiresAt",
+                    "invalid-date",
+                    format!("expiresAt: {error}"),
+                    "expiresAt är en tidpunkt enligt RFC 3339.".to_owned(),
+                );
                 None
             }
         },
     };
     let list = fields.list("grants").unwrap_or_default();
     if list.is_empty() {
-        fields.reject("grants", "required-property", "Give at least one grant: {\"owner\": \"se-2480\", \"action\": \"write\"}.".to_owned(), "Ange minst en behörighet.".to_owned());
+        fields.reject(
+            "grants",
+            "required-property",
+            "Give at least one grant: {\"owner\": \"se-2480\", \"action\": \"write\"}.".to_owned(),
+            "Ange minst en behörighet.".to_owned(),
+        );
     }
     let mut faults = fields.faults().err().unwrap_or_default();
     let mut grants = Vec::with_capacity(list.len());
@@ -72,30 +106,57 @@ pub(crate) async fn create(caller: Authorised<Admin>, mut call: Call) -> Reply {
     if !faults.is_empty() {
         return Err(fields::problem(faults));
     }
-    let new = NewToken { name, grants, feeds_copies, expires_at };
-    let minted = call.app.pool.run(move || caller.registry().mint_token(caller.context(), new).map_err(refused)).await?;
+    let new = NewToken {
+        name,
+        grants,
+        feeds_copies,
+        expires_at,
+    };
+    let minted = call
+        .app
+        .pool
+        .run(move || {
+            caller
+                .registry()
+                .mint_token(caller.context(), new)
+                .map_err(refused)
+        })
+        .await?;
     let mut body = shown(&minted.token, &call.base().api());
     reply::set(&mut body, "token", minted.secret);
     let mut response = never_kept(reply::value(StatusCode::CREATED, &body));
-    if let Ok(address) = header::HeaderValue::from_str(&format!("{}/tokens/{}", call.base().api(), minted.token.id)) {
+    if let Ok(address) =
+        header::HeaderValue::from_str(&format!("{}/tokens/{}", call.base().api(), minted.token.id))
+    {
         response.headers_mut().insert(header::LOCATION, address);
     }
     Ok(response)
 }
 
 fn grant(item: Value, at: usize) -> Result<Grant, Vec<Value>> {
-    let mut fields = Fields::new(item, &format!("/grants/{at}"), &["owner", "action"]).map_err(Problem::into_errors)?;
+    let mut fields = Fields::new(item, &format!("/grants/{at}"), &["owner", "action"])
+        .map_err(Problem::into_errors)?;
     let scope = match fields.text("owner").as_deref() {
         Some("*") => Some(OwnerScope::All),
         Some(key) => match OwnerKey::new(key) {
             Ok(key) => Some(OwnerScope::Owner(key)),
             Err(error) => {
-                fields.reject("owner", "invalid-format", format!("owner: {error}"), "owner är en nyckel, eller * för alla.".to_owned());
+                fields.reject(
+                    "owner",
+                    "invalid-format",
+                    format!("owner: {error}"),
+                    "owner är en nyckel, eller * för alla.".to_owned(),
+                );
                 None
             }
         },
         None => {
-            fields.reject("owner", "required-property", "owner is required: a key, or * for all.".to_owned(), "owner krävs: en nyckel, eller * för alla.".to_owned());
+            fields.reject(
+                "owner",
+                "required-property",
+                "owner is required: a key, or * for all.".to_owned(),
+                "owner krävs: en nyckel, eller * för alla.".to_owned(),
+            );
             None
         }
     };
@@ -104,7 +165,12 @@ fn grant(item: Value, at: usize) -> Result<Grant, Vec<Value>> {
         Some("write") => Some(Action::Write),
         Some("admin") => Some(Action::Admin),
         _ => {
-            fields.reject("action", "unknown-code", "action is read, write or admin.".to_owned(), "action är read, write eller admin.".to_owned());
+            fields.reject(
+                "action",
+                "unknown-code",
+                "action is read, write or admin.".to_owned(),
+                "action är read, write eller admin.".to_owned(),
+            );
             None
         }
     };
@@ -119,7 +185,15 @@ fn grant(item: Value, at: usize) -> Result<Grant, Vec<Value>> {
 pub(crate) async fn revoke(caller: Authorised<Admin>, call: Call) -> Reply {
     call.no_query()?;
     let id = call.path("token").to_owned();
-    call.app.pool.run(move || caller.registry().revoke_token(caller.context(), &id).map_err(refused)).await?;
+    call.app
+        .pool
+        .run(move || {
+            caller
+                .registry()
+                .revoke_token(caller.context(), &id)
+                .map_err(refused)
+        })
+        .await?;
     call.app.vault.forget();
     Ok(HttpResponse::NoContent().finish())
 }
@@ -150,7 +224,9 @@ fn shown(token: &Token, api: &str) -> Value {
 }
 
 fn never_kept(mut response: HttpResponse) -> HttpResponse {
-    response.headers_mut().insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
+    response.headers_mut().insert(
+        header::CACHE_CONTROL,
+        header::HeaderValue::from_static("no-store"),
+    );
     response
 }
-

@@ -22,7 +22,11 @@ pub(crate) async fn validate(caller: Authorised<Read>, mut call: Call) -> Reply 
     call.no_query()?;
     let (media_type, bytes) = call.bytes(&[JSON, NDJSON]).await?;
     let app = Arc::clone(&call.app);
-    let outcomes = call.app.pool.run(move || check(&caller, read(media_type, &bytes, &app.config.limits)?)).await?;
+    let outcomes = call
+        .app
+        .pool
+        .run(move || check(&caller, read(media_type, &bytes, &app.config.limits)?))
+        .await?;
     let valid = outcomes.iter().filter(|errors| errors.is_empty()).count();
     let items: Vec<Value> = outcomes.into_iter().map(outcome).collect();
     Ok(reply::value(
@@ -50,8 +54,13 @@ fn outcome(mut errors: Vec<Value>) -> Value {
 fn read(media_type: &str, bytes: &[u8], limits: &Limits) -> Result<Vec<Value>, Problem> {
     let most = limits.list_length;
     let too_many = |found: String| {
-        Problem::new("too-many-items", format!("At most {most} records are checked at once; these are {found}. Split the list."))
-            .fact("limit", most)
+        Problem::new(
+            "too-many-items",
+            format!(
+                "At most {most} records are checked at once; these are {found}. Split the list."
+            ),
+        )
+        .fact("limit", most)
     };
     if media_type == NDJSON {
         let mut items = Vec::new();
@@ -69,7 +78,12 @@ fn read(media_type: &str, bytes: &[u8], limits: &Limits) -> Result<Vec<Value>, P
     let mut fields = Fields::new(body::parse(bytes, limits)?, "", &["items"])?;
     let items = fields.list("items");
     if items.is_none() {
-        fields.reject("items", "required-property", "Give the records to check as a list.".to_owned(), "Ange posterna som en lista.".to_owned());
+        fields.reject(
+            "items",
+            "required-property",
+            "Give the records to check as a list.".to_owned(),
+            "Ange posterna som en lista.".to_owned(),
+        );
     }
     fields.finish()?;
     let items = items.unwrap_or_default();
@@ -103,7 +117,10 @@ fn check(caller: &Authorised<Read>, items: Vec<Value>) -> Result<Vec<Vec<Value>>
         }
     }
     if !drafts.is_empty() || nothing {
-        let found = caller.registry().validate(caller.context(), drafts).map_err(refused)?;
+        let found = caller
+            .registry()
+            .validate(caller.context(), drafts)
+            .map_err(refused)?;
         for (faults, at) in found.into_iter().zip(places) {
             if let Some(outcome) = outcomes.get_mut(at) {
                 *outcome = faults
@@ -118,8 +135,12 @@ fn check(caller: &Authorised<Read>, items: Vec<Value>) -> Result<Vec<Vec<Value>>
 }
 
 fn draft(item: Value) -> Result<ValidationDraft, Vec<Value>> {
-    let mut fields = Fields::new(item, "", &["collection", "data", "model", "validFrom"]).map_err(Problem::into_errors)?;
-    let domain = fields.text("collection").as_deref().and_then(Domain::from_collection);
+    let mut fields = Fields::new(item, "", &["collection", "data", "model", "validFrom"])
+        .map_err(Problem::into_errors)?;
+    let domain = fields
+        .text("collection")
+        .as_deref()
+        .and_then(Domain::from_collection);
     if domain.is_none() {
         fields.reject(
             "collection",
@@ -131,5 +152,11 @@ fn draft(item: Value) -> Result<ValidationDraft, Vec<Value>> {
     let content = content(&mut fields);
     let valid_from = fields.valid_from("validFrom");
     fields.faults()?;
-    domain.map(|domain| ValidationDraft { domain, content, valid_from }).ok_or_else(Vec::new)
+    domain
+        .map(|domain| ValidationDraft {
+            domain,
+            content,
+            valid_from,
+        })
+        .ok_or_else(Vec::new)
 }

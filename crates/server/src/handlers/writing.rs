@@ -4,7 +4,9 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header;
 use grunddata_model::{Domain, RecordId, ValidFrom, ValidTo};
-use grunddata_registry::{At, ChangeKind, Command, Context, From, Got, Idempotency, Note, OnUncovered, Outcome, Written};
+use grunddata_registry::{
+    At, ChangeKind, Command, Context, From, Got, Idempotency, Note, OnUncovered, Outcome, Written,
+};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -30,7 +32,10 @@ pub(crate) fn note(fields: &mut Fields) -> Note {
             fields.reject(
                 "changeKind",
                 "unknown-code",
-                format!("changeKind is change or correction, not \"{}\".", other.chars().take(40).collect::<String>()),
+                format!(
+                    "changeKind is change or correction, not \"{}\".",
+                    other.chars().take(40).collect::<String>()
+                ),
                 "changeKind är change eller correction.".to_owned(),
             );
             ChangeKind::Change
@@ -50,7 +55,12 @@ pub(crate) fn version(fields: &mut Fields, name: &'static str) -> Option<u32> {
     match u32::try_from(number).ok().filter(|number| *number > 0) {
         Some(number) => Some(number),
         None => {
-            fields.reject(name, "out-of-range", format!("{name} is a version, from 1."), format!("{name} är en version, från 1."));
+            fields.reject(
+                name,
+                "out-of-range",
+                format!("{name} is a version, from 1."),
+                format!("{name} är en version, från 1."),
+            );
             None
         }
     }
@@ -105,7 +115,9 @@ pub(crate) fn from(fields: &mut Fields) -> Option<From> {
 }
 
 /// The bounds of a write in a query.
-pub(crate) fn bounds_of(parameters: &Parameters<'_>) -> Result<(Option<From>, Option<ValidTo>), Problem> {
+pub(crate) fn bounds_of(
+    parameters: &Parameters<'_>,
+) -> Result<(Option<From>, Option<ValidTo>), Problem> {
     let from = match parameters.get("validFrom") {
         Some("start") => Some(From::Start),
         _ => parameters.date::<ValidFrom>("validFrom")?.map(From::At),
@@ -129,22 +141,35 @@ impl Repeatable {
     /// With the body.
     pub(crate) fn with_body(mut self, body: &[u8]) -> Idempotency {
         self.fingerprint.update(body);
-        Idempotency { key: self.key, scope: self.scope, fingerprint: self.fingerprint.finalize().into() }
+        Idempotency {
+            key: self.key,
+            scope: self.scope,
+            fingerprint: self.fingerprint.finalize().into(),
+        }
     }
 }
 
 /// Whether the client asked that a retry of this request be recognised.
 pub(crate) fn repeatable(call: &Call) -> Result<Option<Repeatable>, Problem> {
-    let Some(key) = call.http.headers().get("Idempotency-Key") else { return Ok(None) };
+    let Some(key) = call.http.headers().get("Idempotency-Key") else {
+        return Ok(None);
+    };
     let key = key.to_str().map_err(|_| {
-        Problem::new("invalid-idempotency-key", "Idempotency-Key must be 1 to 255 visible ASCII characters; a UUID serves well.")
+        Problem::new(
+            "invalid-idempotency-key",
+            "Idempotency-Key must be 1 to 255 visible ASCII characters; a UUID serves well.",
+        )
     })?;
     let mut fingerprint = Sha256::new();
     fingerprint.update(call.http.uri().query().unwrap_or_default());
     fingerprint.update([0]);
     fingerprint.update(call.header("content-type").unwrap_or_default());
     fingerprint.update([0]);
-    Ok(Some(Repeatable { key: key.to_owned(), scope: format!("{} {}", call.http.method(), call.http.path()), fingerprint }))
+    Ok(Some(Repeatable {
+        key: key.to_owned(),
+        scope: format!("{} {}", call.http.method(), call.http.path()),
+        fingerprint,
+    }))
 }
 
 /// Whether the client wants no body (RFC 7240).
@@ -154,15 +179,29 @@ pub(crate) fn minimal(call: &Call) -> bool {
         .get_all("Prefer")
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split([',', ';']))
-        .any(|preference| preference.trim().replace(' ', "").eq_ignore_ascii_case("return=minimal"))
+        .any(|preference| {
+            preference
+                .trim()
+                .replace(' ', "")
+                .eq_ignore_ascii_case("return=minimal")
+        })
 }
 
 /// Carries one write out and answers with the record as it is then.
-pub(crate) async fn carry_out(caller: Authorised<Write>, call: Call, command: Command, body: &[u8]) -> Reply {
+pub(crate) async fn carry_out(
+    caller: Authorised<Write>,
+    call: Call,
+    command: Command,
+    body: &[u8],
+) -> Reply {
     let mut command = command;
     command.if_match = etag::if_match(call.http.headers())?;
     let idempotency = idempotency(&call, body)?;
-    let written = caller.registry().write(caller.context(), command, idempotency).await.map_err(refused)?;
+    let written = caller
+        .registry()
+        .write(caller.context(), command, idempotency)
+        .await
+        .map_err(refused)?;
     answer(&caller, &call, &written)
 }
 
@@ -175,11 +214,20 @@ fn answer(caller: &Authorised<Write>, call: &Call, written: &Written) -> Reply {
     let shown = shown(caller, written)?;
     // What does not hold today is found on the day on which it is shown.
     let coordinate = match &shown {
-        Some(found) if found.as_of.valid_at != caller.context().today => format!("?validAt={}", found.as_of.valid_at),
+        Some(found) if found.as_of.valid_at != caller.context().today => {
+            format!("?validAt={}", found.as_of.valid_at)
+        }
         _ => String::new(),
     };
-    let address = format!("{api}/{}/{}{coordinate}", written.domain.collection(), written.id);
-    let frame = Frame { api: &api, coordinate: &coordinate };
+    let address = format!(
+        "{api}/{}/{}{coordinate}",
+        written.domain.collection(),
+        written.id
+    );
+    let frame = Frame {
+        api: &api,
+        coordinate: &coordinate,
+    };
     let mut body = Vec::new();
     let tag = match &shown {
         Some(found) => {
@@ -217,14 +265,21 @@ fn answer(caller: &Authorised<Write>, call: &Call, written: &Written) -> Reply {
         response.insert_header((header::CONTENT_LOCATION, address));
     }
     if minimal {
-        return Ok(response.insert_header(("Preference-Applied", "return=minimal")).finish());
+        return Ok(response
+            .insert_header(("Preference-Applied", "return=minimal"))
+            .finish());
     }
-    Ok(response.insert_header((header::CONTENT_TYPE, "application/json")).body(body))
+    Ok(response
+        .insert_header((header::CONTENT_TYPE, "application/json"))
+        .body(body))
 }
 
 /// The record after a write: today, or else on the first day of what was written (a planned state), or the day before
 /// it (an end). `None` when nothing of it holds.
-fn shown(caller: &Authorised<Write>, written: &Written) -> Result<Option<grunddata_registry::Found>, Problem> {
+fn shown(
+    caller: &Authorised<Write>,
+    written: &Written,
+) -> Result<Option<grunddata_registry::Found>, Problem> {
     let context = caller.context();
     let mut days = Vec::with_capacity(3);
     if let Some(period) = written.period {
@@ -237,10 +292,18 @@ fn shown(caller: &Authorised<Write>, written: &Written) -> Result<Option<grundda
     }
     days.push(context.today);
     for day in days {
-        match caller.registry().get(context, Some(written.domain), written.id, &At::on(day), None) {
+        match caller.registry().get(
+            context,
+            Some(written.domain),
+            written.id,
+            &At::on(day),
+            None,
+        ) {
             Ok(Got::Found(found)) => return Ok(Some(*found)),
             Ok(Got::Merged { .. }) => {}
-            Err(refusal) if refusal.code == grunddata_registry::Code::Internal => return Err(refused(refusal)),
+            Err(refusal) if refusal.code == grunddata_registry::Code::Internal => {
+                return Err(refused(refusal));
+            }
             Err(_) => {}
         }
     }
@@ -275,6 +338,8 @@ pub(crate) fn subject(call: &Call) -> Result<(Domain, RecordId), Problem> {
 
 /// Whether the context may write for the owner of a record that is its own.
 pub(crate) fn may_write(context: &Context, record: &grunddata_registry::Record) -> bool {
-    context.actor.may(grunddata_registry::Action::Write, &record.owner)
+    context
+        .actor
+        .may(grunddata_registry::Action::Write, &record.owner)
         && (record.origin == grunddata_registry::Origin::Own || context.actor.feeds_copies)
 }

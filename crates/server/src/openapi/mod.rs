@@ -24,7 +24,14 @@ pub(crate) const BASE_PLACEHOLDER: &str = "https://grunddata.example.se";
 /// Problems that every operation may answer with.
 const EVERYWHERE: [&str; 10] = [
     "method-not-allowed",
-    "too-many-requests", "unknown-parameter", "repeated-parameter", "address-too-long", "headers-too-large", "not-acceptable", "internal", "busy",
+    "too-many-requests",
+    "unknown-parameter",
+    "repeated-parameter",
+    "address-too-long",
+    "headers-too-large",
+    "not-acceptable",
+    "internal",
+    "busy",
     "timeout",
 ];
 
@@ -39,27 +46,49 @@ pub(crate) fn document(
     limits: &Limits,
 ) -> Result<Value, serde_json::Error> {
     let (mut schemas, mut examples) = components(model)?;
-    for pointer in ["/Transaction/properties/operations", "/Validation/properties/items"] {
-        let (name, rest) = pointer.trim_start_matches('/').split_once('/').unwrap_or_default();
-        if let Some(list) = schemas.get_mut(name).and_then(|schema| schema.pointer_mut(&format!("/{rest}"))) {
+    for pointer in [
+        "/Transaction/properties/operations",
+        "/Validation/properties/items",
+    ] {
+        let (name, rest) = pointer
+            .trim_start_matches('/')
+            .split_once('/')
+            .unwrap_or_default();
+        if let Some(list) = schemas
+            .get_mut(name)
+            .and_then(|schema| schema.pointer_mut(&format!("/{rest}")))
+        {
             reply::set(list, "maxItems", limits.list_length);
         }
     }
     for kind in problem::TYPES {
-        examples.insert(format!("problem-{}", kind.code), example(problem_example(kind)));
+        examples.insert(
+            format!("problem-{}", kind.code),
+            example(problem_example(kind)),
+        );
     }
     let mut paths: BTreeMap<String, Map<String, Value>> = BTreeMap::new();
     for operation in operations.iter().filter(|operation| !operation.root) {
-        let domains: Vec<Option<Domain>> =
-            if operation.path.contains("{collection}") { Domain::ALL.iter().copied().map(Some).collect() } else { vec![None] };
+        let domains: Vec<Option<Domain>> = if operation.path.contains("{collection}") {
+            Domain::ALL.iter().copied().map(Some).collect()
+        } else {
+            vec![None]
+        };
         for domain in domains {
             let path = match domain {
                 Some(domain) => operation.path.replace("{collection}", domain.collection()),
                 None => operation.path.to_owned(),
             };
-            let path = if path.is_empty() { "/".to_owned() } else { path };
+            let path = if path.is_empty() {
+                "/".to_owned()
+            } else {
+                path
+            };
             let method = operation.method.as_str().to_ascii_lowercase();
-            paths.entry(path).or_default().insert(method, describe(operation, domain, model, limits));
+            paths
+                .entry(path)
+                .or_default()
+                .insert(method, describe(operation, domain, model, limits));
         }
     }
     Ok(json!({
@@ -133,21 +162,40 @@ fn expand(text: &str, domain: Option<Domain>) -> String {
 
 fn capitalised(text: &str) -> String {
     let mut letters = text.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+    letters
+        .next()
+        .map(|first| first.to_uppercase().chain(letters).collect())
+        .unwrap_or_default()
 }
 
-fn describe(operation: &Operation, domain: Option<Domain>, model: &InformationModel, limits: &Limits) -> Value {
-    let mut parameters: Vec<Value> = operation.parameters.iter().map(|one| parameter(one)).collect();
-    if operation.open_query && let Some(domain) = domain {
+fn describe(
+    operation: &Operation,
+    domain: Option<Domain>,
+    model: &InformationModel,
+    limits: &Limits,
+) -> Value {
+    let mut parameters: Vec<Value> = operation
+        .parameters
+        .iter()
+        .map(|one| parameter(one))
+        .collect();
+    if operation.open_query
+        && let Some(domain) = domain
+    {
         parameters.extend(model_schemas::search_parameters(model, domain));
     }
     parameters.push(parameter(&TRACEPARENT));
     let mut responses = Map::new();
     for answer in &operation.answers {
-        responses.insert(answer.status.to_string(), good_answer(operation, answer, domain));
+        responses.insert(
+            answer.status.to_string(),
+            good_answer(operation, answer, domain),
+        );
     }
     for (status, codes) in refusals(operation) {
-        responses.entry(status.to_string()).or_insert_with(|| refusal(status, &codes));
+        responses
+            .entry(status.to_string())
+            .or_insert_with(|| refusal(status, &codes));
     }
     let mut description = json!({
         "operationId": expand(operation.id, domain),
@@ -173,9 +221,14 @@ fn describe(operation: &Operation, domain: Option<Domain>, model: &InformationMo
             let content: Map<String, Value> = operation
                 .bodies
                 .iter()
-                .map(|(media_type, schema)| ((*media_type).to_owned(), media(&expand(schema, domain))))
+                .map(|(media_type, schema)| {
+                    ((*media_type).to_owned(), media(&expand(schema, domain)))
+                })
                 .collect();
-            object.insert("requestBody".into(), json!({"required": true, "content": content}));
+            object.insert(
+                "requestBody".into(),
+                json!({"required": true, "content": content}),
+            );
         }
     }
     description
@@ -184,7 +237,11 @@ fn describe(operation: &Operation, domain: Option<Domain>, model: &InformationMo
 fn parameter(parameter: &Parameter) -> Value {
     let schema: Value = serde_json::from_str(parameter.schema).unwrap_or_default();
     let number = schema.get("type").and_then(Value::as_str) == Some("integer");
-    let example: Value = if number { serde_json::from_str(parameter.example).unwrap_or_default() } else { parameter.example.into() };
+    let example: Value = if number {
+        serde_json::from_str(parameter.example).unwrap_or_default()
+    } else {
+        parameter.example.into()
+    };
     json!({
         "name": parameter.name,
         "in": parameter.place.as_str(),
@@ -198,7 +255,10 @@ fn parameter(parameter: &Parameter) -> Value {
 /// A body by its schema, with the schema's own example; `A|B` is one of both, with the example of the first.
 fn media(schema: &str) -> Value {
     if let Some((first, _)) = schema.split_once('|') {
-        let one_of: Vec<Value> = schema.split('|').map(|name| json!({"$ref": format!("#/components/schemas/{name}")})).collect();
+        let one_of: Vec<Value> = schema
+            .split('|')
+            .map(|name| json!({"$ref": format!("#/components/schemas/{name}")}))
+            .collect();
         return json!({
             "schema": {"oneOf": one_of},
             "examples": {"example": {"$ref": format!("#/components/examples/{first}")}},
@@ -222,24 +282,50 @@ fn good_answer(operation: &Operation, answer: &Answer, domain: Option<Domain>) -
     let mut headers = json!({
         "traceparent": {"description": "W3C Trace Context.", "schema": {"type": "string"}},
     });
-    let writes = operation.parameters.iter().any(|parameter| parameter.name == "Prefer");
+    let writes = operation
+        .parameters
+        .iter()
+        .any(|parameter| parameter.name == "Prefer");
     if writes {
-        reply::set(&mut headers, "Grunddata-Outcome", text_header("created, updated eller/or unchanged."));
-        reply::set(&mut headers, "Preference-Applied", text_header("return=minimal, om det begärdes / if asked for (RFC 7240)."));
+        reply::set(
+            &mut headers,
+            "Grunddata-Outcome",
+            text_header("created, updated eller/or unchanged."),
+        );
+        reply::set(
+            &mut headers,
+            "Preference-Applied",
+            text_header("return=minimal, om det begärdes / if asked for (RFC 7240)."),
+        );
         if !operation.path.starts_with("/transactions") {
-            reply::set(&mut headers, "Idempotency-Replayed", text_header("true: svaret på ett tidigare likadant anrop / the answer to an earlier identical request."));
+            reply::set(
+                &mut headers,
+                "Idempotency-Replayed",
+                text_header(
+                    "true: svaret på ett tidigare likadant anrop / the answer to an earlier identical request.",
+                ),
+            );
             if answer.status != 201 {
-                reply::set(&mut headers, "Content-Location", json!({"description": "Adressen till det som visas / the address of what is shown.", "schema": {"type": "string", "format": "uri"}}));
+                reply::set(
+                    &mut headers,
+                    "Content-Location",
+                    json!({"description": "Adressen till det som visas / the address of what is shown.", "schema": {"type": "string", "format": "uri"}}),
+                );
             }
             if answer.status == 204 {
-                reply::set(&mut headers, "ETag", text_header("Version och representation / version and representation."));
+                reply::set(
+                    &mut headers,
+                    "ETag",
+                    text_header("Version och representation / version and representation."),
+                );
             }
         }
     }
     let mut response = json!({"description": both(answer.text)});
     if let Some((media_type, schema)) = answer.body {
         let schema = expand(schema, domain);
-        if schema.contains("Record") && schema.split('|').any(|name| name.ends_with("Record"))
+        if schema.contains("Record")
+            && schema.split('|').any(|name| name.ends_with("Record"))
             && let Some(headers) = headers.as_object_mut()
         {
             headers.insert("ETag".into(), json!({"description": "\"N-hash\": version och representation / version and representation.", "schema": {"type": "string"}}));
@@ -249,9 +335,17 @@ fn good_answer(operation: &Operation, answer: &Answer, domain: Option<Domain>) -
             }
         }
         if schema == "Owner" && answer.status == 201 || schema == "NewToken" {
-            reply::set(&mut headers, "Location", json!({"description": "Adressen / the address.", "schema": {"type": "string", "format": "uri"}}));
+            reply::set(
+                &mut headers,
+                "Location",
+                json!({"description": "Adressen / the address.", "schema": {"type": "string", "format": "uri"}}),
+            );
         }
-        reply::set(&mut response, "content", json!({media_type: media(&schema)}));
+        reply::set(
+            &mut response,
+            "content",
+            json!({media_type: media(&schema)}),
+        );
     } else if matches!(answer.status, 303 | 307)
         && let Some(headers) = headers.as_object_mut()
     {
@@ -286,26 +380,53 @@ fn refusal_headers(status: u16) -> Value {
     let mut headers = json!({"traceparent": text_header("W3C Trace Context.")});
     match status {
         401 => reply::set(&mut headers, "WWW-Authenticate", text_header("Bearer.")),
-        405 => reply::set(&mut headers, "Allow", text_header("Metoderna som finns / the methods that there are.")),
-        412 => reply::set(&mut headers, "ETag", text_header("Den nuvarande versionen / the present version.")),
-        429 | 503 => reply::set(&mut headers, "Retry-After", json!({"description": "Sekunder att vänta / seconds to wait.", "schema": {"type": "integer"}})),
+        405 => reply::set(
+            &mut headers,
+            "Allow",
+            text_header("Metoderna som finns / the methods that there are."),
+        ),
+        412 => reply::set(
+            &mut headers,
+            "ETag",
+            text_header("Den nuvarande versionen / the present version."),
+        ),
+        429 | 503 => reply::set(
+            &mut headers,
+            "Retry-After",
+            json!({"description": "Sekunder att vänta / seconds to wait.", "schema": {"type": "integer"}}),
+        ),
         _ => {}
     }
     if status == 429 {
         for name in ["RateLimit", "RateLimit-Policy"] {
-            reply::set(&mut headers, name, text_header("draft-ietf-httpapi-ratelimit-headers."));
+            reply::set(
+                &mut headers,
+                name,
+                text_header("draft-ietf-httpapi-ratelimit-headers."),
+            );
         }
     }
     headers
 }
 
 fn refusal(status: u16, codes: &[&'static str]) -> Value {
-    let kinds: Vec<_> = codes.iter().filter_map(|code| problem::find(code)).collect();
+    let kinds: Vec<_> = codes
+        .iter()
+        .filter_map(|code| problem::find(code))
+        .collect();
     let examples: Map<String, Value> = kinds
         .iter()
-        .map(|kind| (kind.code.to_owned(), json!({"$ref": format!("#/components/examples/problem-{}", kind.code)})))
+        .map(|kind| {
+            (
+                kind.code.to_owned(),
+                json!({"$ref": format!("#/components/examples/problem-{}", kind.code)}),
+            )
+        })
         .collect();
-    let lines: Vec<String> = kinds.iter().map(|kind| format!("- `{}`: {} / {}", kind.code, kind.title.sv, kind.title.en)).collect();
+    let lines: Vec<String> = kinds
+        .iter()
+        .map(|kind| format!("- `{}`: {} / {}", kind.code, kind.title.sv, kind.title.en))
+        .collect();
     json!({
         "description": lines.join("\n"),
         "headers": refusal_headers(status),
@@ -335,14 +456,17 @@ fn components(model: &InformationModel) -> Result<Components, serde_json::Error>
     let mut examples = Map::new();
     for (name, schema) in &mut schemas {
         // An example stands once, where every body of that schema refers to it.
-        let own = schema.as_object_mut().and_then(|schema| schema.remove("examples"));
+        let own = schema
+            .as_object_mut()
+            .and_then(|schema| schema.remove("examples"));
         if let Some(value) = own.as_ref().and_then(|examples| examples.get(0)) {
             examples.insert(name.clone(), example(value.clone()));
         }
     }
     schemas.extend(model.openapi_components());
     for domain in Domain::ALL {
-        let of_domain: Map<String, Value> = serde_json::from_str(&expand(RECORD_COMPONENTS, Some(domain)))?;
+        let of_domain: Map<String, Value> =
+            serde_json::from_str(&expand(RECORD_COMPONENTS, Some(domain)))?;
         let data = model_schemas::example(model, domain);
         for name in of_domain.keys() {
             examples.insert(name.clone(), example(record_example(name, domain, &data)));

@@ -28,7 +28,9 @@ pub struct Binding {
 
 impl std::fmt::Debug for Binding {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Binding").field("access", &self.access).finish_non_exhaustive()
+        f.debug_struct("Binding")
+            .field("access", &self.access)
+            .finish_non_exhaustive()
     }
 }
 
@@ -89,7 +91,10 @@ where
 
 /// Admits the caller, and charges the request to its token instead of its address.
 fn admit<P: Permission>(call: &Call, trace: Trace) -> Result<Authorised<P>, Problem> {
-    let caller = call.app.vault.admit::<P>(call.http.headers(), trace.request_id())?;
+    let caller = call
+        .app
+        .vault
+        .admit::<P>(call.http.headers(), trace.request_id())?;
     let actor = &caller.context().actor;
     if let Some(rate) = &call.app.rate
         && !actor.is_anonymous()
@@ -126,7 +131,9 @@ where
     Binding {
         access,
         attach: Box::new(move |app, operation| {
-            web::route().to(move |http: HttpRequest, payload: Payload| serve(Arc::clone(&app), operation, http, payload, work))
+            web::route().to(move |http: HttpRequest, payload: Payload| {
+                serve(Arc::clone(&app), operation, http, payload, work)
+            })
         }),
     }
 }
@@ -141,7 +148,10 @@ async fn serve<Fut: Future<Output = Reply>>(
 ) -> HttpResponse {
     let started = Instant::now();
     let trace = Trace::of(http.headers());
-    let name = app.operations.get(operation).map_or("", |operation| operation.id);
+    let name = app
+        .operations
+        .get(operation)
+        .map_or("", |operation| operation.id);
     // A read is one line only at debug: at tens of thousands a second the log would cost more than the reads.
     let quiet = matches!(*http.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     let span = if quiet {
@@ -150,16 +160,25 @@ async fn serve<Fut: Future<Output = Reply>>(
         tracing::info_span!("request", operation = name, request_id = %trace.request_id())
     };
     let call = Call::new(http.clone(), payload, Arc::clone(&app), operation);
-    let allowance = app.rate.as_ref().map(|rate| (rate, rate.take(&http, &app.config)));
+    let allowance = app
+        .rate
+        .as_ref()
+        .map(|rate| (rate, rate.take(&http, &app.config)));
     let response = async {
-        let admitted = allowance.map_or(Ok(()), |(_, allowance)| allowance.check()).and_then(|()| call.screen());
+        let admitted = allowance
+            .map_or(Ok(()), |(_, allowance)| allowance.check())
+            .and_then(|()| call.screen());
         let reply = match admitted {
             Ok(()) => work(call, trace).await,
             Err(problem) => Err(problem),
         };
         let mut response = finish(&app, &http, trace, reply).await;
         if let Some((rate, allowance)) = allowance {
-            let allowance = http.extensions().get::<Allowance>().copied().unwrap_or(allowance);
+            let allowance = http
+                .extensions()
+                .get::<Allowance>()
+                .copied()
+                .unwrap_or(allowance);
             for (name, value) in rate.headers(allowance) {
                 if let Some(value) = value {
                     response.headers_mut().insert(name, value);

@@ -9,9 +9,9 @@ use actix_web::http::Method;
 
 pub use binding::Binding;
 pub(crate) use binding::{admin, public, read, visitor, write};
-pub(crate) use parameter::TRACEPARENT;
 #[cfg(test)]
 pub(crate) use parameter::ALL as ALL_PARAMETERS;
+pub(crate) use parameter::TRACEPARENT;
 pub use parameter::{Parameter, Place};
 pub(crate) use table::{TAGS, table};
 
@@ -123,18 +123,43 @@ impl Operation {
         self
     }
 
-    fn answers(mut self, status: u16, schema: &'static str, en: &'static str, sv: &'static str) -> Self {
-        self.answers.push(Answer { status, text: Text { sv, en }, body: Some((body::JSON, schema)) });
+    fn answers(
+        mut self,
+        status: u16,
+        schema: &'static str,
+        en: &'static str,
+        sv: &'static str,
+    ) -> Self {
+        self.answers.push(Answer {
+            status,
+            text: Text { sv, en },
+            body: Some((body::JSON, schema)),
+        });
         self
     }
 
-    fn answers_as(mut self, status: u16, media_type: &'static str, schema: &'static str, en: &'static str, sv: &'static str) -> Self {
-        self.answers.push(Answer { status, text: Text { sv, en }, body: Some((media_type, schema)) });
+    fn answers_as(
+        mut self,
+        status: u16,
+        media_type: &'static str,
+        schema: &'static str,
+        en: &'static str,
+        sv: &'static str,
+    ) -> Self {
+        self.answers.push(Answer {
+            status,
+            text: Text { sv, en },
+            body: Some((media_type, schema)),
+        });
         self
     }
 
     fn answers_empty(mut self, status: u16, en: &'static str, sv: &'static str) -> Self {
-        self.answers.push(Answer { status, text: Text { sv, en }, body: None });
+        self.answers.push(Answer {
+            status,
+            text: Text { sv, en },
+            body: None,
+        });
         self
     }
 
@@ -152,18 +177,29 @@ impl Operation {
     /// The media type of its first good answer.
     #[must_use]
     pub fn produces(&self) -> &'static str {
-        self.answers.iter().find_map(|answer| answer.body).map_or(body::JSON, |(media_type, _)| media_type)
+        self.answers
+            .iter()
+            .find_map(|answer| answer.body)
+            .map_or(body::JSON, |(media_type, _)| media_type)
     }
 
     /// The names that may stand in the query.
     #[must_use]
     pub fn query_names(&self) -> Vec<&'static str> {
-        self.parameters.iter().filter(|parameter| parameter.place == Place::Query).map(|parameter| parameter.name).collect()
+        self.parameters
+            .iter()
+            .filter(|parameter| parameter.place == Place::Query)
+            .map(|parameter| parameter.name)
+            .collect()
     }
 
     /// The whole path, as the router and the documentation write it.
     #[must_use]
     pub fn full_path(&self) -> String {
-        if self.root { self.path.to_owned() } else { format!("{}{}", crate::links::API_ROOT, self.path) }
+        if self.root {
+            self.path.to_owned()
+        } else {
+            format!("{}{}", crate::links::API_ROOT, self.path)
+        }
     }
 }

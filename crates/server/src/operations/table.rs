@@ -4,7 +4,10 @@
 use super::parameter as p;
 use super::{Operation, Parameter, admin, public, read, visitor, write};
 use crate::body::{JSON, JSON_PATCH, MERGE_PATCH, NDJSON};
-use crate::handlers::{about, amendments, docs, graph, history, identifiers, landing, model, owners, records, search, tokens, transactions, validations};
+use crate::handlers::{
+    about, amendments, docs, graph, history, identifiers, landing, model, owners, records, search,
+    tokens, transactions, validations,
+};
 
 const RECORDS: &str = "Records";
 const HISTORY: &str = "History";
@@ -17,31 +20,104 @@ const ABOUT: &str = "About";
 
 /// The groups of the documentation: name, English, Swedish.
 pub(crate) const TAGS: [(&str, &str, &str); 8] = [
-    (RECORDS, "Read and write one record, at any coordinate of the two clocks.", "Läs och skriv en post, vid valfri koordinat på de två klockorna."),
-    (HISTORY, "What was true, what was known, and what changed.", "Vad som gällde, vad som var känt och vad som ändrats."),
-    (LINKS, "Typed, dated links in both directions, and hierarchies.", "Typade, daterade länkar i båda riktningar, och hierarkier."),
-    (SEARCH, "Search within a domain, and look-up by identifier across domains.", "Sök i en domän, och slå upp på identitet över domäner."),
-    (MANY, "Transactions and dry validation.", "Transaktioner och validering utan lagring."),
-    (STANDARD, "The information model and its code lists.", "Informationsmodellen och dess kodlistor."),
-    (ADMINISTRATION, "Owners and tokens.", "Informationsägare och nycklar."),
+    (
+        RECORDS,
+        "Read and write one record, at any coordinate of the two clocks.",
+        "Läs och skriv en post, vid valfri koordinat på de två klockorna.",
+    ),
+    (
+        HISTORY,
+        "What was true, what was known, and what changed.",
+        "Vad som gällde, vad som var känt och vad som ändrats.",
+    ),
+    (
+        LINKS,
+        "Typed, dated links in both directions, and hierarchies.",
+        "Typade, daterade länkar i båda riktningar, och hierarkier.",
+    ),
+    (
+        SEARCH,
+        "Search within a domain, and look-up by identifier across domains.",
+        "Sök i en domän, och slå upp på identitet över domäner.",
+    ),
+    (
+        MANY,
+        "Transactions and dry validation.",
+        "Transaktioner och validering utan lagring.",
+    ),
+    (
+        STANDARD,
+        "The information model and its code lists.",
+        "Informationsmodellen och dess kodlistor.",
+    ),
+    (
+        ADMINISTRATION,
+        "Owners and tokens.",
+        "Informationsägare och nycklar.",
+    ),
     (ABOUT, "The API itself.", "API:et självt."),
 ];
 
 const COORDINATE: [&Parameter; 3] = [&p::VALID_AT, &p::KNOWN_AT, &p::AS_OF];
 const WRITE_HEADERS: [&Parameter; 2] = [&p::IDEMPOTENCY_KEY, &p::PREFER];
-const COORDINATE_PROBLEMS: [&str; 4] = ["invalid-date", "known-at-in-future", "invalid-as-of", "invalid-parameter"];
-const RECORD_PROBLEMS: [&str; 6] = ["invalid-id", "not-found", "not-valid-then", "not-known-then", "retracted", "erased"];
-const WRITE_PROBLEMS: [&str; 28] = [
-    "malformed-json", "missing-body", "invalid-body", "too-deep", "nul-character", "body-too-large", "unsupported-media-type",
-    "request-timeout", "invalid-idempotency-key", "idempotency-key-reused", "invalid-date", "invalid-period", "invalid-text",
-    "invalid-data", "unknown-model", "reference-not-found", "reference-ambiguous", "reference-wrong-target",
-    "reference-not-covered", "code-not-valid-at-date", "identifier-in-use", "hierarchy-cycle", "still-referenced",
-    "read-only-copy", "merged", "owner-required", "unknown-owner", "clock-jump",
+const COORDINATE_PROBLEMS: [&str; 4] = [
+    "invalid-date",
+    "known-at-in-future",
+    "invalid-as-of",
+    "invalid-parameter",
 ];
-const CHANGE_PROBLEMS: [&str; 5] = ["invalid-header", "invalid-id", "not-found", "precondition-required", "precondition-failed"];
+const RECORD_PROBLEMS: [&str; 6] = [
+    "invalid-id",
+    "not-found",
+    "not-valid-then",
+    "not-known-then",
+    "retracted",
+    "erased",
+];
+const WRITE_PROBLEMS: [&str; 28] = [
+    "malformed-json",
+    "missing-body",
+    "invalid-body",
+    "too-deep",
+    "nul-character",
+    "body-too-large",
+    "unsupported-media-type",
+    "request-timeout",
+    "invalid-idempotency-key",
+    "idempotency-key-reused",
+    "invalid-date",
+    "invalid-period",
+    "invalid-text",
+    "invalid-data",
+    "unknown-model",
+    "reference-not-found",
+    "reference-ambiguous",
+    "reference-wrong-target",
+    "reference-not-covered",
+    "code-not-valid-at-date",
+    "identifier-in-use",
+    "hierarchy-cycle",
+    "still-referenced",
+    "read-only-copy",
+    "merged",
+    "owner-required",
+    "unknown-owner",
+    "clock-jump",
+];
+const CHANGE_PROBLEMS: [&str; 5] = [
+    "invalid-header",
+    "invalid-id",
+    "not-found",
+    "precondition-required",
+    "precondition-failed",
+];
 
 fn change(operation: Operation) -> Operation {
-    operation.takes(&[&p::IF_MATCH]).takes(&WRITE_HEADERS).problems(&WRITE_PROBLEMS).problems(&CHANGE_PROBLEMS)
+    operation
+        .takes(&[&p::IF_MATCH])
+        .takes(&WRITE_HEADERS)
+        .problems(&WRITE_PROBLEMS)
+        .problems(&CHANGE_PROBLEMS)
 }
 
 /// The table.
@@ -241,8 +317,15 @@ fn of_history() -> Vec<Operation> {
 
 fn of_searching() -> Vec<Operation> {
     const SEARCH_PROBLEMS: [&str; 9] = [
-        "unknown-property", "unsupported-parameter", "limit-out-of-range", "page-too-deep", "invalid-cursor",
-        "unknown-identifier-scheme", "personal-identifier-in-address", "unknown-owner", "timeout",
+        "unknown-property",
+        "unsupported-parameter",
+        "limit-out-of-range",
+        "page-too-deep",
+        "invalid-cursor",
+        "unknown-identifier-scheme",
+        "personal-identifier-in-address",
+        "unknown-owner",
+        "timeout",
     ];
     vec![
         Operation::get("/{collection}", "list{Records}", read(search::list))
@@ -320,13 +403,25 @@ fn of_the_standard() -> Vec<Operation> {
     vec![
         Operation::get("/models", "listModels", public(model::models))
             .tag(STANDARD)
-            .summary("The packages of the information model", "Informationsmodellens paket")
-            .text("Each with its version, status and domains.", "Vart och ett med version, status och domäner.")
+            .summary(
+                "The packages of the information model",
+                "Informationsmodellens paket",
+            )
+            .text(
+                "Each with its version, status and domains.",
+                "Vart och ett med version, status och domäner.",
+            )
             .answers(200, "Models", "The packages", "Paketen"),
         Operation::get("/models/{name}/{version}", "getModel", public(model::model))
             .tag(STANDARD)
-            .summary("One package: schemas and code lists", "Ett paket: scheman och kodlistor")
-            .text("JSON Schema 2020-12 with the annotations of the registry.", "JSON Schema 2020-12 med registrets annoteringar.")
+            .summary(
+                "One package: schemas and code lists",
+                "Ett paket: scheman och kodlistor",
+            )
+            .text(
+                "JSON Schema 2020-12 with the annotations of the registry.",
+                "JSON Schema 2020-12 med registrets annoteringar.",
+            )
             .takes(&[&p::MODEL_NAME, &p::MODEL_VERSION])
             .answers(200, "Model", "The package", "Paketet")
             .problems(&["not-found"]),
@@ -338,7 +433,10 @@ fn of_the_standard() -> Vec<Operation> {
         Operation::get("/codelists/{list}", "getCodeList", public(model::code_list))
             .tag(STANDARD)
             .summary("One code list with its codes", "En kodlista med sina koder")
-            .text("Labels and definitions in Swedish and English, validity, successors.", "Etiketter och definitioner på svenska och engelska, giltighet, efterträdare.")
+            .text(
+                "Labels and definitions in Swedish and English, validity, successors.",
+                "Etiketter och definitioner på svenska och engelska, giltighet, efterträdare.",
+            )
             .takes(&[&p::CODE_LIST])
             .answers(200, "CodeList", "The code list", "Kodlistan")
             .problems(&["not-found"]),
@@ -346,7 +444,16 @@ fn of_the_standard() -> Vec<Operation> {
 }
 
 fn of_administration() -> Vec<Operation> {
-    const BODY: [&str; 8] = ["malformed-json", "missing-body", "invalid-body", "unsupported-media-type", "body-too-large", "too-deep", "nul-character", "request-timeout"];
+    const BODY: [&str; 8] = [
+        "malformed-json",
+        "missing-body",
+        "invalid-body",
+        "unsupported-media-type",
+        "body-too-large",
+        "too-deep",
+        "nul-character",
+        "request-timeout",
+    ];
     vec![
         Operation::get("/owners", "listOwners", read(owners::list))
             .tag(ADMINISTRATION)

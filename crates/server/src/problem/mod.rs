@@ -11,7 +11,7 @@ use std::ops::{Deref, DerefMut};
 use actix_web::http::header::{HeaderName, HeaderValue};
 use serde_json::{Map, Value};
 
-pub use table::{ProblemType, Text, TYPES, find};
+pub use table::{ProblemType, TYPES, Text, find};
 
 /// The most single errors that are told: whoever sees that many needs no more to begin with.
 pub(crate) const MOST_ERRORS: usize = 100;
@@ -67,12 +67,16 @@ impl Problem {
             cause,
         }));
         if matches!(kind.status, 429 | 503) {
-            problem.headers.push((actix_web::http::header::RETRY_AFTER, HeaderValue::from_static("1")));
+            problem.headers.push((
+                actix_web::http::header::RETRY_AFTER,
+                HeaderValue::from_static("1"),
+            ));
         }
         if kind.status == 401 {
-            problem
-                .headers
-                .push((actix_web::http::header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"grunddata\"")));
+            problem.headers.push((
+                actix_web::http::header::WWW_AUTHENTICATE,
+                HeaderValue::from_static("Bearer realm=\"grunddata\""),
+            ));
         }
         problem
     }
@@ -117,7 +121,10 @@ impl Problem {
     #[must_use]
     pub fn body(&self, api: &str, instance: &str) -> Map<String, Value> {
         let mut body = Map::new();
-        body.insert("type".into(), format!("{api}/problems/{}", self.kind.code).into());
+        body.insert(
+            "type".into(),
+            format!("{api}/problems/{}", self.kind.code).into(),
+        );
         body.insert("title".into(), self.kind.title.en.into());
         body.insert("status".into(), self.kind.status.into());
         body.insert("detail".into(), self.detail.clone().into());
