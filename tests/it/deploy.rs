@@ -44,6 +44,10 @@ fn metrics_of_dashboard_and_alerts_exist() {
         String::from_utf8_lossy(&migrated.stderr)
     );
     let program = Program::start(&["serve", "--database", &db.url], Duration::from_secs(60));
+    // What has not happened yet has no figures: a problem, and a read of the database.
+    for path in ["/api/v1/nowhere", "/api/v1/organisations"] {
+        program.client().get(program.root(path)).send().unwrap();
+    }
     let metrics = program
         .client()
         .get(program.root("/metrics"))

@@ -27,7 +27,7 @@ pub struct Parts {
     pub kind: &'static ProblemType,
     /// What is wrong with this request, and what to do.
     pub detail: String,
-    /// Single errors (`pointer`, `code`, `message`, `messageSv`); of more than [`MOST_ERRORS`] the first are told.
+    /// Single errors (`pointer`, `code`, `message`, `messageSv`); of more than 100 the first are told.
     pub errors: Vec<Value>,
     /// Extension members: the present version, the referrers, the nearest known name …
     pub facts: Map<String, Value>,
