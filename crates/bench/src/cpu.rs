@@ -93,3 +93,10 @@ pub(crate) fn fsync_p50(directory: &std::path::Path) -> Result<Duration> {
     times.sort();
     times.get(times.len() / 2).copied().context("no fsync was timed")
 }
+
+/// Processor time of the calling thread.
+pub(crate) fn of_thread() -> Result<Duration> {
+    let text = fs::read_to_string("/proc/thread-self/schedstat")?;
+    let nanoseconds = text.split_whitespace().next().context("unexpected schedstat")?.parse()?;
+    Ok(Duration::from_nanos(nanoseconds))
+}

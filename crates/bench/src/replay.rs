@@ -69,7 +69,7 @@ pub(crate) fn sqlite(source: &Path, target: &Path, commits: u64) -> Result<Repla
         if batch.is_empty() {
             return Ok(Replayed { wall, cpu });
         }
-        let (started, processor) = (Instant::now(), thread_time()?);
+        let (started, processor) = (Instant::now(), crate::cpu::of_thread()?);
         into.execute_batch("BEGIN IMMEDIATE")?;
         for (insert, rows) in &batch {
             let mut statement = into.prepare_cached(insert)?;
@@ -79,15 +79,8 @@ pub(crate) fn sqlite(source: &Path, target: &Path, commits: u64) -> Result<Repla
         }
         into.execute_batch("COMMIT")?;
         wall += started.elapsed();
-        cpu += thread_time()?.saturating_sub(processor);
+        cpu += crate::cpu::of_thread()?.saturating_sub(processor);
     }
-}
-
-/// Processor time of the calling thread.
-fn thread_time() -> Result<Duration> {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat")?;
-    let nanoseconds = text.split_whitespace().next().context("unexpected schedstat")?.parse()?;
-    Ok(Duration::from_nanos(nanoseconds))
 }
 
 const COPY_HEADER: [u8; 19] =

@@ -1,0 +1,82 @@
+//! Programs under measurement: started as processes of their own, so that their processor time and memory are theirs.
+
+use std::io::{BufRead as _, BufReader};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+
+/// A running server; killed when it goes out of scope.
+pub(crate) struct Program {
+    child: Child,
+    pub(crate) address: SocketAddr,
+    /// From its start to its first answer.
+    pub(crate) ready_after: Duration,
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // It may have ended by itself; there is nothing to do about it then.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Program {
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Our server over an existing database.
+    pub(crate) fn grunddata(binary: &Path, url: &str) -> Result<Self> {
+        let free = TcpListener::bind(("127.0.0.1", 0))?;
+        let address = free.local_addr()?;
+        drop(free);
+        let started = Instant::now();
+        let child = Command::new(binary)
+            .args(["serve", "--listen", &address.to_string(), "--database", url])
+            .env("GRUNDDATA_LOG", "warn")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .with_context(|| format!("{} cannot be started", binary.display()))?;
+        let mut program = Self { child, address, ready_after: Duration::ZERO };
+        while !program.is_ready() {
+            if let Some(status) = program.child.try_wait()? {
+                bail!("the server ended at once: {status}");
+            }
+            if started.elapsed() > Duration::from_secs(60) {
+                bail!("the server does not answer on {address}");
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        program.ready_after = started.elapsed();
+        Ok(program)
+    }
+
+    fn is_ready(&self) -> bool {
+        use std::io::{Read as _, Write as _};
+        let Ok(mut stream) = TcpStream::connect(self.address) else { return false };
+        let mut answer = [0_u8; 12];
+        stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n").is_ok()
+            && stream.read_exact(&mut answer).is_ok()
+            && answer == *b"HTTP/1.1 200"
+    }
+
+    /// The bare handler of this program over `url`.
+    pub(crate) fn bare(url: &str, workers: usize) -> Result<Self> {
+        let started = Instant::now();
+        let mut child = Command::new(std::env::current_exe()?)
+            .args(["bare", "--database", url, "--workers", &workers.to_string()])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let output = child.stdout.take().context("no standard output")?;
+        let mut line = String::new();
+        BufReader::new(output).read_line(&mut line)?;
+        let port: u16 = line.trim().strip_prefix("ready ").context("the bare handler did not start")?.parse()?;
+        Ok(Self { child, address: ([127, 0, 0, 1], port).into(), ready_after: started.elapsed() })
+    }
+}
