@@ -1,5 +1,6 @@
 //! A throwaway PostgreSQL cluster from the installed binaries: unix socket only, in a temporary directory,
-//! gone when this process is (see `guard`). It trades every durability for speed: tests only.
+//! gone when this process is (see `guard`). For tests it trades every durability for speed; for benchmarks it is as
+//! durable as a server in production.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -13,6 +14,28 @@ use anyhow::{Context, Result, bail};
 use crate::shell;
 
 const PREFIX: &str = "grunddata-pg-";
+
+/// How much a cluster keeps when the machine stops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Durability {
+    /// Nothing: for tests.
+    None,
+    /// Everything that was committed, with the memory and log sizes of a small server: for benchmarks.
+    Full,
+}
+
+impl Durability {
+    fn settings(self) -> &'static str {
+        match self {
+            Durability::None => {
+                "-c fsync=off -c full_page_writes=off -c synchronous_commit=off -c shared_buffers=128MB -c max_wal_size=2GB"
+            }
+            Durability::Full => {
+                "-c fsync=on -c full_page_writes=on -c synchronous_commit=on -c shared_buffers=2GB -c max_wal_size=8GB"
+            }
+        }
+    }
+}
 
 /// A running cluster, or one that somebody else runs.
 pub(crate) struct Cluster {
@@ -34,6 +57,16 @@ impl Drop for Cluster {
 }
 
 impl Cluster {
+    /// A durable cluster for benchmarks, with its data below `directory`: on the disk that is measured.
+    pub(crate) fn durable(directory: &Path) -> Result<Cluster> {
+        let bin = match binaries() {
+            Some(bin) => bin,
+            None => install()?,
+        };
+        launch(&bin, directory, Durability::Full)
+            .with_context(|| format!("PostgreSQL of {} could not be started", bin.display()))
+    }
+
     /// `TEST_DATABASE_URL` when it is set; else a new cluster; else, as root on Debian, installs PostgreSQL
     /// first; else an error that says the one command to run.
     pub(crate) fn start() -> Result<Cluster> {
@@ -48,7 +81,7 @@ impl Cluster {
             Some(bin) => bin,
             None => install()?,
         };
-        launch(&bin)
+        launch(&bin, Path::new("/tmp"), Durability::None)
             .with_context(|| format!("PostgreSQL of {} could not be started", bin.display()))
     }
 }
@@ -115,7 +148,7 @@ fn install() -> Result<PathBuf> {
     binaries().context(CURE)
 }
 
-fn launch(bin: &Path) -> Result<Cluster> {
+fn launch(bin: &Path, place: &Path, durability: Durability) -> Result<Cluster> {
     sweep();
     let user = if is_root()? {
         Some(unprivileged()?)
@@ -126,7 +159,7 @@ fn launch(bin: &Path) -> Result<Cluster> {
     let directory = tempfile::Builder::new()
         .prefix(PREFIX)
         .permissions(fs::Permissions::from_mode(0o700))
-        .tempdir_in("/tmp")?;
+        .tempdir_in(place)?;
     if let Some((uid, gid)) = user {
         chown(directory.path(), Some(uid), Some(gid))?;
     }
@@ -158,9 +191,10 @@ fn launch(bin: &Path) -> Result<Cluster> {
             .arg(&data),
     )?;
     let options = format!(
-        "-k {} -c listen_addresses= -c fsync=off -c full_page_writes=off -c synchronous_commit=off -c max_connections=400 \
-         -c shared_buffers=128MB -c max_wal_size=2GB -c autovacuum_naptime=20s -c jit=off -c max_locks_per_transaction=256",
-        directory.path().display()
+        "-k {} -c listen_addresses= {} -c max_connections=400 -c autovacuum_naptime=20s -c jit=off \
+         -c max_locks_per_transaction=256",
+        directory.path().display(),
+        durability.settings()
     );
     // The guard comes first: from here on, whatever happens to us, somebody cleans up.
     let mut guard = Command::new(std::env::current_exe()?);

@@ -8,6 +8,7 @@
     reason = "a command-line program talks to its user"
 )]
 
+mod bench;
 mod check;
 mod cluster;
 mod guard;
@@ -38,6 +39,12 @@ enum Task {
     },
     /// Check the structure of the repository: crate edges, licences, names, lengths, links.
     Check,
+    /// Measure our paths against the raw engines beneath them, interleaved in one run, and print the ratios.
+    Bench {
+        /// Passed to the benchmark: `--only read,create`, `--records 100000`, `--graph 100000`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Keep a throwaway PostgreSQL running until Ctrl-C, and print its TEST_DATABASE_URL.
     Postgres,
     /// Stop the cluster when the parent is gone (started by the other tasks, never by hand).
@@ -48,6 +55,7 @@ enum Task {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().task {
         Task::Test { arguments } => test_run::run(&arguments),
+        Task::Bench { arguments } => bench::run(&arguments),
         Task::Check => check::run(),
         Task::Postgres => cluster::keep_running(),
         Task::Guard(arguments) => guard::run(&arguments),

@@ -78,6 +78,7 @@ const OURS: &[(&str, &[&str])] = &[
 
 /// Never shipped: free to use every crate, and no other may depend on them but for its tests.
 const DEVELOPMENT: &[&str] = &[
+    "grunddata-bench",
     "grunddata-testing",
     "grunddata-tests",
     "grunddata-bench",
