@@ -34,8 +34,10 @@ pub(crate) fn fill_sqlite(path: &std::path::Path, answers: &[(Uuid, String)]) ->
          PRIMARY KEY (id, superseded_at, valid_from))"
     ))?;
     {
-        let mut insert =
-            transaction.prepare(&format!("INSERT INTO {TABLE} VALUES (?1, 1, 3000000, 1, {}, ?2)", i64::MAX))?;
+        let mut insert = transaction.prepare(&format!(
+            "INSERT INTO {TABLE} VALUES (?1, 1, 3000000, 1, {}, ?2)",
+            i64::MAX
+        ))?;
         for (id, body) in answers {
             insert.execute((id.as_bytes().as_slice(), body))?;
         }
@@ -55,20 +57,26 @@ pub(crate) async fn fill_postgres(url: &str, answers: &[(Uuid, String)]) -> Resu
         ))
         .await?;
     let insert = client
-        .prepare(&format!("INSERT INTO {TABLE} VALUES ($1::text::uuid, 1, 3000000, 1, {}, $2)", i64::MAX))
+        .prepare(&format!(
+            "INSERT INTO {TABLE} VALUES ($1::text::uuid, 1, 3000000, 1, {}, $2)",
+            i64::MAX
+        ))
         .await?;
     client.batch_execute("BEGIN").await?;
     for (id, body) in answers {
         client.execute(&insert, &[&id.to_string(), body]).await?;
     }
-    client.batch_execute(&format!("COMMIT; ANALYZE {TABLE}")).await?;
+    client
+        .batch_execute(&format!("COMMIT; ANALYZE {TABLE}"))
+        .await?;
     Ok(())
 }
 
 /// Opens a connection and drives it on the current runtime.
 pub(crate) async fn connect(url: &str) -> Result<tokio_postgres::Client> {
-    let (client, connection) =
-        tokio_postgres::connect(url, tokio_postgres::NoTls).await.context("PostgreSQL does not answer")?;
+    let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls)
+        .await
+        .context("PostgreSQL does not answer")?;
     tokio::task::spawn(connection);
     Ok(client)
 }
@@ -79,7 +87,10 @@ thread_local! {
 }
 
 /// Serves until it is killed; prints `ready PORT` once it listens.
-#[expect(clippy::print_stdout, reason = "the parent process reads the port from standard output")]
+#[expect(
+    clippy::print_stdout,
+    reason = "the parent process reads the port from standard output"
+)]
 pub(crate) fn serve(url: &str, workers: usize) -> Result<()> {
     let url: Arc<str> = url.into();
     let sqlite = !url.starts_with("postgres");
@@ -94,7 +105,11 @@ pub(crate) fn serve(url: &str, workers: usize) -> Result<()> {
         })
         .workers(workers)
         .bind(("127.0.0.1", 0))?;
-        let address = server.addrs().first().copied().context("no address was bound")?;
+        let address = server
+            .addrs()
+            .first()
+            .copied()
+            .context("no address was bound")?;
         println!("ready {}", address.port());
         server.run().await?;
         Ok(())
@@ -102,7 +117,9 @@ pub(crate) fn serve(url: &str, workers: usize) -> Result<()> {
 }
 
 fn answer(body: String) -> HttpResponse {
-    HttpResponse::Ok().insert_header((header::CONTENT_TYPE, "application/json")).body(body)
+    HttpResponse::Ok()
+        .insert_header((header::CONTENT_TYPE, "application/json"))
+        .body(body)
 }
 
 fn failure(error: impl std::fmt::Display) -> actix_web::Error {
@@ -117,13 +134,18 @@ async fn read_sqlite(id: web::Path<Uuid>, url: web::Data<str>) -> actix_web::Res
         };
         let mut statement = connection.prepare_cached(SQLITE_READ).map_err(failure)?;
         let body = statement
-            .query_row((id.as_bytes().as_slice(), DAY, INSTANT), |row| row.get::<_, String>(0))
+            .query_row((id.as_bytes().as_slice(), DAY, INSTANT), |row| {
+                row.get::<_, String>(0)
+            })
             .map_err(failure)?;
         Ok(answer(body))
     })
 }
 
-async fn read_postgres(id: web::Path<Uuid>, url: web::Data<str>) -> actix_web::Result<HttpResponse> {
+async fn read_postgres(
+    id: web::Path<Uuid>,
+    url: web::Data<str>,
+) -> actix_web::Result<HttpResponse> {
     let held = POSTGRES.with(|cell| cell.get().cloned());
     let held = match held {
         Some(held) => held,
@@ -137,6 +159,10 @@ async fn read_postgres(id: web::Path<Uuid>, url: web::Data<str>) -> actix_web::R
             POSTGRES.with(|cell| Rc::clone(cell.get_or_init(|| made)))
         }
     };
-    let row = held.0.query_one(&held.1, &[&*id, &DAY, &INSTANT]).await.map_err(failure)?;
+    let row = held
+        .0
+        .query_one(&held.1, &[&*id, &DAY, &INSTANT])
+        .await
+        .map_err(failure)?;
     Ok(answer(row.try_get(0).map_err(failure)?))
 }

@@ -44,25 +44,44 @@ impl Loaded {
 /// Writes what the persons refer to.
 pub(crate) fn prepare(registry: &Registry) -> Result<()> {
     registry::add_owner(registry)?;
-    registry::load(registry, Domain::Geography, Kind::Address, ADDRESSES, data::address)
+    registry::load(
+        registry,
+        Domain::Geography,
+        Kind::Address,
+        ADDRESSES,
+        data::address,
+    )
 }
 
 /// New persons.
 pub(crate) fn persons(registry: &Registry, count: u64, server: Option<u32>) -> Result<Loaded> {
     run(registry, count, server, |number| {
-        registry::create(Domain::Person, data::id(Kind::Person, number), data::person(number, ADDRESSES))
+        registry::create(
+            Domain::Person,
+            data::id(Kind::Person, number),
+            data::person(number, ADDRESSES),
+        )
     })
 }
 
 /// The same persons once more: nothing changes.
 pub(crate) fn unchanged(registry: &Registry, count: u64, server: Option<u32>) -> Result<Loaded> {
     run(registry, count, server, |number| {
-        registry::replace(Domain::Person, data::id(Kind::Person, number), data::person(number, ADDRESSES))
+        registry::replace(
+            Domain::Person,
+            data::id(Kind::Person, number),
+            data::person(number, ADDRESSES),
+        )
     })
 }
 
 /// Validation of one batch and the writing of the one before it overlap, as in every load.
-fn run(registry: &Registry, count: u64, server: Option<u32>, make: impl Fn(u64) -> Command + Sync) -> Result<Loaded> {
+fn run(
+    registry: &Registry,
+    count: u64,
+    server: Option<u32>,
+    make: impl Fn(u64) -> Command + Sync,
+) -> Result<Loaded> {
     let server_time = || server.map_or(Ok(Duration::ZERO), cpu::of_tree);
     let (own, remote) = (cpu::of_process(std::process::id())?, server_time()?);
     let started = Instant::now();
@@ -77,7 +96,9 @@ fn run(registry: &Registry, count: u64, server: Option<u32>, make: impl Fn(u64) 
                 let begun = cpu::of_thread()?;
                 let commands = (next..until).map(&make).collect();
                 making += cpu::of_thread()?.saturating_sub(begun);
-                let batch = registry.prepare_batch(&context, &owner, commands).map_err(registry::refused)?;
+                let batch = registry
+                    .prepare_batch(&context, &owner, commands)
+                    .map_err(registry::refused)?;
                 if sender.send(batch).is_err() {
                     break;
                 }
@@ -88,7 +109,9 @@ fn run(registry: &Registry, count: u64, server: Option<u32>, make: impl Fn(u64) 
         for batch in receiver {
             registry.apply_batch(batch).map_err(registry::refused)?;
         }
-        preparing.join().map_err(|_| anyhow!("the preparing thread panicked"))?
+        preparing
+            .join()
+            .map_err(|_| anyhow!("the preparing thread panicked"))?
     })
     .context("the load failed")?;
     Ok(Loaded {

@@ -12,14 +12,20 @@ const TICKS_PER_SECOND: u64 = 100;
 
 /// User and system time of one process, all its threads included (ended ones too).
 pub(crate) fn of_process(pid: u32) -> Result<Duration> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).with_context(|| format!("process {pid} has gone"))?;
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))
+        .with_context(|| format!("process {pid} has gone"))?;
     // The command name may hold spaces and brackets; what follows the last bracket is regular.
     let (_, rest) = stat.rsplit_once(')').context("unexpected /proc/PID/stat")?;
     let fields: Vec<&str> = rest.split_whitespace().collect();
     let ticks = |index: usize| -> Result<u64> {
-        Ok(fields.get(index).context("unexpected /proc/PID/stat")?.parse::<u64>()?)
+        Ok(fields
+            .get(index)
+            .context("unexpected /proc/PID/stat")?
+            .parse::<u64>()?)
     };
-    Ok(Duration::from_millis((ticks(11)? + ticks(12)?) * 1000 / TICKS_PER_SECOND))
+    Ok(Duration::from_millis(
+        (ticks(11)? + ticks(12)?) * 1000 / TICKS_PER_SECOND,
+    ))
 }
 
 /// Processor time of a process and of all its descendants: a PostgreSQL server and its backends, say.
@@ -40,9 +46,15 @@ fn reaped_children(pid: u32) -> Result<Duration> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
     let (_, rest) = stat.rsplit_once(')').context("unexpected /proc/PID/stat")?;
     let fields: Vec<&str> = rest.split_whitespace().collect();
-    let ticks =
-        |index: usize| -> u64 { fields.get(index).and_then(|field| field.parse().ok()).unwrap_or_default() };
-    Ok(Duration::from_millis((ticks(13) + ticks(14)) * 1000 / TICKS_PER_SECOND))
+    let ticks = |index: usize| -> u64 {
+        fields
+            .get(index)
+            .and_then(|field| field.parse().ok())
+            .unwrap_or_default()
+    };
+    Ok(Duration::from_millis(
+        (ticks(13) + ticks(14)) * 1000 / TICKS_PER_SECOND,
+    ))
 }
 
 fn children(pid: u32) -> Result<Vec<u32>> {
@@ -50,7 +62,11 @@ fn children(pid: u32) -> Result<Vec<u32>> {
     for task in fs::read_dir(format!("/proc/{pid}/task"))? {
         let path = task?.path().join("children");
         let listed = fs::read_to_string(path).unwrap_or_default();
-        found.extend(listed.split_whitespace().filter_map(|word| word.parse::<u32>().ok()));
+        found.extend(
+            listed
+                .split_whitespace()
+                .filter_map(|word| word.parse::<u32>().ok()),
+        );
     }
     Ok(found)
 }
@@ -91,12 +107,19 @@ pub(crate) fn fsync_p50(directory: &std::path::Path) -> Result<Duration> {
         times.push(started.elapsed());
     }
     times.sort();
-    times.get(times.len() / 2).copied().context("no fsync was timed")
+    times
+        .get(times.len() / 2)
+        .copied()
+        .context("no fsync was timed")
 }
 
 /// Processor time of the calling thread.
 pub(crate) fn of_thread() -> Result<Duration> {
     let text = fs::read_to_string("/proc/thread-self/schedstat")?;
-    let nanoseconds = text.split_whitespace().next().context("unexpected schedstat")?.parse()?;
+    let nanoseconds = text
+        .split_whitespace()
+        .next()
+        .context("unexpected schedstat")?
+        .parse()?;
     Ok(Duration::from_nanos(nanoseconds))
 }

@@ -26,14 +26,20 @@ pub(crate) enum Place<'a> {
     /// Files in a directory.
     Sqlite(&'a Path),
     /// Databases of a server, made by name; its postmaster, and a directory for rows in between.
-    Postgres { databases: &'a crate::cluster::Cluster, scratch: &'a Path },
+    Postgres {
+        databases: &'a crate::cluster::Cluster,
+        scratch: &'a Path,
+    },
 }
 
 impl Place<'_> {
     /// An empty, migrated database.
     async fn database(&self, name: &str) -> Result<String> {
         Ok(match self {
-            Place::Sqlite(directory) => directory.join(format!("{name}.sqlite")).display().to_string(),
+            Place::Sqlite(directory) => directory
+                .join(format!("{name}.sqlite"))
+                .display()
+                .to_string(),
             Place::Postgres { databases, .. } => databases.create(name).await?,
         })
     }
@@ -49,15 +55,29 @@ impl Place<'_> {
 }
 
 /// Runs the rounds and adds their rows.
-pub(crate) async fn run(binary: &Path, place: &Place<'_>, name: &str, table: &mut Table) -> Result<()> {
-    let (mut ours, mut raw, mut single, mut sizes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+pub(crate) async fn run(
+    binary: &Path,
+    place: &Place<'_>,
+    name: &str,
+    table: &mut Table,
+) -> Result<()> {
+    let (mut ours, mut raw, mut single, mut sizes) =
+        (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for round in 0..ROUNDS {
         let source = place.database(&format!("create_{round}")).await?;
         let token = {
             let registry = registry::open(&source)?;
             registry::add_owner(&registry)?;
-            registry::load(&registry, Domain::Geography, Kind::Address, ADDRESSES, data::address)?;
-            registry::load(&registry, Domain::Person, Kind::Person, 1, |number| data::person(number, ADDRESSES))?;
+            registry::load(
+                &registry,
+                Domain::Geography,
+                Kind::Address,
+                ADDRESSES,
+                data::address,
+            )?;
+            registry::load(&registry, Domain::Person, Kind::Person, 1, |number| {
+                data::person(number, ADDRESSES)
+            })?;
             let token = registry::token(&registry)?;
             registry.store().shutdown();
             token
@@ -77,7 +97,11 @@ pub(crate) async fn run(binary: &Path, place: &Place<'_>, name: &str, table: &mu
                 load::post("/api/v1/persons", &sent, &body.to_string())
             });
             let measured = load::saturate(program.address, CONNECTIONS, ROUND, requests).await?;
-            (measured.requests, batches(&program).await?, measured.per_second())
+            (
+                measured.requests,
+                batches(&program).await?,
+                measured.per_second(),
+            )
         };
         let target = place.database(&format!("create_{round}_raw")).await?;
         registry::open(&target)?.store().shutdown();
@@ -92,13 +116,19 @@ pub(crate) async fn run(binary: &Path, place: &Place<'_>, name: &str, table: &mu
     }
     let (ours, raw, single) = (Spread::of(&ours), Spread::of(&raw), Spread::of(&single));
     table.row(
-        &format!("{name}: durable creates/s, {CONNECTIONS} connections, {} a commit", Spread::of(&sizes)),
+        &format!(
+            "{name}: durable creates/s, {CONNECTIONS} connections, {} a commit",
+            Spread::of(&sizes)
+        ),
         &ours,
         &raw,
         ours.median / raw.median,
         0.6,
     );
-    table.note(&format!("{name}: {:.1} times the raw writer that commits one record at a time ({single} records/s)", ours.median / single.median));
+    table.note(&format!(
+        "{name}: {:.1} times the raw writer that commits one record at a time ({single} records/s)",
+        ours.median / single.median
+    ));
     Ok(())
 }
 
@@ -108,7 +138,11 @@ async fn batches(program: &Program) -> Result<u64> {
     let text = String::from_utf8(connection.exchange(&load::get("/metrics", None)).await?)?;
     let line = text
         .lines()
-        .find(|line| line.starts_with("grunddata_combiner_batches_total"))
+        .find(|line| line.starts_with("grunddata_write_batch_size_count"))
         .context("the server counts no batches")?;
-    Ok(line.rsplit(' ').next().context("unexpected metric")?.parse::<f64>()? as u64)
+    Ok(line
+        .rsplit(' ')
+        .next()
+        .context("unexpected metric")?
+        .parse::<f64>()? as u64)
 }

@@ -19,20 +19,43 @@ pub(crate) enum Kind {
 /// A UUID v7 shape whose time part rises with the number, as the ids that the registry mints do.
 pub(crate) fn id(kind: Kind, number: u64) -> Uuid {
     let time = 1_700_000_000_000_u128 + u128::from(number);
-    let tail = (u128::from(number).wrapping_mul(0x9E37_79B9_7F4A_7C15) & 0x3FFF_FFFF_FFFF) << 16 | kind as u128;
+    let tail = (u128::from(number).wrapping_mul(0x9E37_79B9_7F4A_7C15) & 0x3FFF_FFFF_FFFF) << 16
+        | kind as u128;
     Uuid::from_u128((time << 80) | (0x7 << 76) | (0b10 << 62) | (tail & ((1 << 62) - 1)))
 }
 
 const GIVEN: [&str; 16] = [
-    "Anna", "Erik", "Maria", "Lars", "Karin", "Anders", "Åsa", "Östen", "Zahra", "Ali", "Elin", "Johan", "Ylva",
-    "Björn", "Sofia", "Mikael",
+    "Anna", "Erik", "Maria", "Lars", "Karin", "Anders", "Åsa", "Östen", "Zahra", "Ali", "Elin",
+    "Johan", "Ylva", "Björn", "Sofia", "Mikael",
 ];
 const FAMILY: [&str; 16] = [
-    "Andersson", "Johansson", "Karlsson", "Nilsson", "Eriksson", "Larsson", "Åkesson", "Öberg", "Lindqvist", "Berg",
-    "Hansson", "Sjöström", "Nyström", "Lund", "Wallin", "Ekström",
+    "Andersson",
+    "Johansson",
+    "Karlsson",
+    "Nilsson",
+    "Eriksson",
+    "Larsson",
+    "Åkesson",
+    "Öberg",
+    "Lindqvist",
+    "Berg",
+    "Hansson",
+    "Sjöström",
+    "Nyström",
+    "Lund",
+    "Wallin",
+    "Ekström",
 ];
-const STREET: [&str; 8] =
-    ["Storgatan", "Kyrkvägen", "Ängsvägen", "Björkgatan", "Skolgatan", "Åvägen", "Torggatan", "Parkvägen"];
+const STREET: [&str; 8] = [
+    "Storgatan",
+    "Kyrkvägen",
+    "Ängsvägen",
+    "Björkgatan",
+    "Skolgatan",
+    "Åvägen",
+    "Torggatan",
+    "Parkvägen",
+];
 
 fn pick<'a>(list: &[&'a str], number: u64) -> &'a str {
     let index = usize::try_from(number % list.len() as u64).unwrap_or_default();
@@ -99,7 +122,10 @@ pub(crate) fn unit(number: u64) -> Value {
     if number > 0
         && let Some(members) = value.as_object_mut()
     {
-        members.insert("parent".to_owned(), json!({"id": id(Kind::Unit, (number - 1) / 10)}));
+        members.insert(
+            "parent".to_owned(),
+            json!({"id": id(Kind::Unit, (number - 1) / 10)}),
+        );
     }
     value
 }

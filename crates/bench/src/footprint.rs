@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
+use crate::cpu;
 use crate::load::{self, Requests};
 use crate::program::Program;
 use crate::report::{Spread, Table};
-use crate::cpu;
 
 /// Seeds a file as the demo does, starts the server on it, and looks at it idle and with 64 busy connections.
 pub(crate) async fn run(binary: &Path, directory: &Path, table: &mut Table) -> Result<()> {
@@ -28,8 +28,18 @@ pub(crate) async fn run(binary: &Path, directory: &Path, table: &mut Table) -> R
     tokio::time::sleep(Duration::from_secs(2)).await;
     let (idle, _) = cpu::memory(program.pid())?;
     let pages: Vec<load::Request> = (0..50)
-        .map(|page| load::get(&format!("/api/v1/geographies?limit=20&page={}", 1 + page), None))
-        .chain((0..50).map(|page| load::get(&format!("/api/v1/organisations?limit=100&page={}", 1 + page % 5), None)))
+        .map(|page| {
+            load::get(
+                &format!("/api/v1/geographies?limit=20&page={}", 1 + page),
+                None,
+            )
+        })
+        .chain((0..50).map(|page| {
+            load::get(
+                &format!("/api/v1/organisations?limit=100&page={}", 1 + page % 5),
+                None,
+            )
+        }))
         .collect();
     let requests: Requests = Arc::new(move |number| {
         let index = usize::try_from(number % pages.len() as u64).unwrap_or_default();
@@ -39,15 +49,38 @@ pub(crate) async fn run(binary: &Path, directory: &Path, table: &mut Table) -> R
     let (_, busy) = cpu::memory(program.pid())?;
     let megabytes = |bytes: u64| Spread::of(&[bytes as f64 / 1e6]);
     let mut row = |name: &str, value: Spread, limit: f64| {
-        table.row(name, &value, &Spread::of(&[limit]), limit / value.median, 1.0);
+        table.row(
+            name,
+            &value,
+            &Spread::of(&[limit]),
+            limit / value.median,
+            1.0,
+        );
     };
-    row("idle on the demo's data, MB resident", megabytes(idle), 40.0);
-    row("64 busy connections, MB resident at most", megabytes(busy), 150.0);
+    row(
+        "idle on the demo's data, MB resident",
+        megabytes(idle),
+        40.0,
+    );
+    row(
+        "64 busy connections, MB resident at most",
+        megabytes(busy),
+        150.0,
+    );
     let mut starts = Vec::new();
     drop(program);
     for _ in 0..5 {
-        starts.push(Program::grunddata(binary, &file.display().to_string())?.ready_after.as_secs_f64() * 1e3);
+        starts.push(
+            Program::grunddata(binary, &file.display().to_string())?
+                .ready_after
+                .as_secs_f64()
+                * 1e3,
+        );
     }
-    row("start to ready on an existing file, ms", Spread::of(&starts), 300.0);
+    row(
+        "start to ready on an existing file, ms",
+        Spread::of(&starts),
+        300.0,
+    );
     Ok(())
 }

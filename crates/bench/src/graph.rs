@@ -9,7 +9,8 @@ use chrono::{Datelike as _, NaiveDate};
 use grunddata_model::{Domain, RecordId};
 use grunddata_registry::Registry;
 use grunddata_store::{
-    Coordinate, Count, Direction, LinkCondition, OwnerSet, Reader, StoreError, StoreSearch, Visibility,
+    Coordinate, Count, Direction, LinkCondition, OwnerSet, Reader, StoreError, StoreSearch,
+    Visibility,
 };
 use uuid::Uuid;
 
@@ -29,12 +30,30 @@ pub(crate) async fn run(url: &str, size: u64, name: &str, table: &mut Table) -> 
     let units = (size / 30).max(200);
     let registry = registry::open(url)?;
     registry::add_owner(&registry)?;
-    registry::load(&registry, Domain::Geography, Kind::Address, 1_000, data::address)?;
-    registry::load(&registry, Domain::Organisation, Kind::Unit, units, data::unit)?;
-    registry::load(&registry, Domain::Person, Kind::Person, size, |number| data::person(number, 1_000))?;
-    registry::load(&registry, Domain::Role, Kind::Role, size, |number| data::role(number, units))?;
+    registry::load(
+        &registry,
+        Domain::Geography,
+        Kind::Address,
+        1_000,
+        data::address,
+    )?;
+    registry::load(
+        &registry,
+        Domain::Organisation,
+        Kind::Unit,
+        units,
+        data::unit,
+    )?;
+    registry::load(&registry, Domain::Person, Kind::Person, size, |number| {
+        data::person(number, 1_000)
+    })?;
+    registry::load(&registry, Domain::Role, Kind::Role, size, |number| {
+        data::role(number, units)
+    })?;
     let by_hand = ByHand::open(url).await?;
-    let persons: Vec<Uuid> = (0..QUESTIONS).map(|n| data::id(Kind::Person, n.wrapping_mul(104_729) % size)).collect();
+    let persons: Vec<Uuid> = (0..QUESTIONS)
+        .map(|n| data::id(Kind::Person, n.wrapping_mul(104_729) % size))
+        .collect();
 
     let (mut ours, mut raw) = (Vec::new(), Vec::new());
     let (mut answer, mut raw_answer) = (0, 0);
@@ -52,14 +71,26 @@ pub(crate) async fn run(url: &str, size: u64, name: &str, table: &mut Table) -> 
         }
         raw.push(started.elapsed().as_secs_f64() * 1e6 / QUESTIONS as f64);
     }
-    anyhow::ensure!(answer == raw_answer, "{answer} records by our path, {raw_answer} by hand");
-    report("person, roles, units and all above them", name, size, &ours, &raw, table);
+    anyhow::ensure!(
+        answer == raw_answer,
+        "{answer} records by our path, {raw_answer} by hand"
+    );
+    report(
+        "person, roles, units and all above them",
+        name,
+        size,
+        &ours,
+        &raw,
+        table,
+    );
 
     let top = data::id(Kind::Unit, SUBTREE);
     let (mut ours, mut raw) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let started = Stopwatch::now();
-        answer = (0..20).map(|_| roles_below(&registry, RecordId::from(top))).sum::<Result<usize>>()?;
+        answer = (0..20)
+            .map(|_| roles_below(&registry, RecordId::from(top)))
+            .sum::<Result<usize>>()?;
         ours.push(started.elapsed().as_secs_f64() * 1e6 / 20.0);
         let started = Stopwatch::now();
         raw_answer = 0;
@@ -68,8 +99,18 @@ pub(crate) async fn run(url: &str, size: u64, name: &str, table: &mut Table) -> 
         }
         raw.push(started.elapsed().as_secs_f64() * 1e6 / 20.0);
     }
-    anyhow::ensure!(answer == raw_answer, "{answer} roles by our path, {raw_answer} by hand");
-    report(&format!("a page of {PAGE} of the roles in a subtree"), name, size, &ours, &raw, table);
+    anyhow::ensure!(
+        answer == raw_answer,
+        "{answer} roles by our path, {raw_answer} by hand"
+    );
+    report(
+        &format!("a page of {PAGE} of the roles in a subtree"),
+        name,
+        size,
+        &ours,
+        &raw,
+        table,
+    );
     registry.store().shutdown();
     Ok(())
 }
@@ -85,7 +126,10 @@ fn today() -> NaiveDate {
 }
 
 fn coordinate(reader: &mut Reader<'_>) -> Result<Coordinate, StoreError> {
-    Ok(Coordinate { valid_at: today(), known: reader.pin(&OwnerSet::All, None)? })
+    Ok(Coordinate {
+        valid_at: today(),
+        known: reader.pin(&OwnerSet::All, None)?,
+    })
 }
 
 /// The records on the way from a person to the top: roles, units, everything above.
@@ -95,19 +139,40 @@ fn units_of(registry: &Registry, person: RecordId) -> Result<usize> {
         let at = coordinate(reader)?;
         let step = |name: &str| -> [Arc<str>; 1] { [Arc::from(name)] };
         let roles: Vec<RecordId> = reader
-            .links(&[person], Direction::In, &step("person"), &at, &everything, 1_000, None)?
+            .links(
+                &[person],
+                Direction::In,
+                &step("person"),
+                &at,
+                &everything,
+                1_000,
+                None,
+            )?
             .iter()
             .map(|link| link.source)
             .collect();
         let mut units: Vec<RecordId> = reader
-            .links(&roles, Direction::Out, &step("organisation"), &at, &everything, 1_000, None)?
+            .links(
+                &roles,
+                Direction::Out,
+                &step("organisation"),
+                &at,
+                &everything,
+                1_000,
+                None,
+            )?
             .iter()
             .map(|link| link.target)
             .collect();
         let mut above = Vec::new();
         let parent = step("parent");
         for unit in &units {
-            above.extend(reader.ancestors(*unit, &parent, &at, &everything, 64)?.iter().map(|row| row.id));
+            above.extend(
+                reader
+                    .ancestors(*unit, &parent, &at, &everything, 64)?
+                    .iter()
+                    .map(|row| row.id),
+            );
         }
         units.extend(above);
         units.extend(roles);
@@ -181,7 +246,11 @@ SELECT s.display, s.body FROM page JOIN state s ON s.owner = 'se-bench' AND s.re
 /// Hand-written SQL with the plainest drivers.
 enum ByHand {
     Sqlite(rusqlite::Connection),
-    Postgres { client: tokio_postgres::Client, units: tokio_postgres::Statement, roles: tokio_postgres::Statement },
+    Postgres {
+        client: tokio_postgres::Client,
+        units: tokio_postgres::Statement,
+        roles: tokio_postgres::Statement,
+    },
 }
 
 impl ByHand {
@@ -194,10 +263,18 @@ impl ByHand {
         let client = bare::connect(url).await?;
         client.batch_execute("ANALYZE").await?;
         // Typed in the text: the parameters' types follow from the first use, which for a bare `SELECT $1` is none.
-        let prepare = |sql: &str| sql.replace("$1", "$1::uuid").replace("$2", "$2::date").replace("$3", "$3::timestamptz");
+        let prepare = |sql: &str| {
+            sql.replace("$1", "$1::uuid")
+                .replace("$2", "$2::date")
+                .replace("$3", "$3::timestamptz")
+        };
         let units = client.prepare(&prepare(UNITS)).await?;
         let roles = client.prepare(&prepare(ROLES)).await?;
-        Ok(Self::Postgres { client, units, roles })
+        Ok(Self::Postgres {
+            client,
+            units,
+            roles,
+        })
     }
 
     /// How many rows the answer has; every row is read whole.
@@ -208,23 +285,38 @@ impl ByHand {
                     Question::Units => UNITS,
                     Question::Roles => ROLES,
                 })?;
-                let mut rows = statement.query((id.as_bytes().as_slice(), today().num_days_from_ce(), i64::MAX / 4))?;
+                let mut rows = statement.query((
+                    id.as_bytes().as_slice(),
+                    today().num_days_from_ce(),
+                    i64::MAX / 4,
+                ))?;
                 let mut count = 0;
                 while let Some(row) = rows.next()? {
-                    std::hint::black_box((row.get::<_, Option<String>>(0)?, row.get::<_, String>(1)?));
+                    std::hint::black_box((
+                        row.get::<_, Option<String>>(0)?,
+                        row.get::<_, String>(1)?,
+                    ));
                     count += 1;
                 }
                 Ok(count)
             }
-            Self::Postgres { client, units, roles } => {
+            Self::Postgres {
+                client,
+                units,
+                roles,
+            } => {
                 let statement = match question {
                     Question::Units => units,
                     Question::Roles => roles,
                 };
-                let far = chrono::DateTime::<chrono::Utc>::from_timestamp(4_000_000_000, 0).unwrap_or_default();
+                let far = chrono::DateTime::<chrono::Utc>::from_timestamp(4_000_000_000, 0)
+                    .unwrap_or_default();
                 let rows = client.query(statement, &[&id, &today(), &far]).await?;
                 for row in &rows {
-                    std::hint::black_box((row.try_get::<_, Option<String>>(0)?, row.try_get::<_, String>(1)?));
+                    std::hint::black_box((
+                        row.try_get::<_, Option<String>>(0)?,
+                        row.try_get::<_, String>(1)?,
+                    ));
                 }
                 Ok(rows.len())
             }

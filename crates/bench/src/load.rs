@@ -35,8 +35,12 @@ impl Measured {
 
 /// A GET of `path`, with a bearer token where one is given.
 pub(crate) fn get(path: &str, token: Option<&str>) -> Request {
-    let authorization = token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
-    format!("GET {path} HTTP/1.1\r\nHost: bench\r\n{authorization}\r\n").into_bytes().into()
+    let authorization = token
+        .map(|token| format!("Authorization: Bearer {token}\r\n"))
+        .unwrap_or_default();
+    format!("GET {path} HTTP/1.1\r\nHost: bench\r\n{authorization}\r\n")
+        .into_bytes()
+        .into()
 }
 
 /// A POST of JSON.
@@ -116,16 +120,25 @@ pub(crate) async fn at_rate(
     collect(tasks, started).await
 }
 
-async fn collect(tasks: Vec<tokio::task::JoinHandle<Result<Histogram<u64>>>>, started: Instant) -> Result<Measured> {
+async fn collect(
+    tasks: Vec<tokio::task::JoinHandle<Result<Histogram<u64>>>>,
+    started: Instant,
+) -> Result<Measured> {
     let mut latency = Histogram::<u64>::new(3)?;
     for task in tasks {
         latency.add(task.await??)?;
     }
-    Ok(Measured { requests: latency.len(), elapsed: started.elapsed(), latency })
+    Ok(Measured {
+        requests: latency.len(),
+        elapsed: started.elapsed(),
+        latency,
+    })
 }
 
 fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX).max(1)
+    u64::try_from(duration.as_micros())
+        .unwrap_or(u64::MAX)
+        .max(1)
 }
 
 /// One keep-alive connection.
@@ -136,9 +149,14 @@ pub(crate) struct Connection {
 
 impl Connection {
     pub(crate) async fn open(address: SocketAddr) -> Result<Self> {
-        let stream = TcpStream::connect(address).await.with_context(|| format!("nothing listens on {address}"))?;
+        let stream = TcpStream::connect(address)
+            .await
+            .with_context(|| format!("nothing listens on {address}"))?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream, buffer: Vec::with_capacity(16 * 1024) })
+        Ok(Self {
+            stream,
+            buffer: Vec::with_capacity(16 * 1024),
+        })
     }
 
     /// Sends one request and reads the whole answer; anything but 2xx ends the benchmark.
@@ -149,7 +167,9 @@ impl Connection {
             if self.stream.read_buf(&mut self.buffer).await? == 0 {
                 bail!("the server closed the connection");
             }
-            let Some(head_end) = find(&self.buffer, b"\r\n\r\n") else { continue };
+            let Some(head_end) = find(&self.buffer, b"\r\n\r\n") else {
+                continue;
+            };
             let head = std::str::from_utf8(self.buffer.get(..head_end).unwrap_or_default())?;
             let length = head
                 .split("\r\n")
@@ -160,7 +180,10 @@ impl Connection {
                 continue;
             }
             if !head.starts_with("HTTP/1.1 2") {
-                bail!("the server answered {}", String::from_utf8_lossy(&self.buffer));
+                bail!(
+                    "the server answered {}",
+                    String::from_utf8_lossy(&self.buffer)
+                );
             }
             return Ok(self.buffer.split_off(head_end + 4));
         }
@@ -168,5 +191,7 @@ impl Connection {
 }
 
 fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
-    haystack.windows(needle.len()).position(|window| window == needle)
+    haystack
+        .windows(needle.len())
+        .position(|window| window == needle)
 }

@@ -77,7 +77,10 @@ fn main() -> Result<()> {
     match Arguments::parse().command {
         Task::Bare { database, workers } => bare::serve(&database, workers),
         Task::Run(run) => {
-            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(2)
+                .enable_all()
+                .build()?;
             runtime.block_on(compare(&run))
         }
     }
@@ -108,22 +111,37 @@ async fn compare(run: &Run) -> Result<()> {
 
 /// All comparisons on one engine.
 async fn engine(run: &Run, cluster: Option<&Cluster>, table: &mut Table) -> Result<()> {
-    let name = if cluster.is_some() { "PostgreSQL" } else { "SQLite" };
+    let name = if cluster.is_some() {
+        "PostgreSQL"
+    } else {
+        "SQLite"
+    };
     let scratch = tempfile::tempdir_in(&run.directory)?;
     let database = async |label: &str| -> Result<String> {
         match cluster {
             Some(cluster) => cluster.create(label).await,
-            None => Ok(scratch.path().join(format!("{label}.sqlite")).display().to_string()),
+            None => Ok(scratch
+                .path()
+                .join(format!("{label}.sqlite"))
+                .display()
+                .to_string()),
         }
     };
     let server = cluster.map(|cluster| cluster.pid);
     if run.wants("bulk") || run.wants("read") {
         let url = database("bulk").await?;
-        let records = if run.wants("bulk") { run.records } else { run.records.min(100_000) };
+        let records = if run.wants("bulk") {
+            run.records
+        } else {
+            run.records.min(100_000)
+        };
         let registry = registry::open(&url)?;
         bulk::prepare(&registry)?;
         let loaded = bulk::persons(&registry, records, server)?;
-        let again = run.wants("bulk").then(|| bulk::unchanged(&registry, records, server)).transpose()?;
+        let again = run
+            .wants("bulk")
+            .then(|| bulk::unchanged(&registry, records, server))
+            .transpose()?;
         let token = registry::token(&registry)?;
         registry.store().shutdown();
         drop(registry);
@@ -132,7 +150,9 @@ async fn engine(run: &Run, cluster: Option<&Cluster>, table: &mut Table) -> Resu
             registry::open(&target)?.store().shutdown();
             let commits = bulk::commits(records);
             let raw = match cluster {
-                Some(cluster) => replay::postgres(&url, &target, commits, cluster.pid, scratch.path()).await?,
+                Some(cluster) => {
+                    replay::postgres(&url, &target, commits, cluster.pid, scratch.path()).await?
+                }
                 None => replay::sqlite(Path::new(&url), Path::new(&target), commits)?,
             };
             bulk::report(name, &loaded, &again, &raw, cluster.is_some(), table);
@@ -156,7 +176,10 @@ async fn engine(run: &Run, cluster: Option<&Cluster>, table: &mut Table) -> Resu
     }
     if run.wants("create") {
         let place = match cluster {
-            Some(cluster) => create::Place::Postgres { databases: cluster, scratch: scratch.path() },
+            Some(cluster) => create::Place::Postgres {
+                databases: cluster,
+                scratch: scratch.path(),
+            },
             None => create::Place::Sqlite(scratch.path()),
         };
         create::run(&run.binary, &place, name, table).await?;

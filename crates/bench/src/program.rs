@@ -42,7 +42,11 @@ impl Program {
             .stdout(Stdio::null())
             .spawn()
             .with_context(|| format!("{} cannot be started", binary.display()))?;
-        let mut program = Self { child, address, ready_after: Duration::ZERO };
+        let mut program = Self {
+            child,
+            address,
+            ready_after: Duration::ZERO,
+        };
         while !program.is_ready() {
             if let Some(status) = program.child.try_wait()? {
                 bail!("the server ended at once: {status}");
@@ -58,9 +62,13 @@ impl Program {
 
     fn is_ready(&self) -> bool {
         use std::io::{Read as _, Write as _};
-        let Ok(mut stream) = TcpStream::connect(self.address) else { return false };
+        let Ok(mut stream) = TcpStream::connect(self.address) else {
+            return false;
+        };
         let mut answer = [0_u8; 12];
-        stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n").is_ok()
+        stream
+            .write_all(b"GET /readyz HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n")
+            .is_ok()
             && stream.read_exact(&mut answer).is_ok()
             && answer == *b"HTTP/1.1 200"
     }
@@ -76,7 +84,15 @@ impl Program {
         let output = child.stdout.take().context("no standard output")?;
         let mut line = String::new();
         BufReader::new(output).read_line(&mut line)?;
-        let port: u16 = line.trim().strip_prefix("ready ").context("the bare handler did not start")?.parse()?;
-        Ok(Self { child, address: ([127, 0, 0, 1], port).into(), ready_after: started.elapsed() })
+        let port: u16 = line
+            .trim()
+            .strip_prefix("ready ")
+            .context("the bare handler did not start")?
+            .parse()?;
+        Ok(Self {
+            child,
+            address: ([127, 0, 0, 1], port).into(),
+            ready_after: started.elapsed(),
+        })
     }
 }

@@ -41,21 +41,37 @@ struct Side {
 
 impl Side {
     fn time(&self) -> Result<Duration> {
-        Ok(cpu::of_process(self.program.pid())? + self.server.map_or(Ok(Duration::ZERO), cpu::of_tree)?)
+        Ok(cpu::of_process(self.program.pid())?
+            + self.server.map_or(Ok(Duration::ZERO), cpu::of_tree)?)
     }
 
     /// Requests per second and CPU microseconds per request at saturation.
     async fn saturate(&self, connections: usize) -> Result<(f64, f64, Measured)> {
         let before = self.time()?;
-        let measured =
-            load::saturate(self.program.address, connections, ROUND, Arc::clone(&self.requests)).await?;
+        let measured = load::saturate(
+            self.program.address,
+            connections,
+            ROUND,
+            Arc::clone(&self.requests),
+        )
+        .await?;
         let used = self.time()?.saturating_sub(before);
-        Ok((measured.per_second(), used.as_secs_f64() * 1e6 / measured.requests as f64, measured))
+        Ok((
+            measured.per_second(),
+            used.as_secs_f64() * 1e6 / measured.requests as f64,
+            measured,
+        ))
     }
 
     async fn tail(&self, connections: usize, rate: f64) -> Result<f64> {
-        let measured =
-            load::at_rate(self.program.address, connections, rate, ROUND * 2, Arc::clone(&self.requests)).await?;
+        let measured = load::at_rate(
+            self.program.address,
+            connections,
+            rate,
+            ROUND * 2,
+            Arc::clone(&self.requests),
+        )
+        .await?;
         Ok(measured.latency.value_at_quantile(0.99) as f64)
     }
 }
@@ -64,13 +80,18 @@ impl Side {
 pub(crate) async fn run(setting: &Setting<'_>, name: &str, table: &mut Table) -> Result<()> {
     let ours = Program::grunddata(setting.binary, setting.url)?;
     let step = (setting.persons / SAMPLE).max(1);
-    let ids: Vec<Uuid> =
-        (0..setting.persons).step_by(usize::try_from(step)?).map(|number| data::id(Kind::Person, number)).collect();
+    let ids: Vec<Uuid> = (0..setting.persons)
+        .step_by(usize::try_from(step)?)
+        .map(|number| data::id(Kind::Person, number))
+        .collect();
     let mut answers = Vec::new();
     let mut connection = Connection::open(ours.address).await?;
     for id in &ids {
         let request = load::get(&format!("/api/v1/persons/{id}"), Some(setting.token));
-        answers.push((*id, String::from_utf8(connection.exchange(&request).await?)?));
+        answers.push((
+            *id,
+            String::from_utf8(connection.exchange(&request).await?)?,
+        ));
     }
     drop(connection);
     if setting.bare_url.starts_with("postgres") {
@@ -80,10 +101,14 @@ pub(crate) async fn run(setting: &Setting<'_>, name: &str, table: &mut Table) ->
     }
     let bytes = answers.iter().map(|(_, body)| body.len()).sum::<usize>() / answers.len().max(1);
     let requests = |path: &'static str, token: Option<&str>| -> Requests {
-        let all: Vec<Request> = ids.iter().map(|id| load::get(&format!("{path}{id}"), token)).collect();
+        let all: Vec<Request> = ids
+            .iter()
+            .map(|id| load::get(&format!("{path}{id}"), token))
+            .collect();
         Arc::new(move |number| {
             // A stride that is coprime with the sample: neighbours in time are not neighbours on disk.
-            let index = usize::try_from(number.wrapping_mul(2_654_435_761) % all.len() as u64).unwrap_or_default();
+            let index = usize::try_from(number.wrapping_mul(2_654_435_761) % all.len() as u64)
+                .unwrap_or_default();
             all.get(index).map_or_else(|| Arc::from([]), Arc::clone)
         })
     };
@@ -100,8 +125,10 @@ pub(crate) async fn run(setting: &Setting<'_>, name: &str, table: &mut Table) ->
     for connections in [1, 16, 64] {
         let (mut rate, mut cost, mut bare_rate, mut bare_cost) = Default::default();
         for _ in 0..ROUNDS {
-            for (side, rates, costs) in
-                [(&ours, &mut rate, &mut cost), (&bare, &mut bare_rate, &mut bare_cost)] as [(&Side, &mut Vec<f64>, &mut Vec<f64>); 2]
+            for (side, rates, costs) in [
+                (&ours, &mut rate, &mut cost),
+                (&bare, &mut bare_rate, &mut bare_cost),
+            ] as [(&Side, &mut Vec<f64>, &mut Vec<f64>); 2]
             {
                 let (per_second, micros, _) = side.saturate(connections).await?;
                 rates.push(per_second);
@@ -117,7 +144,9 @@ pub(crate) async fn run(setting: &Setting<'_>, name: &str, table: &mut Table) ->
             bare_cost.median / cost.median,
             0.75,
         );
-        table.note(&format!("{name}, {connections} connections: requests/s {rate} against {bare_rate}"));
+        table.note(&format!(
+            "{name}, {connections} connections: requests/s {rate} against {bare_rate}"
+        ));
         let at = rate.median * SHARE_OF_SATURATION;
         let (mut tail, mut bare_tail) = (Vec::new(), Vec::new());
         for _ in 0..3 {

@@ -7,7 +7,8 @@ use chrono::NaiveDate;
 use grunddata_information_model::InformationModel;
 use grunddata_model::{Domain, Instant, OwnerKey, RecordId, ValidFrom};
 use grunddata_registry::{
-    Actor, Command, Content, Context, Create, Envelope, Limits, NewOwner, Operation, Registry, Replace, Subject,
+    Actor, Command, Content, Context, Create, Envelope, Limits, NewOwner, Operation, Registry,
+    Replace, Subject,
 };
 use grunddata_store::{Clock, Store, StoreOptions};
 use serde_json::Value;
@@ -33,12 +34,22 @@ pub(crate) fn open(url: &str) -> Result<Registry> {
 
 /// Adds the owner of the benchmark's records.
 pub(crate) fn add_owner(registry: &Registry) -> Result<()> {
-    let owner = NewOwner { key: owner()?, name: "Bench".to_owned(), organisation: None, open_data: false };
-    registry.put_owner(&context(registry), owner).map_err(refused)?;
+    let owner = NewOwner {
+        key: owner()?,
+        name: "Bench".to_owned(),
+        organisation: None,
+        open_data: false,
+    };
+    registry
+        .put_owner(&context(registry), owner)
+        .map_err(refused)?;
     Ok(())
 }
 
-#[expect(clippy::disallowed_methods, reason = "a benchmark is its own composition root")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a benchmark is its own composition root"
+)]
 fn now() -> Instant {
     Instant::from(chrono::Utc::now())
 }
@@ -105,8 +116,12 @@ pub(crate) fn load(
     let mut next = 0;
     while next < count {
         let until = (next + BATCH).min(count);
-        let commands = (next..until).map(|number| create(domain, data::id(kind, number), make(number))).collect();
-        registry.load_batch(&context, &owner, commands).map_err(refused)?;
+        let commands = (next..until)
+            .map(|number| create(domain, data::id(kind, number), make(number)))
+            .collect();
+        registry
+            .load_batch(&context, &owner, commands)
+            .map_err(refused)?;
         next = until;
     }
     Ok(())

@@ -36,18 +36,30 @@ pub(crate) struct Replayed {
 
 /// Writes all rows of `source` into the empty, migrated SQLite database `target`, in `commits` transactions.
 pub(crate) fn sqlite(source: &Path, target: &Path, commits: u64) -> Result<Replayed> {
-    let from = rusqlite::Connection::open_with_flags(source, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let from =
+        rusqlite::Connection::open_with_flags(source, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     let into = rusqlite::Connection::open(target)?;
-    for (name, value) in [("journal_mode", "WAL"), ("synchronous", "FULL"), ("cache_size", "-65536")] {
+    for (name, value) in [
+        ("journal_mode", "WAL"),
+        ("synchronous", "FULL"),
+        ("cache_size", "-65536"),
+    ] {
         into.pragma_update(None, name, value)?;
     }
     let mut readers = Vec::new();
     for table in TABLES {
-        let rows: i64 = from.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0))?;
+        let rows: i64 = from.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| {
+            row.get(0)
+        })?;
         let read = from.prepare(&format!("SELECT * FROM {table}"))?;
         let columns = read.column_count();
         let marks = vec!["?"; columns].join(",");
-        readers.push((read, columns, u64::try_from(rows)?.div_ceil(commits.max(1)), format!("INSERT INTO {table} VALUES ({marks})")));
+        readers.push((
+            read,
+            columns,
+            u64::try_from(rows)?.div_ceil(commits.max(1)),
+            format!("INSERT INTO {table} VALUES ({marks})"),
+        ));
     }
     let mut cursors = Vec::new();
     for (read, columns, share, insert) in &mut readers {
@@ -60,7 +72,11 @@ pub(crate) fn sqlite(source: &Path, target: &Path, commits: u64) -> Result<Repla
             let mut taken = Vec::new();
             while (taken.len() as u64) < *share {
                 let Some(row) = rows.next()? else { break };
-                taken.push((0..*columns).map(|column| row.get(column)).collect::<Result<Vec<Value>, _>>()?);
+                taken.push(
+                    (0..*columns)
+                        .map(|column| row.get(column))
+                        .collect::<Result<Vec<Value>, _>>()?,
+                );
             }
             if !taken.is_empty() {
                 batch.push((insert.as_str(), taken));
@@ -83,24 +99,36 @@ pub(crate) fn sqlite(source: &Path, target: &Path, commits: u64) -> Result<Repla
     }
 }
 
-const COPY_HEADER: [u8; 19] =
-    [b'P', b'G', b'C', b'O', b'P', b'Y', b'\n', 0xff, b'\r', b'\n', 0, 0, 0, 0, 0, 0, 0, 0, 0];
+const COPY_HEADER: [u8; 19] = [
+    b'P', b'G', b'C', b'O', b'P', b'Y', b'\n', 0xff, b'\r', b'\n', 0, 0, 0, 0, 0, 0, 0, 0, 0,
+];
 
 /// Writes all rows of the database at `source` into the empty, migrated one at `target` by binary COPY, in `commits`
 /// transactions. `server` is the process id of the postmaster; `scratch` holds the rows in between.
-pub(crate) async fn postgres(source: &str, target: &str, commits: u64, server: u32, scratch: &Path) -> Result<Replayed> {
+pub(crate) async fn postgres(
+    source: &str,
+    target: &str,
+    commits: u64,
+    server: u32,
+    scratch: &Path,
+) -> Result<Replayed> {
     let from = crate::bare::connect(source).await?;
     let mut dumps = Vec::new();
     for table in TABLES {
         let path = scratch.join(format!("{table}.copy"));
         let mut file = BufWriter::new(File::create(&path)?);
-        let stream = from.copy_out(&format!("COPY {table} TO STDOUT (FORMAT binary)")).await?;
+        let stream = from
+            .copy_out(&format!("COPY {table} TO STDOUT (FORMAT binary)"))
+            .await?;
         let mut stream = std::pin::pin!(stream);
         while let Some(bytes) = stream.next().await {
             file.write_all(&bytes?)?;
         }
         file.flush()?;
-        let rows: i64 = from.query_one(&format!("SELECT count(*) FROM {table}"), &[]).await?.get(0);
+        let rows: i64 = from
+            .query_one(&format!("SELECT count(*) FROM {table}"), &[])
+            .await?
+            .get(0);
         let share = u64::try_from(rows)?.div_ceil(commits.max(1));
         let mut reader = BufReader::with_capacity(1 << 20, File::open(&path)?);
         let mut header = [0_u8; 19];
@@ -123,7 +151,9 @@ pub(crate) async fn postgres(source: &str, target: &str, commits: u64, server: u
         let (started, processor) = (Instant::now(), crate::cpu::of_tree(server)?);
         into.batch_execute("BEGIN").await?;
         for (table, bytes) in batch {
-            let sink = into.copy_in(&format!("COPY {table} FROM STDIN (FORMAT binary)")).await?;
+            let sink = into
+                .copy_in(&format!("COPY {table} FROM STDIN (FORMAT binary)"))
+                .await?;
             let mut sink = std::pin::pin!(sink);
             sink.send(bytes).await?;
             sink.finish().await?;

@@ -15,13 +15,21 @@ impl Spread {
         let mut sorted = values.to_vec();
         sorted.sort_by(f64::total_cmp);
         let at = |index: usize| sorted.get(index).copied().unwrap_or(f64::NAN);
-        Self { median: at(sorted.len() / 2), least: at(0), greatest: at(sorted.len().saturating_sub(1)) }
+        Self {
+            median: at(sorted.len() / 2),
+            least: at(0),
+            greatest: at(sorted.len().saturating_sub(1)),
+        }
     }
 }
 
 impl fmt::Display for Spread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.1} ({:.1}–{:.1})", self.median, self.least, self.greatest)
+        write!(
+            f,
+            "{:.1} ({:.1}–{:.1})",
+            self.median, self.least, self.greatest
+        )
     }
 }
 
@@ -33,10 +41,20 @@ pub(crate) struct Table {
     missed: usize,
 }
 
-#[expect(clippy::print_stdout, reason = "the table is the output of this program")]
+#[expect(
+    clippy::print_stdout,
+    reason = "the table is the output of this program"
+)]
 impl Table {
     /// Ours against the ceiling. The ratio is above 1 where ours is better, whatever is measured.
-    pub(crate) fn row(&mut self, name: &str, ours: &Spread, ceiling: &Spread, ratio: f64, at_least: f64) {
+    pub(crate) fn row(
+        &mut self,
+        name: &str,
+        ours: &Spread,
+        ceiling: &Spread,
+        ratio: f64,
+        at_least: f64,
+    ) {
         if !self.begun {
             println!("| path | ours | ceiling | ratio | at least | |\n|---|---|---|---|---|---|");
             self.begun = true;

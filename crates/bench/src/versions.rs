@@ -21,7 +21,13 @@ const READS: u32 = 5_000;
 pub(crate) fn run(url: &str, name: &str, table: &mut Table) -> Result<()> {
     let registry = registry::open(url)?;
     registry::add_owner(&registry)?;
-    registry::load(&registry, Domain::Organisation, Kind::Unit, 2_000, data::unit)?;
+    registry::load(
+        &registry,
+        Domain::Organisation,
+        Kind::Unit,
+        2_000,
+        data::unit,
+    )?;
     let (many, one) = (data::id(Kind::Unit, 7), data::id(Kind::Unit, 8));
     let first = NaiveDate::from_ymd_opt(2020, 1, 1).context("no such day")?;
     let (context, owner) = (registry::context(&registry), registry::owner()?);
@@ -35,14 +41,21 @@ pub(crate) fn run(url: &str, name: &str, table: &mut Table) -> Result<()> {
             Operation::Replace(Replace {
                 subject: Subject::Id(RecordId::from(many)),
                 envelope: grunddata_registry::Envelope::default(),
-                content: grunddata_registry::Content { data: value, model: None },
-                valid_from: Some(grunddata_registry::From::At(ValidFrom::Date(first + Days::new(version * 20)))),
+                content: grunddata_registry::Content {
+                    data: value,
+                    model: None,
+                },
+                valid_from: Some(grunddata_registry::From::At(ValidFrom::Date(
+                    first + Days::new(version * 20),
+                ))),
                 valid_to: None,
                 overwrite_planned: false,
             }),
         )
         .if_match(IfMatch::Any);
-        registry.load_batch(&context, &owner, vec![command]).map_err(registry::refused)?;
+        registry
+            .load_batch(&context, &owner, vec![command])
+            .map_err(registry::refused)?;
     }
     for (what, past) in [("now", false), ("at an earlier knownAt", true)] {
         let (mut of_many, mut of_one) = (Vec::new(), Vec::new());
@@ -72,7 +85,9 @@ fn reads(registry: &Registry, id: RecordId, valid_at: NaiveDate, past: bool) -> 
         let history = store.read(|reader| reader.pin(&grunddata_store::OwnerSet::All, None))?;
         let pin = history.of(&owner).context("the owner is not pinned")?;
         // Half a second back: between the load and the versions that came after it.
-        Some(Known::at(grunddata_model::Instant::from_micros(pin.micros() - 20_000)))
+        Some(Known::at(grunddata_model::Instant::from_micros(
+            pin.micros() - 20_000,
+        )))
     } else {
         None
     };
