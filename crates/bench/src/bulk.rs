@@ -80,7 +80,7 @@ fn run(
     registry: &Registry,
     count: u64,
     server: Option<u32>,
-    make: impl Fn(u64) -> Command + Sync,
+    make: impl Fn(u64) -> Command + Send + Sync,
 ) -> Result<Loaded> {
     let server_time = || server.map_or(Ok(Duration::ZERO), cpu::of_tree);
     let (own, remote) = (cpu::of_process(std::process::id())?, server_time()?);

@@ -193,6 +193,7 @@ fn roles_below(registry: &Registry, unit: RecordId) -> Result<usize> {
             owners: OwnerSet::All,
             controller: None,
             identifier: None,
+            identifier_ever: false,
             conditions: Vec::new(),
             links: vec![LinkCondition {
                 relations: vec![Arc::from("organisation")],

@@ -23,7 +23,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use crate::cluster::Cluster;
-use crate::report::{Spread, Table};
+use crate::report::Table;
 
 #[derive(Parser)]
 #[command(about, version)]

@@ -6,7 +6,7 @@ use std::io::{BufReader, BufWriter, Read as _, Write as _};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use futures_util::{SinkExt as _, StreamExt as _};
 use rusqlite::types::Value;
 
