@@ -62,10 +62,10 @@ fn pick<'a>(list: &[&'a str], number: u64) -> &'a str {
     list.get(index).copied().unwrap_or_default()
 }
 
-/// A twelve-digit personal identity number with a right check digit. Unique up to 27 million.
+/// A twelve-digit personal identity number with a right check digit. Unique up to 26 million.
 pub(crate) fn personal_identity_number(number: u64) -> String {
-    let day = number % 27_000;
-    let birth_number = (number / 27_000) % 1_000;
+    let day = number % 26_880;
+    let birth_number = (number / 26_880) % 1_000;
     // 75 years of 12 months of 30 days at most: every date exists when the day stays within 28.
     let (year, month, day) = (1930 + day / 336 % 80, 1 + day / 28 % 12, 1 + day % 28);
     let ten = format!("{:02}{month:02}{day:02}{birth_number:03}", year % 100);

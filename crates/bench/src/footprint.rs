@@ -15,14 +15,16 @@ use crate::report::{Spread, Table};
 /// Seeds a file as the demo does, starts the server on it, and looks at it idle and with 64 busy connections.
 pub(crate) async fn run(binary: &Path, directory: &Path, table: &mut Table) -> Result<()> {
     let file = directory.join("demo.sqlite");
-    let seeded = Command::new(binary)
-        .args(["seed", "--database"])
-        .arg(&file)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .status()?;
-    if !seeded.success() {
-        bail!("the demo's data could not be made: {seeded}");
+    for command in ["migrate", "seed"] {
+        let made = Command::new(binary)
+            .args([command, "--database"])
+            .arg(&file)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .status()?;
+        if !made.success() {
+            bail!("the demo's data could not be made: {command} ended with {made}");
+        }
     }
     let program = Program::grunddata(binary, &file.display().to_string())?;
     tokio::time::sleep(Duration::from_secs(2)).await;
