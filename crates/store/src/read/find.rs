@@ -1,5 +1,7 @@
 //! One record at a coordinate: the hot path.
 
+use std::sync::LazyLock;
+
 use chrono::NaiveDate;
 use diesel::RunQueryDsl;
 use diesel::pg::Pg;
@@ -71,10 +73,15 @@ type FoundParts = (
     Option<StateParts>,
     i16,
 );
+/// As [`FoundTypes`], with the state in one of two places.
+type ThenTypes = (FoundTypes, Nullable<StateTypes>);
+type ThenParts = (FoundParts, Option<StateParts>);
 
-const FROM: &str = ", r.status FROM directory_id d JOIN owner o ON o.key = d.owner \
+const FROM: &str = " FROM directory_id d JOIN owner o ON o.key = d.owner \
      JOIN record r ON r.owner = d.owner AND r.id = d.id \
      LEFT JOIN state s ON s.owner = d.owner AND s.record_id = d.id AND s.superseded_at = ";
+/// The columns of the state that was superseded since, of the alias `w`.
+static SUPERSEDED: LazyLock<String> = LazyLock::new(|| STATE.replace("s.", "w."));
 const BEGIN: &str = "SELECT o.last_instant, d.forward_to, r.protected_until, ";
 
 /// The statement for everything recorded so far. It is told by its type: no text is put together to find it among the
@@ -102,7 +109,7 @@ macro_rules! now {
     ($database:ty) => {
         impl QueryFragment<$database> for Now {
             fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, $database>) -> QueryResult<()> {
-                for part in [BEGIN, HEAD, ", r.version, ", STATE, FROM] {
+                for part in [BEGIN, HEAD, ", r.version, ", STATE, ", r.status", FROM] {
                     out.push_sql(part);
                 }
                 out.push_bind_param::<SqlMoment, _>(&FOREVER)?;
@@ -126,16 +133,38 @@ macro_rules! now {
 now!(Sqlite);
 now!(Pg);
 
-/// The statement for what was known at an instant.
-fn then<'a>(id: RecordId, valid_at: NaiveDate, known: &Known) -> Sql<'a, FoundTypes> {
-    let mut sql = Sql::<FoundTypes>::new(BEGIN);
+/// The statement for what was known at an instant. What was believed then is either believed still (`s`: one seek, as in
+/// [`Now`]) or was superseded since (`w`), and then before anything that replaced it. Only for the second is there
+/// anything to walk: the states that were superseded between the instant and that moment.
+fn then<'a>(id: RecordId, valid_at: NaiveDate, known: &Known) -> Sql<'a, ThenTypes> {
+    const OF_RECORD: &str = ".owner = d.owner AND x.record_id = d.id AND x.superseded_at ";
+    let mut sql = Sql::<ThenTypes>::new(BEGIN);
     sql.push(HEAD).push(", ");
     push_version(&mut sql, known);
-    // What was believed then and at that day was superseded before anything that replaced it.
-    sql.push(", ").push(STATE).push(FROM);
-    sql.push("(SELECT MIN(x.superseded_at) FROM state x WHERE x.owner = d.owner AND x.record_id = d.id AND ");
-    sql.holds("x", "d.owner", known, valid_at).push(") AND ");
-    sql.holds("s", "d.owner", known, valid_at);
+    sql.push(", ").push(STATE).push(", r.status, ");
+    sql.push(&SUPERSEDED).push(FROM);
+    sql.moment(Instant::FOREVER)
+        .push(" AND s.valid_from = (SELECT MAX(x.valid_from) FROM state x WHERE x")
+        .push(OF_RECORD)
+        .push("= ")
+        .moment(Instant::FOREVER)
+        .push(" AND x.valid_from <= ")
+        .day(valid_at)
+        .push(") AND s.valid_to > ")
+        .day(valid_at)
+        .push(" AND s.recorded_at <= ")
+        .known("d.owner", known);
+    sql.push(
+        " LEFT JOIN state w ON w.owner = d.owner AND w.record_id = d.id AND w.superseded_at = \
+         CASE WHEN s.owner IS NULL THEN (SELECT MIN(x.superseded_at) FROM state x WHERE x",
+    )
+    .push(OF_RECORD)
+    .push("< ")
+    .moment(Instant::FOREVER)
+    .push(" AND ");
+    sql.holds("x", "d.owner", known, valid_at)
+        .push(") END AND ");
+    sql.holds("w", "d.owner", known, valid_at);
     sql.push(" WHERE d.id = ").id(id);
     sql
 }
@@ -159,7 +188,15 @@ impl Reader<'_> {
                 let (id, day) = (Id::from(id), Day(valid_at));
                 self.connection.load_fixed(&Now { id, day })?
             }
-            Some(known) => self.connection.load(&then(id, valid_at, known))?,
+            Some(known) => self
+                .connection
+                .load::<_, ThenParts>(&then(id, valid_at, known))?
+                .into_iter()
+                .map(|(mut found, superseded)| {
+                    found.5 = found.5.or(superseded);
+                    found
+                })
+                .collect(),
         };
         let Some(found) = found.into_iter().next() else {
             return Ok(Lookup::Unknown);
