@@ -37,7 +37,7 @@ impl Program {
         let started = Instant::now();
         let child = Command::new(binary)
             .args(["serve", "--listen", &address.to_string(), "--database", url])
-            .env("GRUNDDATA_LOG", "warn")
+            .env("GRUNDDATA_LOG_FILTER", "warn")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .spawn()
