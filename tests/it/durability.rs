@@ -52,7 +52,7 @@ fn prepare(db: &Database) -> String {
         "--name",
         "test",
         "--grant",
-        "se-test:write",
+        "se-test:editor",
     ])
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use grunddata_information_model::InformationModel;
 use grunddata_model::{Instant, OwnerKey};
 use grunddata_registry::{
-    Action, Actor, Context, Grant, Limits, NewOwner, NewToken, OwnerScope, Registry,
+    Actor, Context, Grant, Limits, NewOwner, NewToken, OwnerScope, Registry, Role,
 };
 use grunddata_server::{Config, Running, Server, telemetry};
 use grunddata_store::{Store, StoreOptions};
@@ -76,22 +76,23 @@ impl Http {
                 key,
                 organisation: None,
                 open_data,
+                protection: None,
             };
             registry.put_owner(&context, owner).expect("owner");
         }
         let of = |key: &str| OwnerScope::Owner(OwnerKey::new(key).expect("key"));
         let tokens = [
-            ("admin", OwnerScope::All, Action::Admin),
-            ("owner-admin", of("norrberga"), Action::Admin),
-            ("writer", of("norrberga"), Action::Write),
-            ("reader", of("norrberga"), Action::Read),
-            ("open-writer", of("oppen"), Action::Write),
+            ("admin", OwnerScope::All, Role::Administrator),
+            ("owner-admin", of("norrberga"), Role::Administrator),
+            ("writer", of("norrberga"), Role::Editor),
+            ("reader", of("norrberga"), Role::Reader),
+            ("open-writer", of("oppen"), Role::Editor),
         ]
         .into_iter()
-        .map(|(name, scope, action)| {
+        .map(|(name, scope, role)| {
             let token = NewToken {
                 name: name.to_owned(),
-                grants: vec![Grant { scope, action }],
+                grants: vec![Grant::of(scope, role)],
                 feeds_copies: false,
                 expires_at: None,
             };

@@ -39,6 +39,7 @@ pub(crate) fn add_owner(registry: &Registry) -> Result<()> {
         name: "Bench".to_owned(),
         organisation: None,
         open_data: false,
+        protection: None,
     };
     registry
         .put_owner(&context(registry), owner)
@@ -134,10 +135,10 @@ pub(crate) fn token(registry: &Registry) -> Result<String> {
             &context(registry),
             grunddata_registry::NewToken {
                 name: "bench".to_owned(),
-                grants: vec![grunddata_registry::Grant {
-                    scope: grunddata_registry::OwnerScope::All,
-                    action: grunddata_registry::Action::Admin,
-                }],
+                grants: vec![grunddata_registry::Grant::of(
+                    grunddata_registry::OwnerScope::All,
+                    grunddata_registry::Role::Administrator,
+                )],
                 feeds_copies: false,
                 expires_at: None,
             },

@@ -25,7 +25,7 @@ Begin here:
 Set up a registry of your own, in the directory grunddata-data unless told otherwise:
   grunddata migrate
   grunddata owner add se-2480 --name 'Umeå kommun' --open-data
-  grunddata token create --name admin --grant '*:admin'
+  grunddata token create --name admin --grant '*:administrator'
   grunddata serve
 
 Settings are taken from, in rising order: the built-in defaults, a file (TOML), the environment,
@@ -209,9 +209,9 @@ pub(crate) enum Token {
     /// Make a token and print it once
     #[command(after_long_help = "\
 Examples:
-  grunddata token create --name admin --grant '*:admin'
-  grunddata token create --name hr-system --grant se-2480:write --days 365
-  grunddata token create --name report --grant se-2480:read --grant se-scb:read
+  grunddata token create --name admin --grant '*:administrator'
+  grunddata token create --name hr-system --grant se-2480:editor --days 365
+  grunddata token create --name report --grant se-2480:reader --grant se-scb:reader
 
 The token is printed once and kept as a hash alone. Clients send it as `Authorization: Bearer
 TOKEN`.")]
@@ -219,8 +219,8 @@ TOKEN`.")]
         /// The name by which its changes are signed in the history
         #[arg(long)]
         name: String,
-        /// OWNER:ACTION with the action read, write or admin; the owner * is every owner
-        #[arg(long = "grant", value_name = "OWNER:ACTION", required = true)]
+        /// OWNER:ROLE with the role open-data-reader, reader, editor, steward, administrator, auditor or publisher; the owner * is every owner
+        #[arg(long = "grant", value_name = "OWNER:ROLE", required = true)]
         grants: Vec<String>,
         /// Days until it is refused; never when left out
         #[arg(long)]

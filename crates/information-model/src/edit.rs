@@ -1,10 +1,11 @@
-//! Changes to stored data that the plan alone can make: withholding what a reader may not see, giving references their
-//! display names, putting geometries back, and removing the references to a target that has ended.
+//! Changes to stored data that the plan alone can make: withholding what a reader may not see, and removing references to
+//! a target that has ended or that is hidden from the reader.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use grunddata_model::{Domain, RecordId};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::annotation::PrivacyClass;
 use crate::error::ModelError;
@@ -12,10 +13,7 @@ use crate::model::InformationModel;
 use crate::path::Path;
 use crate::plan::{Node, Role};
 use crate::release::Release;
-use crate::walk::{geometry_hash, relation_name};
-
-/// What is called for each reference: the name of its relation, its target, and its members.
-pub type EachReference<'a> = dyn FnMut(&str, RecordId, &mut Map<String, Value>) + 'a;
+use crate::walk::relation_name;
 
 impl InformationModel {
     /// Removes from stored data every property whose privacy class is not in the mask, and answers the names of what was
@@ -39,56 +37,6 @@ impl InformationModel {
         Ok(names)
     }
 
-    /// Calls `each` for every reference of stored data with the name of its relation, its target and its members, so
-    /// that `display` can be added.
-    ///
-    /// # Errors
-    /// [`ModelError::UnknownVersion`] when a package of `model` is not loaded.
-    pub fn each_reference(
-        &self,
-        domain: Domain,
-        model: &str,
-        data: &mut Value,
-        each: &mut EachReference<'_>,
-    ) -> Result<(), ModelError> {
-        self.edit(domain, model, data, false, &mut |leaf, value| {
-            if let (Some(relation), Some(target)) = (&leaf.relation, target_of(value))
-                && let Value::Object(members) = value
-            {
-                each(relation, target, members);
-            }
-            false
-        })?;
-        Ok(())
-    }
-
-    /// Replaces every geometry of stored data (`geometry:sha256-HEX`) by what `find` answers for its hash. A geometry
-    /// for which it answers `None` is left out.
-    ///
-    /// # Errors
-    /// [`ModelError::UnknownVersion`] when a package of `model` is not loaded.
-    pub fn each_geometry(
-        &self,
-        domain: Domain,
-        model: &str,
-        data: &mut Value,
-        find: &mut dyn FnMut(&str) -> Option<Value>,
-    ) -> Result<(), ModelError> {
-        self.edit(domain, model, data, false, &mut |leaf, value| {
-            let Some(hash) = geometry_hash(value).filter(|_| leaf.geometry) else {
-                return false;
-            };
-            match find(hash) {
-                Some(geometry) => {
-                    *value = geometry;
-                    false
-                }
-                None => true,
-            }
-        })?;
-        Ok(())
-    }
-
     /// Removes every reference of that relation to that target (`onTargetEnd: unset`). A reference that is an item of a
     /// list, or that its enclosing item requires, goes with the whole item. Answers whether anything was removed.
     ///
@@ -106,6 +54,23 @@ impl InformationModel {
             leaf.relation.as_deref() == Some(relation) && target_of(value) == Some(target)
         })?;
         Ok(!removed.is_empty())
+    }
+
+    /// Removes every reference to one of the targets, as [`unset`](Self::unset) does.
+    ///
+    /// # Errors
+    /// [`ModelError::UnknownVersion`] when a package of `model` is not loaded; the data must then not be shown.
+    pub(crate) fn remove_references(
+        &self,
+        domain: Domain,
+        model: &str,
+        data: &mut Value,
+        targets: &BTreeSet<RecordId>,
+    ) -> Result<(), ModelError> {
+        self.edit(domain, model, data, true, &mut |leaf, value| {
+            leaf.relation.is_some() && target_of(value).is_some_and(|id| targets.contains(&id))
+        })?;
+        Ok(())
     }
 
     /// Calls `remove` for every leaf; removes those for which it says so, and the containers that are empty for it.
@@ -140,7 +105,6 @@ fn target_of(value: &Value) -> Option<RecordId> {
 struct Leaf {
     class: PrivacyClass,
     relation: Option<Arc<str>>,
-    geometry: bool,
 }
 
 struct Edit<'a> {
@@ -168,12 +132,10 @@ impl Edit<'_> {
         let mut leaf = Leaf {
             class,
             relation: None,
-            geometry: false,
         };
         match &node.role {
             Role::Reference(plan) => leaf.relation = Some(relation_name(plan, by)),
-            Role::Geometry => leaf.geometry = true,
-            Role::LangString => {}
+            Role::Geometry | Role::LangString => {}
             Role::Extensions => return self.members(node, value, path, class, item),
             Role::Identifier | Role::IdentifierKey => {
                 let scheme = value.get("scheme").and_then(Value::as_str);
@@ -217,7 +179,6 @@ impl Edit<'_> {
                     &Leaf {
                         class,
                         relation: None,
-                        geometry: false,
                     },
                     item,
                 ),
@@ -285,7 +246,6 @@ impl Edit<'_> {
                     &Leaf {
                         class,
                         relation: None,
-                        geometry: false,
                     },
                     member,
                 ),

@@ -32,11 +32,11 @@ mod scheme;
 mod text;
 mod validate;
 mod walk;
+mod withhold;
 
 pub use annotation::{OnTargetEnd, PrivacyClass, SearchMode, TargetRule};
 pub use canonical::canonical_json;
 pub use code_list::{Code, CodeList, CodeListInfo};
-pub use edit::EachReference;
 pub use error::{ModelError, ValidationError, code};
 pub use fold::{fold, number_key, words};
 pub use model::InformationModel;

@@ -241,6 +241,7 @@ impl InformationModel {
                 Target::Id(id) => extract.links.push(LinkUse {
                     relation: Arc::clone(&reference.relation),
                     target: *id,
+                    class: reference.class.bit(),
                 }),
                 Target::Identifier { .. } | Target::Temporary(_) => ready = false,
             }

@@ -8,6 +8,7 @@ use chrono::NaiveDate;
 use grunddata_model::{Domain, RecordId, SchemeCode};
 use serde_json::{Value, json};
 
+use crate::annotation::PrivacyClass;
 use crate::canonical::{canonical_json, hex, sha256};
 use crate::model::InformationModel;
 use crate::plan::Relation;
@@ -50,6 +51,8 @@ pub struct ReferenceUse {
     pub kind: Arc<Relation>,
     /// What it names.
     pub target: Target,
+    /// The privacy class of the reference.
+    pub class: PrivacyClass,
 }
 
 /// A link that the data declares. Distinct within a record.
@@ -59,6 +62,8 @@ pub struct LinkUse {
     pub relation: Arc<str>,
     /// The record that it leads to.
     pub target: RecordId,
+    /// The bit of its privacy class: the most open one where the data says it several times.
+    pub class: u8,
 }
 
 /// An identifier that the data carries. Distinct within a record.
@@ -76,6 +81,8 @@ pub struct IdentifierUse {
     pub status: Option<String>,
     /// Who issued it.
     pub issuer: Option<String>,
+    /// The bit of its privacy class.
+    pub class: u8,
 }
 
 /// The value may be somebody's number and is never printed.
@@ -143,16 +150,18 @@ pub(crate) struct Extract {
 }
 
 impl Extract {
-    /// Sorts and removes what stands twice, so that two states can be compared entry by entry.
+    /// Sorts and removes what stands twice, so that two states can be compared entry by entry. What stands twice with
+    /// different classes has the more open one: whoever sees that knows it from there.
     pub(crate) fn finish(&mut self) {
-        fn distinct<T: Ord>(list: &mut Vec<T>) {
-            list.sort_unstable();
-            list.dedup();
-        }
-        distinct(&mut self.links);
-        distinct(&mut self.identifiers);
-        distinct(&mut self.entries);
-        distinct(&mut self.geometry_uses);
+        self.links.sort_unstable();
+        self.links
+            .dedup_by(|next, kept| (&next.relation, next.target) == (&kept.relation, kept.target));
+        self.identifiers.sort_unstable();
+        self.identifiers.dedup();
+        self.entries.sort_unstable();
+        self.entries.dedup();
+        self.geometry_uses.sort_unstable();
+        self.geometry_uses.dedup();
     }
 }
 
@@ -293,6 +302,7 @@ impl Validated {
             extract.links.push(LinkUse {
                 relation: Arc::clone(&reference.relation),
                 target: *id,
+                class: reference.class.bit(),
             });
         }
         extract.finish();

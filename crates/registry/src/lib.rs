@@ -10,6 +10,7 @@
 mod access;
 mod code;
 mod coordinate;
+mod grants;
 mod owners;
 mod patch;
 mod query;
@@ -19,9 +20,14 @@ mod registry;
 mod tokens;
 mod write;
 
-pub use access::{Action, Actor, Context, Grant, OwnerScope, stockholm_day};
+pub use access::{
+    Action, Actor, Context, ControllerScope, Disclosed, Grant, Grants, OwnerScope,
+    ProtectionPolicy, Relation, Role, Shown, stockholm_day,
+};
 pub use code::Code;
 pub use coordinate::{AsOf, At, CoordinateParameters, KnownAt, Pins};
+pub use grants::{GivenGrant, GrantSubject, SubjectKind};
+pub use grunddata_store::Form;
 pub use owners::{NewOwner, Owner};
 pub use patch::Patch;
 pub use query::{

@@ -7,7 +7,7 @@ use grunddata_store::NewOwner as StoredOwner;
 
 use crate::registry::refuse_store;
 use crate::write::check_text;
-use crate::{Action, At, Code, Context, Refusal, Registry};
+use crate::{Action, At, Code, Context, ProtectionPolicy, Refusal, Registry};
 
 /// An owner to be added, or its new properties.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub struct NewOwner {
     pub organisation: Option<RecordId>,
     /// Whether anyone may read what the model classes as public.
     pub open_data: bool,
+    /// What is shown of persons under protection; `None` = as it is, or the default.
+    pub protection: Option<ProtectionPolicy>,
 }
 
 /// An owner.
@@ -33,6 +35,8 @@ pub struct Owner {
     pub organisation: Option<RecordId>,
     /// Whether anyone may read what the model classes as public.
     pub open_data: bool,
+    /// What is shown of persons under protection; only for its administrators.
+    pub protection: Option<ProtectionPolicy>,
     /// The position of the last change in its log; only for readers of the whole owner.
     pub position: Option<u64>,
 }
@@ -51,8 +55,8 @@ impl Registry {
             .map_err(refuse_store)?
             .iter()
             .any(|known| known.key == owner.key);
-        let allowed = context.actor.may_everywhere(Action::Admin)
-            || (exists && context.actor.may(Action::Admin, &owner.key));
+        let allowed = context.actor.may_everywhere(Action::Administer)
+            || (exists && context.actor.may(Action::Administer, &owner.key));
         if !allowed {
             return Err(Refusal::new(
                 Code::Forbidden,
@@ -67,6 +71,9 @@ impl Registry {
                 name: owner.name,
                 organisation: owner.organisation,
                 open_data: owner.open_data,
+                protection_policy: owner
+                    .protection
+                    .map(|policy| policy.written(&self.inner.model).to_string()),
             })
             .map_err(refuse_store)?;
         self.inner.visibilities.forget();
@@ -75,6 +82,10 @@ impl Registry {
             name: row.name,
             organisation: row.organisation,
             open_data: row.open_data,
+            protection: Some(ProtectionPolicy::stored(
+                &self.inner.model,
+                &row.protection_policy,
+            )),
             position: Some(row.position),
         })
     }
@@ -85,14 +96,16 @@ impl Registry {
     /// [`Refusal`] of the store.
     pub fn owners(&self, context: &Context) -> Result<Vec<Owner>, Refusal> {
         let rows = self.inner.store.owners().map_err(refuse_store)?;
+        let reads = self.visibility(context)?;
         Ok(rows
             .into_iter()
             .filter(|row| row.open_data || context.actor.may(Action::Read, &row.key))
             .map(|row| Owner {
-                position: context
+                position: reads.sees_all_of(&row.key).then_some(row.position),
+                protection: context
                     .actor
-                    .may(Action::Read, &row.key)
-                    .then_some(row.position),
+                    .may(Action::Administer, &row.key)
+                    .then(|| ProtectionPolicy::stored(&self.inner.model, &row.protection_policy)),
                 key: row.key,
                 name: row.name,
                 organisation: row.organisation,
@@ -108,9 +121,14 @@ impl Registry {
     pub fn has_open_data(&self) -> Result<bool, Refusal> {
         self.inner
             .visibilities
-            .of(&self.inner.store, &crate::Actor::anonymous(), self.now())
+            .of(
+                &self.inner.store,
+                &self.inner.model,
+                &crate::Grants::none(),
+                self.now(),
+            )
             .map_err(refuse_store)
-            .map(|visibility| !visibility.rules.is_empty())
+            .map(|rights| !rights.reads.rules.is_empty())
     }
 
     /// How many records of each domain the actor may see at the coordinate.

@@ -10,6 +10,7 @@ use grunddata_store::{Clock, Store, StoreError, WriteError};
 use crate::access::Visibilities;
 use crate::query::{Place, read_fields};
 use crate::read::Fields;
+use crate::read::WithheldProperties;
 use crate::write::Failure;
 use crate::{Actor, Code, Context, Query, Refusal};
 
@@ -64,12 +65,14 @@ pub(crate) struct Inner {
     pub(crate) clock: Clock,
     pub(crate) limits: Limits,
     pub(crate) visibilities: Visibilities,
+    pub(crate) withheld: WithheldProperties,
 }
 
 impl Registry {
     /// A registry over a store that has been migrated.
     #[must_use]
     pub fn new(store: Store, model: InformationModel, clock: Clock, limits: Limits) -> Self {
+        let withheld = WithheldProperties::of(&model);
         Self {
             inner: Arc::new(Inner {
                 store,
@@ -77,6 +80,7 @@ impl Registry {
                 clock,
                 limits,
                 visibilities: Visibilities::default(),
+                withheld,
             }),
         }
     }

@@ -97,15 +97,15 @@ impl Registry {
                 "expiresAt lies in the past.",
             ));
         }
-        let everywhere = context.actor.may_everywhere(Action::Admin);
+        let everywhere = context.actor.may_everywhere(Action::Administer);
         let allowed = new
             .grants
             .iter()
-            .all(|grant| administers(&context.actor, &grant.scope));
+            .all(|grant| hands_on(&context.actor, grant));
         if !allowed || (new.feeds_copies && !everywhere) {
             return Err(Refusal::new(
                 Code::Forbidden,
-                "Tokens are made by administrators, each for the owners that they administer; one that feeds copies by an administrator of the whole registry.",
+                "Tokens are made by administrators, each for the owners that they administer and with no more than they hold; one that feeds copies by an administrator of the whole registry.",
             ));
         }
         let mut random = [0_u8; 32];
@@ -139,12 +139,7 @@ impl Registry {
     /// # Errors
     /// [`Code::Forbidden`] for who administers nothing.
     pub fn tokens(&self, context: &Context) -> Result<Vec<Token>, Refusal> {
-        if !context
-            .actor
-            .grants
-            .iter()
-            .any(|grant| grant.action >= Action::Admin)
-        {
+        if !context.actor.may_somewhere(Action::Administer) {
             return Err(Refusal::new(
                 Code::Forbidden,
                 "Tokens are listed for administrators.",
@@ -216,16 +211,25 @@ impl Registry {
         Ok(Some(Actor {
             name: token.name,
             client: token.id,
-            grants: token.grants,
+            grants: token.grants.into(),
             feeds_copies: token.feeds_copies,
         }))
     }
 }
 
-fn administers(actor: &Actor, scope: &OwnerScope) -> bool {
+/// Whether the actor administers where the grant counts, and holds all of it itself.
+pub(crate) fn hands_on(actor: &Actor, grant: &Grant) -> bool {
+    actor
+        .grants
+        .list()
+        .iter()
+        .any(|held| held.allows(Action::Administer) && held.includes(grant))
+}
+
+pub(crate) fn administers(actor: &Actor, scope: &OwnerScope) -> bool {
     match scope {
-        OwnerScope::All => actor.may_everywhere(Action::Admin),
-        OwnerScope::Owner(owner) => actor.may(Action::Admin, owner),
+        OwnerScope::All => actor.may_everywhere(Action::Administer),
+        OwnerScope::Owner(owner) => actor.may(Action::Administer, owner),
     }
 }
 

@@ -218,6 +218,7 @@ fn add_owner(registry: &Registry, key: &str) -> Result<(), ApplyError> {
         name: seed.name.to_owned(),
         organisation: None,
         open_data: true,
+        protection: None,
     };
     registry
         .put_owner(&context, owner)

@@ -22,6 +22,9 @@ const TOKEN_MEMORY: Duration = Duration::from_secs(5);
 /// The most tokens remembered.
 const TOKENS_REMEMBERED: usize = 10_000;
 
+/// The longest purpose, in characters.
+const PURPOSE: usize = 200;
+
 /// What an operation asks of its caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
@@ -161,17 +164,21 @@ impl Vault {
         request_id: uuid::Uuid,
     ) -> Result<Authorised<P>, Problem> {
         let actor = self.actor(headers)?;
+        let mut context = Context::new(
+            Actor::clone(&actor),
+            self.registry.now(),
+            request_id.to_string(),
+        );
+        context.purpose = purpose(headers)?;
+        let actor = &mut context.actor;
+        actor.grants = actor
+            .grants
+            .counting(context.today, context.purpose.as_deref());
         let allowed = match P::ACCESS {
             Access::Public => true,
             Access::Read => !actor.is_anonymous() || self.has_open_data()?,
-            Access::Write => actor
-                .grants
-                .iter()
-                .any(|grant| grant.action >= Action::Write),
-            Access::Admin => actor
-                .grants
-                .iter()
-                .any(|grant| grant.action >= Action::Admin),
+            Access::Write => actor.may_change_somewhere(),
+            Access::Admin => actor.may_somewhere(Action::Administer),
         };
         if !allowed {
             return Err(if actor.is_anonymous() {
@@ -180,11 +187,6 @@ impl Vault {
                 too_small(P::ACCESS)
             });
         }
-        let context = Context::new(
-            Actor::clone(&actor),
-            self.registry.now(),
-            request_id.to_string(),
-        );
         Ok(Authorised {
             registry: self.registry.clone(),
             context,
@@ -273,6 +275,23 @@ impl Vault {
     /// For the health check and the metrics, which show no record.
     pub(crate) fn vitals(&self) -> &Registry {
         &self.registry
+    }
+}
+
+/// What the request is for, as its caller says.
+fn purpose(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let Some(value) = headers.get("x-purpose") else {
+        return Ok(None);
+    };
+    match value.to_str() {
+        Ok(text) if (1..=PURPOSE).contains(&text.trim().len()) => Ok(Some(text.trim().to_owned())),
+        _ => Err(Problem::new(
+            "invalid-parameter",
+            format!(
+                "X-Purpose says in 1 to {PURPOSE} visible ASCII characters what the request is for."
+            ),
+        )
+        .fact("parameter", "X-Purpose")),
     }
 }
 

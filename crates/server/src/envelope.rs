@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use chrono::NaiveDate;
 use grunddata_model::{Domain, Period, RecordId};
-use grunddata_registry::{Origin, Record};
+use grunddata_registry::{Form, Origin, Record};
 
 /// What the links of a record need to know about the request.
 #[derive(Debug, Clone)]
@@ -45,9 +45,25 @@ pub(crate) fn record(out: &mut Vec<u8>, record: &Record, frame: &Frame<'_>, may_
     origin(out, &record.origin);
     put(out, ",\"data\":");
     put(out, &record.data);
+    meta(out, record);
     put(out, ",\"_links\":[");
     links(out, record.domain, record.id, frame, may_write);
     put(out, "]}");
+}
+
+/// What this reader is not shown, where that is anything.
+fn meta(out: &mut Vec<u8>, record: &Record) {
+    if record.withheld.is_empty() && record.form == Form::Full {
+        return;
+    }
+    put(out, ",\"_meta\":{\"withheldProperties\":");
+    json(out, &*record.withheld);
+    match record.form {
+        Form::NameOnly => put(out, ",\"protection\":\"name-only\""),
+        Form::Placeholder => put(out, ",\"protection\":\"placeholder\""),
+        Form::Full | Form::Hidden => {}
+    }
+    put(out, "}");
 }
 
 /// Appends `"validFrom":…,"validTo":…`. The lower sentinel is shown as `"unknown"`, the open end as `null`: as they
@@ -154,6 +170,8 @@ mod tests {
             display: None,
             data: r#"{"kind":"unit"}"#.to_owned(),
             hash: [0; 32],
+            form: Form::Full,
+            withheld: Default::default(),
         }
     }
 

@@ -22,6 +22,8 @@ pub struct NewOwner {
     pub organisation: Option<RecordId>,
     /// Whether anyone may read what the model classes as public.
     pub open_data: bool,
+    /// What is shown of persons under protection: JSON; `None` = as it is, or the default.
+    pub protection_policy: Option<String>,
 }
 
 /// A bearer token. Only its hash is stored.
@@ -48,11 +50,12 @@ type OwnerTypes = (
     Text,
     Nullable<SqlId>,
     SmallInt,
+    Text,
     BigInt,
     SqlMoment,
     SqlMoment,
 );
-type OwnerParts = (String, String, Option<Id>, i16, i64, Moment, Moment);
+type OwnerParts = (String, String, Option<Id>, i16, String, i64, Moment, Moment);
 type TokenTypes = (
     Binary,
     Text,
@@ -72,17 +75,18 @@ type TokenParts = (
     Option<Moment>,
 );
 
-const OWNER_COLUMNS: &str = "SELECT o.key, o.name, o.organisation, o.open_data, o.position, o.last_instant, o.created_at FROM owner o";
+const OWNER_COLUMNS: &str = "SELECT o.key, o.name, o.organisation, o.open_data, o.protection_policy, o.position, o.last_instant, o.created_at FROM owner o";
 const TOKEN_COLUMNS: &str = "SELECT t.hash, t.name, t.grants, t.created_at, t.expires_at, t.revoked_at, t.last_used_at FROM token t";
 
 fn owner_row(
-    (key, name, organisation, open_data, position, last, created): OwnerParts,
+    (key, name, organisation, open_data, policy, position, last, created): OwnerParts,
 ) -> Result<OwnerRow, StoreError> {
     Ok(OwnerRow {
         key: owner_key(&key)?,
         name,
         organisation: organisation.map(Id::record),
         open_data: open_data != 0,
+        protection_policy: policy,
         position: u64::try_from(position).unwrap_or_default(),
         last_instant: last.0,
         created_at: created.0,
@@ -137,15 +141,19 @@ impl Store {
         self.read(|reader| {
             let now = reader.now();
             let mut sql = Sql::<()>::new(
-                "INSERT INTO owner (key, name, organisation, open_data, position, last_instant, created_at) VALUES (",
+                "INSERT INTO owner (key, name, organisation, open_data, protection_policy, position, last_instant, created_at) VALUES (",
             );
             sql.text(owner.key.as_str()).push(", ").text(owner.name.as_str()).push(", ");
             sql.bind(Bind::OptId(owner.organisation.map(Id::from))).push(", ");
-            sql.small(i16::from(owner.open_data)).push(", ").big(0).push(", ").moment(now).push(", ").moment(now);
+            sql.small(i16::from(owner.open_data)).push(", ");
+            sql.text(owner.protection_policy.as_deref().unwrap_or_default()).push(", ").big(0).push(", ").moment(now).push(", ").moment(now);
             sql.push(
                 ") ON CONFLICT (key) DO UPDATE SET name = excluded.name, organisation = excluded.organisation, \
                  open_data = excluded.open_data",
             );
+            if owner.protection_policy.is_some() {
+                sql.push(", protection_policy = excluded.protection_policy");
+            }
             reader.connection.execute(&sql)?;
             let row = reader.owner(&owner.key)?;
             row.ok_or_else(|| StoreError::UnknownOwner(owner.key.clone()))

@@ -22,6 +22,7 @@ mod dialect;
 mod directory;
 mod engine;
 mod error;
+mod grants;
 mod metrics;
 mod migrations;
 mod options;
@@ -38,18 +39,22 @@ mod write;
 pub use coordinate::{Coordinate, Known};
 pub use directory::{NewOwner, TokenRow};
 pub use error::{StoreError, WriteError};
+pub use grants::GrantRow;
 pub use metrics::{BATCH_SIZES, StoreMetrics};
 pub use options::{Clock, Stopwatch, StoreOptions};
 pub use owner::{OwnerRow, OwnerSet};
 pub use read::{
     Absent, ChangeEntry, Condition, Count, Direction, ESTIMATE, HierarchyRow, IdentifierRow,
     LinkCondition, LinkCursor, LinkRow, Lookup, Matching, Page, Reader, RecordRow, SearchCursor,
-    SortBy, SortKey, StoreSearch,
+    SortBy, SortKey, StoreSearch, Targets,
 };
 pub use store::Store;
 pub use verify::{Finding, Progress};
-pub use visibility::{ALL_CLASSES, Visibility, VisibilityRule};
+pub use visibility::{
+    ALL_CLASSES, ControllerSet, DomainSet, Form, Forms, LEVELS, Seen, Sight, Visibility,
+    VisibilityRule,
+};
 pub use write::{
-    ChangeKind, Claim, Inbound, Needs, Operation, RecordImage, RecordStatus, StagedWrite,
-    StoredOutcome, WriteTx,
+    ChangeKind, Claim, Inbound, Needs, Operation, Protection, RecordImage, RecordStatus,
+    StagedWrite, StoredOutcome, WriteTx,
 };

@@ -15,6 +15,8 @@ pub struct OwnerRow {
     pub organisation: Option<RecordId>,
     /// Whether anyone may read what the model classes as public.
     pub open_data: bool,
+    /// What is shown of persons under protection: JSON, as the registry wrote it; empty = the default.
+    pub protection_policy: String,
     /// The position of the last change; 0 before the first.
     pub position: u64,
     /// The recorded time of the last change (or the fence of a later pin). The instant of creation before the first.

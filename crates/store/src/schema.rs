@@ -4,11 +4,29 @@ diesel::table! {
     use diesel::sql_types::*;
     use crate::sql_types::*;
 
+    access_grant (id) {
+        id -> SqlId,
+        subject_kind -> SmallInt,
+        subject -> Text,
+        content -> Text,
+        reason -> Nullable<Text>,
+        created_at -> SqlMoment,
+        created_by -> Text,
+        ended_at -> Nullable<SqlMoment>,
+        ended_by -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
     owner (key) {
         key -> Text,
         name -> Text,
         organisation -> Nullable<SqlId>,
         open_data -> SmallInt,
+        protection_policy -> Text,
         position -> BigInt,
         last_instant -> SqlMoment,
         created_at -> SqlMoment,
@@ -28,6 +46,7 @@ diesel::table! {
         version -> Integer,
         status -> SmallInt,
         protected_until -> SqlDay,
+        protection -> SmallInt,
     }
 }
 
@@ -71,6 +90,7 @@ diesel::table! {
         valid_to -> SqlDay,
         superseded_at -> SqlMoment,
         status -> Text,
+        class -> SmallInt,
     }
 }
 
@@ -88,6 +108,7 @@ diesel::table! {
         valid_to -> SqlDay,
         superseded_at -> SqlMoment,
         source_domain -> SmallInt,
+        class -> SmallInt,
     }
 }
 

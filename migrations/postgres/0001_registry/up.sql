@@ -8,6 +8,8 @@ CREATE TABLE owner (
     name text NOT NULL,
     organisation uuid,
     open_data smallint NOT NULL,
+    -- What is shown of persons under protection, by level and relation; JSON, empty = the default.
+    protection_policy text NOT NULL,
     position bigint NOT NULL,
     last_instant timestamptz NOT NULL,
     created_at timestamptz NOT NULL
@@ -23,6 +25,8 @@ CREATE TABLE record (
     version integer NOT NULL,
     status smallint NOT NULL,
     protected_until date NOT NULL,
+    -- The highest level of protection until then, its own or that of somebody whom it identifies.
+    protection smallint NOT NULL,
     PRIMARY KEY (owner, id)
 );
 CREATE INDEX record_by_domain ON record (owner, domain, id);
@@ -60,6 +64,7 @@ CREATE TABLE identifier (
     valid_to date NOT NULL,
     superseded_at timestamptz NOT NULL,
     status text COLLATE "C" NOT NULL,
+    class smallint NOT NULL,
     PRIMARY KEY (owner, scheme, value, record_id, issuer, valid_from, recorded_at)
 );
 
@@ -73,10 +78,11 @@ CREATE TABLE link (
     valid_to date NOT NULL,
     superseded_at timestamptz NOT NULL,
     source_domain smallint NOT NULL,
-    PRIMARY KEY (owner, source_id, relation, target_id, valid_from, recorded_at) INCLUDE (valid_to, superseded_at)
+    class smallint NOT NULL,
+    PRIMARY KEY (owner, source_id, relation, target_id, valid_from, recorded_at) INCLUDE (valid_to, superseded_at, class)
 );
 CREATE INDEX link_by_target ON link (owner, target_id, relation, source_id, valid_from, recorded_at)
-    INCLUDE (valid_to, superseded_at, source_domain);
+    INCLUDE (valid_to, superseded_at, source_domain, class);
 
 -- What can be searched and sorted by: one row per property, mode and value.
 CREATE TABLE entry (

@@ -8,6 +8,8 @@ CREATE TABLE owner (
     name TEXT NOT NULL,
     organisation BLOB,
     open_data INTEGER NOT NULL,
+    -- What is shown of persons under protection, by level and relation; JSON, empty = the default.
+    protection_policy TEXT NOT NULL,
     position INTEGER NOT NULL,
     last_instant INTEGER NOT NULL,
     created_at INTEGER NOT NULL
@@ -23,6 +25,8 @@ CREATE TABLE record (
     version INTEGER NOT NULL,
     status INTEGER NOT NULL,
     protected_until INTEGER NOT NULL,
+    -- The highest level of protection until then, its own or that of somebody whom it identifies.
+    protection INTEGER NOT NULL,
     PRIMARY KEY (owner, id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX record_by_domain ON record (owner, domain, id);
@@ -60,6 +64,7 @@ CREATE TABLE identifier (
     valid_to INTEGER NOT NULL,
     superseded_at INTEGER NOT NULL,
     status TEXT NOT NULL,
+    class INTEGER NOT NULL,
     PRIMARY KEY (owner, scheme, value, record_id, issuer, valid_from, recorded_at)
 ) STRICT, WITHOUT ROWID;
 
@@ -73,9 +78,10 @@ CREATE TABLE link (
     valid_to INTEGER NOT NULL,
     superseded_at INTEGER NOT NULL,
     source_domain INTEGER NOT NULL,
+    class INTEGER NOT NULL,
     PRIMARY KEY (owner, source_id, relation, target_id, valid_from, recorded_at)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX link_by_target ON link (owner, target_id, relation, source_id, valid_from, recorded_at, valid_to, superseded_at, source_domain);
+CREATE INDEX link_by_target ON link (owner, target_id, relation, source_id, valid_from, recorded_at, valid_to, superseded_at, source_domain, class);
 
 -- What can be searched and sorted by: one row per property, mode and value.
 CREATE TABLE entry (

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use grunddata_registry::{Action, Actor, Grant, NewToken, OwnerScope, Registry};
+use grunddata_registry::{Actor, Grant, NewToken, OwnerScope, Registry, Role};
 use grunddata_seeds::{OWNERS, Progress, Seeds, Showcase};
 
 use super::seed;
@@ -94,10 +94,7 @@ fn token(registry: &Registry, file: &Path) -> Result<String, Failure> {
         &context,
         NewToken {
             name: "demo-admin".to_owned(),
-            grants: vec![Grant {
-                scope: OwnerScope::All,
-                action: Action::Admin,
-            }],
+            grants: vec![Grant::of(OwnerScope::All, Role::Administrator)],
             feeds_copies: false,
             expires_at: None,
         },

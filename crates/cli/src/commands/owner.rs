@@ -29,6 +29,7 @@ pub(crate) fn run(settings: &Settings, owner: Owner) -> Result<ExitCode, Failure
                     name,
                     organisation: None,
                     open_data,
+                    protection: None,
                 },
             )?;
             line(format!("{} ({}) is an owner.", owner.key, owner.name));

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use grunddata_model::{Instant, OwnerKey};
-use grunddata_registry::{Action, Actor, Grant, NewToken, OwnerScope};
+use grunddata_registry::{Actor, Grant, NewToken, OwnerScope, Role};
 
 use crate::arguments::Token;
 use crate::database;
@@ -75,27 +75,22 @@ pub(crate) fn run(settings: &Settings, token: Token) -> Result<ExitCode, Failure
     Ok(ExitCode::SUCCESS)
 }
 
-/// `OWNER:ACTION`
+/// `OWNER:ROLE`
 fn grant(text: &str) -> Result<Grant, Failure> {
     let wrong = || {
         Failure::new(Kind::Usage, format!("\"{text}\" is no grant")).cure(
-            "Write OWNER:ACTION, such as se-2480:write or '*:admin'. The actions are read, write and admin.",
+            "Write OWNER:ROLE, such as se-2480:editor or '*:administrator'. The roles are open-data-reader, reader, editor, steward, administrator, auditor and publisher.",
         )
     };
-    let (owner, action) = text.rsplit_once(':').ok_or_else(wrong)?;
-    let action = match action {
-        "read" => Action::Read,
-        "write" => Action::Write,
-        "admin" => Action::Admin,
-        _ => return Err(wrong()),
-    };
+    let (owner, role) = text.rsplit_once(':').ok_or_else(wrong)?;
+    let role = Role::from_name(role).ok_or_else(wrong)?;
     let scope = match owner {
         "*" => OwnerScope::All,
         key => {
             OwnerScope::Owner(OwnerKey::new(key).map_err(|error| Failure::new(Kind::Usage, error))?)
         }
     };
-    Ok(Grant { scope, action })
+    Ok(Grant::of(scope, role))
 }
 
 fn told(grant: &Grant) -> String {
@@ -103,12 +98,13 @@ fn told(grant: &Grant) -> String {
         OwnerScope::All => "*",
         OwnerScope::Owner(key) => key.as_str(),
     };
-    let action = match grant.action {
-        Action::Read => "read",
-        Action::Write => "write",
-        Action::Admin => "admin",
-    };
-    format!("{owner}:{action}")
+    match Role::of(&grant.actions, grant.ceiling) {
+        Some(role) => format!("{owner}:{}", role.as_str()),
+        None => {
+            let actions: Vec<&str> = grant.actions.iter().map(|action| action.as_str()).collect();
+            format!("{owner}:{}({})", actions.join("+"), grant.ceiling)
+        }
+    }
 }
 
 #[cfg(test)]
@@ -117,10 +113,10 @@ mod tests {
 
     #[test]
     fn a_grant_is_read_as_it_is_told() {
-        for text in ["*:admin", "se-2480:write", "se-scb:read"] {
+        for text in ["*:administrator", "se-2480:editor", "se-scb:reader"] {
             assert_eq!(told(&grant(text).unwrap()), text);
         }
-        for text in ["", "se-2480", "se-2480:all", "not a key:read", ":read"] {
+        for text in ["", "se-2480", "se-2480:all", "not a key:reader", ":reader"] {
             assert_eq!(grant(text).unwrap_err().kind(), Kind::Usage, "{text}");
         }
     }

@@ -11,6 +11,7 @@ use super::schemas::{Located, SchemaSet};
 use super::{DomainModel, IndexedProperty, Node, Property, Relation, Role};
 use crate::annotation::{Annotations, PrivacyClass, SearchMode};
 use crate::code_list::CodeList;
+use crate::withhold::class_at;
 
 /// What a plan is compiled from.
 pub(crate) struct Input<'a> {
@@ -51,6 +52,7 @@ pub(crate) fn compile(input: &Input<'_>) -> Result<DomainModel, Fault> {
         &Place {
             name: input.prefix.to_owned(),
             class,
+            strictest: class,
             repeated: false,
             required: true,
             siblings: None,
@@ -78,7 +80,7 @@ pub(crate) fn compile(input: &Input<'_>) -> Result<DomainModel, Fault> {
             "x-label and x-definition are missing".to_owned(),
         ));
     };
-    Ok(DomainModel {
+    let plan = DomainModel {
         domain: input.domain,
         label,
         definition,
@@ -89,7 +91,19 @@ pub(crate) fn compile(input: &Input<'_>) -> Result<DomainModel, Fault> {
         relations: compiler.relations,
         display,
         root: node,
-    })
+    };
+    // Whoever may know of a record is shown what it is called.
+    for pointer in plan.display.iter().flatten() {
+        if class_at(&plan, pointer) > plan.class {
+            return Err(fault(
+                &root,
+                format!(
+                    "x-display: what stands at {pointer:?} is of a stricter privacy class than the domain"
+                ),
+            ));
+        }
+    }
+    Ok(plan)
 }
 
 pub(super) fn fault(at: &Located<'_>, problem: String) -> Fault {
@@ -130,6 +144,8 @@ impl Merged<'_> {
 pub(super) struct Place<'a> {
     pub(super) name: String,
     pub(super) class: PrivacyClass,
+    /// The strictest class that a value may have here by the code of a sibling (`x-privacy-by`).
+    pub(super) strictest: PrivacyClass,
     pub(super) repeated: bool,
     pub(super) required: bool,
     pub(super) siblings: Option<&'a Members<'a>>,
@@ -266,6 +282,7 @@ impl<'a> Compiler<'a> {
     ) -> Result<Node, Fault> {
         let annotations = merged.annotations.clone();
         let class = annotations.privacy.unwrap_or(place.class);
+        let strictest = annotations.privacy.unwrap_or(place.strictest);
         let modes = annotations.index.clone().or_else(|| place.index.clone());
         let role = self.role(at, &merged, place, class)?;
         let codes = self.codes(at, &annotations)?;
@@ -292,6 +309,8 @@ impl<'a> Compiler<'a> {
             Some(sibling) => Some(self.privacy_by(at, sibling, &merged.members)?),
             None => None,
         };
+        let by_code = privacy_by.iter().flat_map(|by| by.classes.values());
+        let strictest_member = by_code.copied().fold(strictest, PrivacyClass::max);
         let mut members: Vec<(Box<str>, Node)> = Vec::new();
         if walks {
             for (name, schemas) in &merged.members {
@@ -302,6 +321,7 @@ impl<'a> Compiler<'a> {
                         format!("{}.{name}", place.name)
                     },
                     class,
+                    strictest: strictest_member,
                     repeated: place.repeated,
                     required: merged.required.contains(name),
                     siblings: Some(&merged.members),
@@ -327,6 +347,7 @@ impl<'a> Compiler<'a> {
         let part = |repeated: bool, index: Option<Vec<SearchMode>>| Place {
             name: place.name.clone(),
             class,
+            strictest,
             repeated,
             required: true,
             siblings: place.siblings,
@@ -357,7 +378,7 @@ impl<'a> Compiler<'a> {
         let index = match modes {
             // The items of a list carry its index.
             Some(modes) if items.is_none() => {
-                Some(self.indexed(at, &annotations, place, class, modes)?)
+                Some(self.indexed(at, &annotations, place, strictest, modes)?)
             }
             _ => None,
         };

@@ -67,7 +67,7 @@ pub struct IndexedProperty {
     pub name: Arc<str>,
     /// How it can be searched.
     pub modes: Vec<SearchMode>,
-    /// The privacy class: nobody may search by what they may not see.
+    /// The strictest privacy class that a value of it may have: nobody may search by what they may not see.
     pub class: PrivacyClass,
     /// Whether records can be sorted by it (`exact` or `prefix`).
     pub sortable: bool,

@@ -40,6 +40,7 @@ impl<'m> Walk<'m> {
                 valid_to: day("validTo"),
                 status: text("status").map(str::to_owned),
                 issuer: text("issuer").map(str::to_owned),
+                class: class.max(scheme.1).bit(),
             });
         }
         class.max(scheme.1)
@@ -137,7 +138,12 @@ impl<'m> Walk<'m> {
         let id = members.get("id").and_then(Value::as_str);
         if !self.checks() {
             if let Some(target) = id.and_then(|id| id.parse::<RecordId>().ok()) {
-                self.extract.links.push(LinkUse { relation, target });
+                let class = class.bit();
+                self.extract.links.push(LinkUse {
+                    relation,
+                    target,
+                    class,
+                });
             }
             return;
         }
@@ -198,6 +204,7 @@ impl<'m> Walk<'m> {
             relation,
             kind: Arc::clone(&plan.relation),
             target,
+            class,
         });
     }
 }

@@ -1,6 +1,5 @@
 //! What is withheld, shown, put back and unset in stored data.
 
-use grunddata_information_model::InformationModel;
 use grunddata_model::{Domain, RecordId};
 use serde_json::{Value, json};
 
@@ -92,71 +91,6 @@ fn whatever_is_left_has_only_allowed_classes() {
             }
         }
     }
-}
-
-#[test]
-fn references_get_their_display_names() {
-    let mut data = json!({
-        "kind": "unit", "name": {"sv": "A"}, "parent": {"id": id(1)},
-        "affiliations": [{"kind": "member-of", "organisation": {"id": id(2)}}],
-        "addresses": [{"geography": {"id": id(3)}}]
-    });
-    let mut relations = Vec::new();
-    MODEL
-        .each_reference(
-            Domain::Organisation,
-            MODEL_TEXT,
-            &mut data,
-            &mut |relation, target, members| {
-                relations.push((relation.to_owned(), target));
-                members.insert("display".to_owned(), json!("X"));
-            },
-        )
-        .unwrap();
-    relations.sort();
-    assert_eq!(
-        relations,
-        [
-            ("address-geography".to_owned(), id(3)),
-            ("affiliation.member-of".to_owned(), id(2)),
-            ("parent".to_owned(), id(1)),
-        ]
-    );
-    assert_eq!(data["addresses"][0]["geography"]["display"], "X");
-    let validated = MODEL.validate(Domain::Organisation, None, data);
-    // `display` on the way in is ignored.
-    assert!(
-        validated.is_err()
-            || !validated
-                .unwrap()
-                .resolve(&mut |_| Some(id(1)))
-                .unwrap()
-                .body()
-                .contains("display")
-    );
-}
-
-#[test]
-fn geometries_are_put_back_or_left_out() {
-    let hash = InformationModel::canonical_hash(&json!({}))
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect::<String>();
-    let stored = json!({"name": {"sv": "A"}, "geometry": format!("geometry:sha256-{hash}")});
-    let mut data = stored.clone();
-    let point = json!({"type": "Point", "coordinates": [1, 2]});
-    MODEL
-        .each_geometry(Domain::Geography, MODEL_TEXT, &mut data, &mut |asked| {
-            assert_eq!(asked, hash);
-            Some(point.clone())
-        })
-        .unwrap();
-    assert_eq!(data["geometry"], point);
-    let mut data = stored;
-    MODEL
-        .each_geometry(Domain::Geography, MODEL_TEXT, &mut data, &mut |_| None)
-        .unwrap();
-    assert_eq!(data, json!({"name": {"sv": "A"}}));
 }
 
 #[test]

@@ -1,59 +1,23 @@
 //! Who asks, and what they may do. One predicate decides what is shown; it is part of every read.
-//!
-//! The access issue refines this (controllers, relations to the reader, levels of protection); the places are here.
 
+mod disclosed;
+mod grant;
+mod policy;
 mod visibility;
 
 use std::collections::BTreeSet;
 
 use chrono::NaiveDate;
+use grunddata_information_model::PrivacyClass;
 use grunddata_model::{Instant, OwnerKey};
-use serde::{Deserialize, Serialize};
 
-pub(crate) use visibility::Visibilities;
+pub use disclosed::{Disclosed, Shown};
+pub use grant::{Action, ControllerScope, Grant, Grants, OwnerScope, Role};
+pub use policy::{ProtectionPolicy, Relation};
+pub(crate) use visibility::{Rights, Visibilities};
 
-/// What a grant covers.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum OwnerScope {
-    /// Every owner.
-    All,
-    /// One owner.
-    Owner(OwnerKey),
-}
-
-impl OwnerScope {
-    /// Whether the scope holds the owner.
-    #[must_use]
-    pub fn holds(&self, owner: &OwnerKey) -> bool {
-        match self {
-            OwnerScope::All => true,
-            OwnerScope::Owner(key) => key == owner,
-        }
-    }
-}
-
-/// What a grant allows. The higher include the lower.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Action {
-    /// Read every class of property; protected persons not.
-    Read,
-    /// Read and write.
-    Write,
-    /// Everything, protected persons, owners and tokens included.
-    Admin,
-}
-
-/// One right: an action within a scope.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Grant {
-    /// Where.
-    pub scope: OwnerScope,
-    /// What.
-    pub action: Action,
-}
+/// The actions that change records.
+const CHANGES: [Action; 3] = [Action::Write, Action::End, Action::Load];
 
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,7 +27,7 @@ pub struct Actor {
     /// What tells clients apart for idempotency keys: the id of the token. Empty for the anonymous.
     pub client: String,
     /// Its rights.
-    pub grants: Vec<Grant>,
+    pub grants: Grants,
     /// Whether the actor feeds copies from elsewhere (base registers, other registries), which are read-only for all
     /// others.
     pub feeds_copies: bool,
@@ -76,7 +40,7 @@ impl Actor {
         Self {
             name: "anonymous".to_owned(),
             client: String::new(),
-            grants: Vec::new(),
+            grants: Grants::none(),
             feeds_copies: false,
         }
     }
@@ -87,10 +51,7 @@ impl Actor {
         Self {
             name: name.to_owned(),
             client: format!("system:{name}"),
-            grants: vec![Grant {
-                scope: OwnerScope::All,
-                action: Action::Admin,
-            }],
+            grants: vec![Grant::of(OwnerScope::All, Role::Administrator)].into(),
             feeds_copies: true,
         }
     }
@@ -101,31 +62,63 @@ impl Actor {
         self.client.is_empty()
     }
 
-    /// Whether the actor may do this for the owner.
+    /// Whether the actor may do this for the owner, of some controller and domain at least.
     #[must_use]
     pub fn may(&self, action: Action, owner: &OwnerKey) -> bool {
-        self.grants
-            .iter()
-            .any(|grant| grant.action >= action && grant.scope.holds(owner))
+        self.granted(action).any(|grant| grant.scope.holds(owner))
     }
 
-    /// Whether the actor may do this for every owner.
+    /// Whether the actor may write, end or load something of the owner. Which records is asked of each.
+    #[must_use]
+    pub fn may_change(&self, owner: &OwnerKey) -> bool {
+        CHANGES.iter().any(|action| self.may(*action, owner))
+    }
+
+    /// Whether the actor may write, end or load something somewhere.
+    #[must_use]
+    pub fn may_change_somewhere(&self) -> bool {
+        CHANGES.iter().any(|action| self.may_somewhere(*action))
+    }
+
+    /// Whether the actor may do this for some owner.
+    #[must_use]
+    pub fn may_somewhere(&self, action: Action) -> bool {
+        self.granted(action).next().is_some()
+    }
+
+    /// Whether the actor may do this for every owner, whatever the controller.
     #[must_use]
     pub fn may_everywhere(&self, action: Action) -> bool {
+        self.granted(action)
+            .any(|grant| grant.scope == OwnerScope::All && grant.controller == ControllerScope::All)
+    }
+
+    /// Whether the actor works with the owner's records as a whole, so that it may be told who changed them and why.
+    #[must_use]
+    pub fn reads_changes_of(&self, owner: &OwnerKey) -> bool {
+        self.granted(Action::Read).any(|grant| {
+            grant.scope.holds(owner)
+                && grant.controller == ControllerScope::All
+                && grant.domains.is_empty()
+                && grant.ceiling >= PrivacyClass::Personal
+        })
+    }
+
+    fn granted(&self, action: Action) -> impl Iterator<Item = &Grant> {
         self.grants
+            .list()
             .iter()
-            .any(|grant| grant.action >= action && grant.scope == OwnerScope::All)
+            .filter(move |grant| grant.allows(action))
     }
 
     /// The one owner for which the actor writes; `None` when there are none, several, or all.
     #[must_use]
     pub fn only_owner(&self) -> Option<&OwnerKey> {
         let mut owners = BTreeSet::new();
-        for grant in self
-            .grants
-            .iter()
-            .filter(|grant| grant.action >= Action::Write)
-        {
+        for grant in self.grants.list() {
+            if !CHANGES.iter().any(|action| grant.allows(*action)) {
+                continue;
+            }
             match &grant.scope {
                 OwnerScope::All => return None,
                 OwnerScope::Owner(owner) => owners.insert(owner),
@@ -152,6 +145,8 @@ pub struct Context {
     pub now: Instant,
     /// The present day in Europe/Stockholm: the default of `validAt` and of `validFrom`.
     pub today: NaiveDate,
+    /// What has been shown of personal data, for the access log.
+    pub disclosed: Disclosed,
 }
 
 impl Context {
@@ -164,6 +159,7 @@ impl Context {
             request_id: request_id.into(),
             now,
             today: stockholm_day(now),
+            disclosed: Disclosed::default(),
         }
     }
 }
@@ -184,39 +180,39 @@ mod tests {
         OwnerKey::new(key).unwrap()
     }
 
-    fn actor(grants: &[(&str, Action)]) -> Actor {
+    fn actor(grants: &[(&str, Role)]) -> Actor {
+        let grants: Vec<Grant> = grants
+            .iter()
+            .map(|(key, role)| Grant::of(OwnerScope::Owner(owner(key)), *role))
+            .collect();
         Actor {
-            grants: grants
-                .iter()
-                .map(|(key, action)| Grant {
-                    scope: OwnerScope::Owner(owner(key)),
-                    action: *action,
-                })
-                .collect(),
+            grants: grants.into(),
             ..Actor::anonymous()
         }
     }
 
     #[test]
-    fn higher_actions_include_lower_ones_within_the_scope() {
-        let writer = actor(&[("a", Action::Write)]);
+    fn a_role_allows_its_actions_within_the_scope() {
+        let writer = actor(&[("a", Role::Editor)]);
         assert!(writer.may(Action::Read, &owner("a")) && writer.may(Action::Write, &owner("a")));
-        assert!(!writer.may(Action::Admin, &owner("a")) && !writer.may(Action::Read, &owner("b")));
-        assert!(Actor::system("seed").may(Action::Admin, &owner("b")));
+        assert!(
+            !writer.may(Action::Administer, &owner("a")) && !writer.may(Action::Read, &owner("b"))
+        );
+        assert!(Actor::system("seed").may(Action::Administer, &owner("b")));
     }
 
     #[test]
     fn the_only_owner_is_the_one_written_for() {
         assert_eq!(
-            actor(&[("a", Action::Write), ("b", Action::Read)]).only_owner(),
+            actor(&[("a", Role::Editor), ("b", Role::Reader)]).only_owner(),
             Some(&owner("a"))
         );
         assert_eq!(
-            actor(&[("a", Action::Write), ("a", Action::Admin)]).only_owner(),
+            actor(&[("a", Role::Editor), ("a", Role::Administrator)]).only_owner(),
             Some(&owner("a"))
         );
         assert_eq!(
-            actor(&[("a", Action::Write), ("b", Action::Write)]).only_owner(),
+            actor(&[("a", Role::Editor), ("b", Role::Editor)]).only_owner(),
             None
         );
         assert_eq!(Actor::system("seed").only_owner(), None);

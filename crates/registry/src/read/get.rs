@@ -1,21 +1,32 @@
 //! One record at a coordinate: the hot path, and what is said when there is nothing to show.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use grunddata_model::{Domain, Instant, Period, RecordId};
 use grunddata_store::{
-    ALL_CLASSES, Absent, Coordinate, Known, Lookup, Reader, RecordRow, RecordStatus, StoreError,
+    Absent, Coordinate, Known, Lookup, Reader, RecordRow, RecordStatus, StoreError, Targets,
     Visibility,
 };
 use serde_json::json;
 
 use super::pin::{as_of, settled};
-use super::show::{Shape, record};
+use super::show::{Shape, note_names, record};
 use super::splice::{self, Fields};
 use super::view::{Found, Got};
+use crate::access::Rights;
 use crate::registry::refuse_store;
 use crate::{At, Code, Context, KnownAt, Refusal, Registry, fact};
+
+/// What the actor may see, kept with the rest of its rights.
+pub(crate) struct ReadRights(Arc<Rights>);
+
+impl std::ops::Deref for ReadRights {
+    type Target = Visibility;
+
+    fn deref(&self) -> &Visibility {
+        &self.0.reads
+    }
+}
 
 impl Registry {
     /// The state of a record at the coordinate. With `domain`, a record of another domain is not found.
@@ -33,6 +44,8 @@ impl Registry {
     ) -> Result<Got, Refusal> {
         let visibility = self.visibility(context)?;
         let shape = Shape {
+            registry: self,
+            disclosed: &context.disclosed,
             fields,
             geometry: true,
         };
@@ -51,10 +64,11 @@ impl Registry {
                     {
                         Ok(Err(other_domain(id, row.domain)))
                     }
-                    Lookup::Found { row, pin } => {
-                        let (coordinate, displays) =
+                    Lookup::Found { row, sight, pin } => {
+                        let (coordinate, targets) =
                             Self::names(reader, context, at, pinned, pin, &row, &visibility)?;
-                        let record = record(reader, *row, &displays, shape)?;
+                        note_names(&context.disclosed, &targets);
+                        let record = record(reader, *row, sight, &targets, shape)?;
                         Ok(Ok(Got::Found(Box::new(Found {
                             record,
                             as_of: as_of(&coordinate),
@@ -70,7 +84,10 @@ impl Registry {
 
     /// Whether the reader may know of a record, at whatever coordinate.
     pub(crate) fn exists_for(&self, context: &Context, id: RecordId) -> Result<bool, Refusal> {
-        match self.get(context, None, id, &At::now(context), None) {
+        // Nothing of what is found here is shown.
+        let mut quiet = context.clone();
+        quiet.disclosed = crate::Disclosed::default();
+        match self.get(&quiet, None, id, &At::now(context), None) {
             Ok(_) => Ok(true),
             Err(refusal) => match refusal.code {
                 Code::NotFound => Ok(false),
@@ -83,10 +100,20 @@ impl Registry {
     }
 
     /// What the actor may see.
-    pub(crate) fn visibility(&self, context: &Context) -> Result<Arc<Visibility>, Refusal> {
+    pub(crate) fn visibility(&self, context: &Context) -> Result<ReadRights, Refusal> {
+        self.rights(context).map(ReadRights)
+    }
+
+    /// What the actor may see and write.
+    pub(crate) fn rights(&self, context: &Context) -> Result<Arc<Rights>, Refusal> {
         self.inner
             .visibilities
-            .of(&self.inner.store, &context.actor, context.now)
+            .of(
+                &self.inner.store,
+                &self.inner.model,
+                &context.actor.grants,
+                context.now,
+            )
             .map_err(refuse_store)
     }
 
@@ -100,8 +127,8 @@ impl Registry {
         pin: (grunddata_model::OwnerKey, Instant),
         row: &RecordRow,
         visibility: &Visibility,
-    ) -> Result<(Coordinate, BTreeMap<RecordId, String>), StoreError> {
-        let targets = if row.has_links {
+    ) -> Result<(Coordinate, Targets), StoreError> {
+        let ids = if row.has_links {
             splice::references(&row.body)
         } else {
             Vec::new()
@@ -116,15 +143,12 @@ impl Registry {
                         others: Some(Instant::from_micros(0)),
                     },
                 };
-                let names: BTreeMap<RecordId, String> = if targets.is_empty() {
-                    BTreeMap::new()
+                let targets = if ids.is_empty() {
+                    Targets::default()
                 } else {
-                    reader
-                        .displays(&targets, &own, visibility)?
-                        .into_iter()
-                        .collect()
+                    reader.targets(&ids, &own, visibility)?
                 };
-                if names.len() == targets.len() {
+                if targets.displays.len() + targets.hidden.len() == ids.len() {
                     let known = Known {
                         pins: vec![pin],
                         others: Some(settled(context)),
@@ -133,7 +157,7 @@ impl Registry {
                         valid_at: at.valid_at,
                         known,
                     };
-                    return Ok((coordinate, names));
+                    return Ok((coordinate, targets));
                 }
                 let mut coordinate = Self::pin_all(reader, context, at)?;
                 // The owner may have written since its state was read: the answer stands where that was read.
@@ -143,15 +167,12 @@ impl Registry {
                 coordinate
             }
         };
-        let names = if targets.is_empty() {
-            BTreeMap::new()
+        let targets = if ids.is_empty() {
+            Targets::default()
         } else {
-            reader
-                .displays(&targets, &coordinate, visibility)?
-                .into_iter()
-                .collect()
+            reader.targets(&ids, &coordinate, visibility)?
         };
-        Ok((coordinate, names))
+        Ok((coordinate, targets))
     }
 }
 
@@ -183,10 +204,7 @@ fn nothing(
     let latest = Known::latest();
     let states = reader.timeline(id, known.unwrap_or(&latest), visibility)?;
     // Who may see no state of it, and is no reader of the whole owner, is told nothing.
-    let reads_owner = visibility
-        .rules
-        .iter()
-        .any(|rule| rule.classes == ALL_CLASSES && rule.owners.contains(&absent.owner));
+    let reads_owner = context.actor.reads_changes_of(&absent.owner);
     if states.is_empty() && !reads_owner {
         return Ok(Err(Refusal::not_found(id)));
     }

@@ -39,7 +39,7 @@ impl Registry {
                 } else {
                     reader.ancestors(id, &relations, &coordinate, &visibility, DEEPEST)?
                 };
-                nodes(reader, rows, false, &coordinate, &visibility)
+                nodes(self, context, reader, rows, false, &coordinate, &visibility)
             })
             .map_err(refuse_store)
     }
@@ -86,7 +86,7 @@ impl Registry {
                 };
                 let more = rows.len() > limit;
                 rows.truncate(limit);
-                nodes(reader, rows, more, &coordinate, &visibility)
+                nodes(self, context, reader, rows, more, &coordinate, &visibility)
             })
             .map_err(refuse_store)
     }
@@ -141,6 +141,8 @@ impl Registry {
 }
 
 fn nodes(
+    registry: &Registry,
+    context: &Context,
     reader: &mut Reader<'_>,
     rows: Vec<HierarchyRow>,
     more: bool,
@@ -149,14 +151,16 @@ fn nodes(
 ) -> Result<Hierarchy, StoreError> {
     let ids: Vec<RecordId> = rows.iter().map(|row| row.id).collect();
     let records = reader.records_at(&ids, coordinate, visibility)?;
-    let shape = Shape {
-        fields: None,
-        geometry: false,
-    };
-    let mut records: BTreeMap<RecordId, _> = show(reader, records, coordinate, visibility, shape)?
-        .into_iter()
-        .map(|record| (record.id, record))
-        .collect();
+    let mut records: BTreeMap<RecordId, _> = show(
+        reader,
+        records,
+        coordinate,
+        visibility,
+        Shape::plain(registry, context),
+    )?
+    .into_iter()
+    .map(|record| (record.id, record))
+    .collect();
     let items = rows
         .into_iter()
         .filter_map(|row| {

@@ -10,7 +10,7 @@ use grunddata_store::{
 };
 
 use super::pin::as_of;
-use super::show::{Shape, show};
+use super::show::{Shape, note_names, show};
 use super::view::{Direction, Link, LinksPage, LinksRequest};
 use crate::registry::refuse_store;
 use crate::{At, Code, Context, Refusal, Registry, fact, nearest};
@@ -58,15 +58,12 @@ impl Registry {
                 };
                 let (mut links, more) = walk.run(id, request)?;
                 let counts = walk.counts(id, request.direction)?;
-                self.name(reader, &mut links, &coordinate, &visibility)?;
+                self.name(reader, context, &mut links, &coordinate, &visibility)?;
                 let records = if request.include_records {
                     let others: BTreeSet<RecordId> = links.iter().map(other_end).collect();
                     let others: Vec<RecordId> = others.into_iter().collect();
                     let rows = reader.records_at(&others, &coordinate, &visibility)?;
-                    let shape = Shape {
-                        fields: None,
-                        geometry: false,
-                    };
+                    let shape = Shape::plain(self, context);
                     show(reader, rows, &coordinate, &visibility, shape)?
                         .into_iter()
                         .map(|record| (record.id, record))
@@ -179,13 +176,16 @@ impl Registry {
     fn name(
         &self,
         reader: &mut Reader<'_>,
+        context: &Context,
         links: &mut [Link],
         coordinate: &Coordinate,
         visibility: &Visibility,
     ) -> Result<(), StoreError> {
         let others: BTreeSet<RecordId> = links.iter().map(other_end).collect();
         let others: Vec<RecordId> = others.into_iter().collect();
-        let displays = reader.displays(&others, coordinate, visibility)?;
+        let targets = reader.targets(&others, coordinate, visibility)?;
+        note_names(&context.disclosed, &targets);
+        let displays = targets.displays;
         for link in links {
             link.display = displays.get(&other_end(link)).cloned();
             link.inverse = self

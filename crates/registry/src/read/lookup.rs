@@ -99,10 +99,7 @@ impl Registry {
                     found.extend(reader.identifiers(&always, true, &coordinate, &visibility)?);
                 }
                 let mut items: Vec<Vec<IdentifierHit>> = Vec::with_capacity(pairs.len());
-                let shape = Shape {
-                    fields: None,
-                    geometry: false,
-                };
+                let shape = Shape::plain(self, context);
                 let rows = found.iter().map(|hit| hit.row.clone()).collect();
                 let records = show(reader, rows, &coordinate, &visibility, shape)?;
                 if records.len() != found.len() {

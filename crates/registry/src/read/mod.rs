@@ -8,10 +8,12 @@ mod lookup;
 mod pin;
 mod search;
 mod show;
+mod sight;
 mod splice;
 mod timeline;
 mod view;
 
+pub(crate) use sight::WithheldProperties;
 pub use splice::Fields;
 pub use view::{
     DiffKind, DiffPeriod, Direction, Found, Got, Hierarchy, HistoryItem, HistoryPage,

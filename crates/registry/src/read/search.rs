@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use grunddata_information_model::{DomainModel, IndexMode, SearchMode, fold, number_key, words};
+use grunddata_information_model::{
+    DomainModel, IndexMode, PrivacyClass, SearchMode, fold, number_key, words,
+};
 use grunddata_model::{Instant, Period};
 use grunddata_store::{
     Condition as StoredCondition, Count, Matching, OwnerSet, SearchCursor, SortBy as StoredSortBy,
-    SortKey as StoredSortKey, StoreSearch,
+    SortKey as StoredSortKey, StoreSearch, Visibility,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -43,6 +45,7 @@ impl Registry {
         let visibility = self.visibility(context)?;
         let fingerprint = fingerprint(query);
         let mut search = self.store_search(query)?;
+        self.check_search_classes(query, search.classes, &visibility)?;
         match &query.page {
             PageChoice::Number(page) => {
                 let offset =
@@ -60,6 +63,8 @@ impl Registry {
             }
         }
         let shape = Shape {
+            registry: self,
+            disclosed: &context.disclosed,
             fields: query.fields.as_ref(),
             geometry: false,
         };
@@ -91,6 +96,40 @@ impl Registry {
             .map_err(refuse_store)
     }
 
+    /// What a reader may not see it may not ask about either.
+    fn check_search_classes(
+        &self,
+        query: &Query,
+        classes: u8,
+        visibility: &Visibility,
+    ) -> Result<(), Refusal> {
+        if visibility.rules.is_empty() || !visibility.showing(classes).rules.is_empty() {
+            return Ok(());
+        }
+        let domain = self.inner.model.domain(query.domain);
+        let shown = |class: PrivacyClass| !visibility.showing(class.bit()).rules.is_empty();
+        let conditions = query.conditions.iter().map(|condition| &condition.property);
+        let sorted = query.sort.iter().filter_map(|key| match &key.by {
+            SortBy::Property(name) => Some(name),
+            _ => None,
+        });
+        let name = conditions
+            .chain(sorted)
+            .find(|name| {
+                domain
+                    .indexed(name)
+                    .is_some_and(|property| !shown(property.class))
+            })
+            .map_or("identifier", String::as_str);
+        Err(Refusal::new(
+            Code::Forbidden,
+            format!(
+                "Your grants do not show {name}, and what you may not see you may not search or sort by. Leave it out, or ask an administrator for a grant with a higher class."
+            ),
+        )
+        .fact(fact::PARAMETER, name))
+    }
+
     fn store_search(&self, query: &Query) -> Result<StoreSearch, Refusal> {
         let domain = self.inner.model.domain(query.domain);
         let conditions = query
@@ -117,9 +156,28 @@ impl Registry {
                 })
             })
             .collect::<Result<Vec<_>, Refusal>>()?;
+        let named = query
+            .conditions
+            .iter()
+            .map(|condition| condition.property.as_str())
+            .chain(query.sort.iter().filter_map(|key| match &key.by {
+                SortBy::Property(name) => Some(name.as_str()),
+                SortBy::ValidFrom | SortBy::RecordedAt | SortBy::Display => None,
+            }));
+        let of_properties = named
+            .filter_map(|name| domain.indexed(name))
+            .fold(0, |classes, property| classes | property.class.bit());
+        let of_scheme = query
+            .identifier
+            .as_ref()
+            .and_then(|(scheme, _)| self.inner.model.scheme(scheme.as_str()))
+            .map_or(0, |scheme| scheme.class().max(domain.class()).bit());
+        // Whoever may know of the domain's records may read these words.
         let text_properties = domain
             .indexed_properties()
-            .filter(|property| property.modes.contains(&SearchMode::Text))
+            .filter(|property| {
+                property.modes.contains(&SearchMode::Text) && property.class <= domain.class()
+            })
             .map(|property| Arc::clone(&property.name))
             .collect();
         let owners: BTreeSet<_> = query.owners.iter().cloned().collect();
@@ -136,6 +194,7 @@ impl Registry {
                 .identifier
                 .as_ref()
                 .is_some_and(|(scheme, _)| super::lookup::is_for_ever(&self.inner.model, scheme)),
+            classes: of_properties | of_scheme,
             conditions,
             links: Vec::new(),
             text: query.text.as_deref().map(words).unwrap_or_default(),

@@ -1,26 +1,45 @@
 //! From rows to what is shown: names of visible targets, geometry, chosen fields.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 
+use grunddata_information_model::PrivacyClass;
 use grunddata_model::RecordId;
 use grunddata_store::{
-    ChangeKind as StoredKind, Coordinate, Reader, RecordRow, StoreError, Visibility,
+    ChangeKind as StoredKind, Coordinate, Form, Reader, RecordRow, Sight, StoreError, Targets,
+    Visibility,
 };
+use sha2::{Digest as _, Sha256};
 
+use super::sight;
 use super::splice::{self, Fields};
 use super::view::Record;
-use crate::{ChangeKind, Origin};
+use crate::{ChangeKind, Context, Disclosed, Origin, Registry};
 
 /// How much of a record is shown.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 pub(crate) struct Shape<'a> {
+    pub(crate) registry: &'a Registry,
+    /// Where it is noted what is shown.
+    pub(crate) disclosed: &'a Disclosed,
     /// Only these properties.
     pub(crate) fields: Option<&'a Fields>,
     /// Whether geometry comes along where the fields do not say so.
     pub(crate) geometry: bool,
 }
 
-/// Makes the rows ready to be shown.
+impl<'a> Shape<'a> {
+    /// All properties but geometry.
+    pub(crate) fn plain(registry: &'a Registry, context: &'a Context) -> Self {
+        Self {
+            registry,
+            disclosed: &context.disclosed,
+            fields: None,
+            geometry: false,
+        }
+    }
+}
+
+/// Makes the rows ready to be shown. One that is not for this reader is left out, whoever found it.
 pub(crate) fn show(
     reader: &mut Reader<'_>,
     rows: Vec<RecordRow>,
@@ -28,35 +47,44 @@ pub(crate) fn show(
     visibility: &Visibility,
     shape: Shape<'_>,
 ) -> Result<Vec<Record>, StoreError> {
-    let mut targets: Vec<RecordId> = rows
+    let mut ids: Vec<RecordId> = rows
         .iter()
         .filter(|row| row.has_links)
         .flat_map(|row| splice::references(&row.body))
         .collect();
-    targets.sort_unstable();
-    targets.dedup();
-    let displays = if targets.is_empty() {
-        BTreeMap::new()
+    ids.sort_unstable();
+    ids.dedup();
+    let targets = if ids.is_empty() {
+        Targets::default()
     } else {
-        reader
-            .displays(&targets, coordinate, visibility)?
-            .into_iter()
-            .collect()
+        reader.targets(&ids, coordinate, visibility)?
     };
-    rows.into_iter()
-        .map(|row| record(reader, row, &displays, shape))
-        .collect()
+    note_names(shape.disclosed, &targets);
+    let today = reader.today();
+    let mut records = Vec::with_capacity(rows.len());
+    for row in rows {
+        if let Some(sight) = visibility.sight(&row.seen(today)) {
+            records.push(record(reader, row, sight, &targets, shape)?);
+        }
+    }
+    Ok(records)
 }
 
-/// One row with the names that were found.
+/// One row with what was found of its targets.
 pub(crate) fn record(
     reader: &mut Reader<'_>,
-    mut row: RecordRow,
-    displays: &BTreeMap<RecordId, String>,
+    row: RecordRow,
+    sight: Sight,
+    targets: &Targets,
     shape: Shape<'_>,
 ) -> Result<Record, StoreError> {
-    let body = std::mem::take(&mut row.body);
-    let data = data(reader, &row, body, displays, shape)?;
+    shape.disclosed.note(
+        &row.owner,
+        row.id,
+        row.classes & sight::classes(row.domain, sight),
+    );
+    let (data, hash) = data(reader, &row, sight, targets, shape)?;
+    let named = sight.form >= Form::NameOnly;
     Ok(Record {
         id: row.id,
         domain: row.domain,
@@ -68,20 +96,37 @@ pub(crate) fn record(
         recorded_at: row.recorded_at,
         change_kind: change_kind(row.change_kind),
         model: row.model.into(),
-        display: row.display,
+        display: row.display.filter(|_| named),
         data,
-        hash: row.hash,
+        hash,
+        form: sight.form,
+        withheld: shape.registry.inner.withheld.get(row.domain, sight),
     })
 }
 
-/// The body as it is shown.
-pub(crate) fn data(
+/// The body as it is shown, and the hash of what it was made of.
+fn data(
     reader: &mut Reader<'_>,
     row: &RecordRow,
-    mut body: String,
-    displays: &BTreeMap<RecordId, String>,
+    sight: Sight,
+    targets: &Targets,
     shape: Shape<'_>,
-) -> Result<String, StoreError> {
+) -> Result<(String, [u8; 32]), StoreError> {
+    let mut body = sight::visible(&shape.registry.inner.model, row, sight)?;
+    if row.has_links && !targets.hidden.is_empty() {
+        let shown = shape.registry.inner.model.without_references(
+            row.domain,
+            &row.model,
+            &body,
+            &targets.hidden,
+        );
+        body = Cow::Owned(shown.map_err(|error| sight::unreadable(row, &error))?);
+    }
+    let hash = match &body {
+        Cow::Borrowed(_) if sight.form == Form::Full => row.hash,
+        other => Sha256::digest(other.as_bytes()).into(),
+    };
+    let mut body = body.into_owned();
     if let Some(fields) = shape.fields
         && let Some(chosen) = fields.of_body(&body)
     {
@@ -102,10 +147,17 @@ pub(crate) fn data(
     } else if body.contains(splice::GEOMETRY) {
         body = splice::without_geometries(&body);
     }
-    if row.has_links && !displays.is_empty() {
-        body = splice::with_displays(&body, displays);
+    if row.has_links && !targets.displays.is_empty() {
+        body = splice::with_displays(&body, &targets.displays);
     }
-    Ok(body)
+    Ok((body, hash))
+}
+
+/// The names of persons are personal data wherever they stand.
+pub(crate) fn note_names(disclosed: &Disclosed, targets: &Targets) {
+    for (owner, id) in &targets.persons {
+        disclosed.note(owner, *id, PrivacyClass::Personal.bit());
+    }
 }
 
 /// The origin as it was stored; what cannot be read is somebody else's.

@@ -4,7 +4,7 @@
 //! In canonical JSON an unescaped quotation mark begins or ends a string: the sequences looked for cannot occur inside
 //! one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use grunddata_model::RecordId;
 
@@ -40,7 +40,7 @@ fn reference_at(after: &str) -> Option<RecordId> {
 }
 
 /// The body with the display names of those targets that have one for this reader.
-pub(crate) fn with_displays(body: &str, displays: &BTreeMap<RecordId, String>) -> String {
+pub(crate) fn with_displays(body: &str, displays: &HashMap<RecordId, String>) -> String {
     if displays.is_empty() {
         return body.to_owned();
     }
@@ -216,7 +216,7 @@ mod tests {
     const B: &str = "01990c3e-0000-7000-8000-00000000000b";
     const HASH: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
-    fn displays(pairs: &[(&str, &str)]) -> BTreeMap<RecordId, String> {
+    fn displays(pairs: &[(&str, &str)]) -> HashMap<RecordId, String> {
         pairs
             .iter()
             .map(|(id, name)| (id.parse().unwrap(), (*name).to_owned()))
@@ -238,7 +238,7 @@ mod tests {
         assert_eq!(value["list"][1], serde_json::json!({"id": B}));
         assert_eq!(value["own"], serde_json::json!({"id": A, "kind": "x"}));
         assert_eq!(value["text"], format!(r#"{{"id":"{A}"}}"#));
-        assert_eq!(with_displays(&body, &BTreeMap::new()), body);
+        assert_eq!(with_displays(&body, &HashMap::new()), body);
     }
 
     #[test]

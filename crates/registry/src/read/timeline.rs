@@ -3,15 +3,16 @@
 use grunddata_information_model::Resolved;
 use grunddata_model::{Domain, OwnerKey, RecordId, State, Timeline};
 use grunddata_store::{
-    ChangeEntry, Coordinate, Known, Lookup, Reader, RecordRow, StoreError, Visibility,
+    ChangeEntry, Coordinate, Form, Known, Lookup, Reader, RecordRow, StoreError, Visibility,
 };
 
 use super::diff::diff;
 use super::pin::as_of;
 use super::show::{Shape, change_kind, show};
+use super::sight;
 use super::view::{DiffPeriod, HistoryItem, HistoryPage, TimelineItem, TimelineView};
 use crate::registry::refuse_store;
-use crate::{Action, At, Code, Context, Refusal, Registry, fact};
+use crate::{At, Code, Context, Refusal, Registry, fact};
 
 impl Registry {
     /// Every state of a record by valid time, as known at the coordinate.
@@ -25,7 +26,7 @@ impl Registry {
         id: RecordId,
         at: &At,
     ) -> Result<TimelineView, Refusal> {
-        self.must_exist(context, domain, id, at)?;
+        self.must_see_whole(context, domain, id, at)?;
         let visibility = self.visibility(context)?;
         self.inner
             .store
@@ -35,7 +36,17 @@ impl Registry {
                 let Some(head) = head(reader, id, &coordinate, &visibility)? else {
                     return Ok(Err(Refusal::not_found(id)));
                 };
-                view(reader, id, head, states, &coordinate, &visibility).map(Ok)
+                view(
+                    self,
+                    context,
+                    reader,
+                    id,
+                    head,
+                    states,
+                    &coordinate,
+                    &visibility,
+                )
+                .map(Ok)
             })
             .map_err(refuse_store)?
     }
@@ -54,12 +65,13 @@ impl Registry {
         limit: u32,
     ) -> Result<HistoryPage, Refusal> {
         self.check_limit(limit)?;
-        self.must_exist(context, domain, id, at)?;
+        self.must_see_whole(context, domain, id, at)?;
         let visibility = self.visibility(context)?;
         self.inner
             .store
             .read(|reader| {
                 let coordinate = Self::pin_all(reader, context, at)?;
+                let whole = |owner: &OwnerKey| visibility.sees_all_of(owner);
                 let mut changes = reader.history(
                     id,
                     &coordinate.known,
@@ -73,7 +85,7 @@ impl Registry {
                     next: changes.last().map(|change| change.version).filter(|_| more),
                     items: changes
                         .into_iter()
-                        .map(|change| history_item(context, change))
+                        .map(|change| history_item(context, whole(&change.owner), change))
                         .collect(),
                     as_of: as_of(&coordinate),
                 })
@@ -92,7 +104,7 @@ impl Registry {
         id: RecordId,
         version: u32,
     ) -> Result<TimelineView, Refusal> {
-        let latest = self.must_exist(context, domain, id, &At::now(context))?;
+        let latest = self.must_see_whole(context, domain, id, &At::now(context))?;
         let visibility = self.visibility(context)?;
         self.inner
             .store
@@ -108,7 +120,17 @@ impl Registry {
                     },
                 };
                 let head = (change.domain, change.owner, change.version);
-                view(reader, id, head, states, &coordinate, &visibility).map(Ok)
+                view(
+                    self,
+                    context,
+                    reader,
+                    id,
+                    head,
+                    states,
+                    &coordinate,
+                    &visibility,
+                )
+                .map(Ok)
             })
             .map_err(refuse_store)?
     }
@@ -125,22 +147,49 @@ impl Registry {
         from: u32,
         to: u32,
     ) -> Result<Vec<DiffPeriod>, Refusal> {
-        let latest = self.must_exist(context, domain, id, &At::now(context))?;
+        let latest = self.must_see_whole(context, domain, id, &At::now(context))?;
         let visibility = self.visibility(context)?;
         let versions = self
             .inner
             .store
             .read(|reader| {
-                let from = reader.version(id, from, &visibility)?;
-                let to = reader.version(id, to, &visibility)?;
-                Ok((from, to))
+                let today = reader.today();
+                let mut version = |number| {
+                    let Some((_, rows)) = reader.version(id, number, &visibility)? else {
+                        return Ok(None);
+                    };
+                    self.visible_rows(context, rows, &visibility, today)
+                        .map(Some)
+                };
+                Ok((version(from)?, version(to)?))
             })
             .map_err(refuse_store)?;
         match versions {
-            (Some((_, from)), Some((_, to))) => Ok(diff(&self.reload(from)?, &self.reload(to)?)),
+            (Some(from), Some(to)) => Ok(diff(&self.reload(from)?, &self.reload(to)?)),
             (None, _) => Err(crate::write::unknown_version(id, from, latest)),
             (_, None) => Err(crate::write::unknown_version(id, to, latest)),
         }
+    }
+
+    /// The rows with their bodies as the reader may see them.
+    fn visible_rows(
+        &self,
+        context: &Context,
+        rows: Vec<RecordRow>,
+        visibility: &Visibility,
+        today: chrono::NaiveDate,
+    ) -> Result<Vec<RecordRow>, StoreError> {
+        let mut seen = Vec::with_capacity(rows.len());
+        for mut row in rows {
+            if let Some(sight) = visibility.sight(&row.seen(today)) {
+                let shown = row.classes & sight::classes(row.domain, sight);
+                context.disclosed.note(&row.owner, row.id, shown);
+                let body = sight::visible(&self.inner.model, &row, sight)?.into_owned();
+                row.body = body;
+                seen.push(row);
+            }
+        }
+        Ok(seen)
     }
 
     /// Rows as values of the model.
@@ -162,30 +211,45 @@ impl Registry {
     }
 
     /// That the reader may know of the record: the refusal of a get where it may not, except that nothing need hold on
-    /// the day. The record's version.
-    pub(crate) fn must_exist(
+    /// the day. The record's version, and in which form it is shown.
+    fn must_exist(
         &self,
         context: &Context,
         domain: Option<Domain>,
         id: RecordId,
         at: &At,
-    ) -> Result<u32, Refusal> {
+    ) -> Result<(u32, Form), Refusal> {
         match self.get(context, domain, id, at, None) {
-            Ok(crate::Got::Found(found)) => Ok(found.record.version),
+            Ok(crate::Got::Found(found)) => Ok((found.record.version, found.record.form)),
             Ok(crate::Got::Merged { into, .. }) => Err(Refusal::new(
                 Code::Merged,
                 format!("The record was merged into {into}: read that one."),
             )
             .fact(fact::FORWARD_TO, into.to_string())),
             Err(refusal) if matches!(refusal.code, Code::NotValidThen | Code::Retracted) => {
-                Ok(refusal
+                let version = refusal
                     .facts
                     .get(fact::VERSION)
                     .and_then(serde_json::Value::as_u64)
-                    .and_then(|version| u32::try_from(version).ok())
-                    .unwrap_or_default())
+                    .and_then(|version| u32::try_from(version).ok());
+                Ok((version.unwrap_or_default(), Form::Full))
             }
             Err(refusal) => Err(refusal),
+        }
+    }
+
+    /// The same where the record is not only to be shown but to be told about: how it changed says what was in it. The
+    /// record's version.
+    pub(crate) fn must_see_whole(
+        &self,
+        context: &Context,
+        domain: Option<Domain>,
+        id: RecordId,
+        at: &At,
+    ) -> Result<u32, Refusal> {
+        match self.must_exist(context, domain, id, at)? {
+            (version, Form::Full) => Ok(version),
+            _ => Err(under_protection(id)),
         }
     }
 
@@ -201,6 +265,16 @@ impl Registry {
         .fact(fact::PARAMETER, "limit")
         .fact("most", most))
     }
+}
+
+/// The reader may know of the record, and no more than its form.
+fn under_protection(id: RecordId) -> Refusal {
+    Refusal::new(
+        Code::Forbidden,
+        format!(
+            "The record {id} is under protection: your grants show no more of it than a plain read does."
+        ),
+    )
 }
 
 type Head = (Domain, OwnerKey, u32);
@@ -221,6 +295,8 @@ fn head(
 }
 
 fn view(
+    registry: &Registry,
+    context: &Context,
     reader: &mut Reader<'_>,
     id: RecordId,
     (domain, owner, version): Head,
@@ -228,18 +304,20 @@ fn view(
     coordinate: &Coordinate,
     visibility: &Visibility,
 ) -> Result<TimelineView, StoreError> {
-    let shape = Shape {
-        fields: None,
-        geometry: false,
-    };
-    let items = show(reader, states, coordinate, visibility, shape)?
-        .into_iter()
-        .map(|record| TimelineItem {
-            period: record.period,
-            data: record.data,
-            model: record.model,
-        })
-        .collect();
+    let items = show(
+        reader,
+        states,
+        coordinate,
+        visibility,
+        Shape::plain(registry, context),
+    )?
+    .into_iter()
+    .map(|record| TimelineItem {
+        period: record.period,
+        data: record.data,
+        model: record.model,
+    })
+    .collect();
     Ok(TimelineView {
         id,
         domain,
@@ -250,8 +328,8 @@ fn view(
     })
 }
 
-fn history_item(context: &Context, change: ChangeEntry) -> HistoryItem {
-    let reads_owner = context.actor.may(Action::Read, &change.owner);
+fn history_item(context: &Context, whole: bool, change: ChangeEntry) -> HistoryItem {
+    let reads_owner = context.actor.reads_changes_of(&change.owner);
     HistoryItem {
         version: change.version,
         recorded_at: change.recorded_at,
@@ -263,7 +341,7 @@ fn history_item(context: &Context, change: ChangeEntry) -> HistoryItem {
         reason: change.reason.filter(|_| reads_owner),
         source: change.source.filter(|_| reads_owner),
         transaction: change.transaction,
-        position: reads_owner.then_some(change.position),
+        position: whole.then_some(change.position),
         touched: Some(change.touched),
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use grunddata_model::{Domain, Instant, OwnerKey, Period, RecordId, SchemeCode, TransactionId};
+use grunddata_store::Form;
 use serde_json::Value;
 
 use crate::{AsOf, ChangeKind, Origin};
@@ -36,8 +37,12 @@ pub struct Record {
     /// The data as JSON text: references with the display names that the reader may see, geometry where asked for,
     /// only the fields asked for.
     pub data: String,
-    /// SHA-256 of the stored body.
+    /// SHA-256 of the body, of the stored one where nothing of it is withheld.
     pub hash: [u8; 32],
+    /// How much of it is shown, where it is under protection.
+    pub form: Form,
+    /// The properties that this reader is not shown, whether the record has them or not.
+    pub withheld: Arc<[String]>,
 }
 
 /// What reading one record gives.

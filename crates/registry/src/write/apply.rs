@@ -11,13 +11,14 @@ use std::sync::Arc;
 
 use grunddata_information_model::{InformationModel, Resolved};
 use grunddata_model::{OwnerKey, RecordId, Timeline, TransactionId};
-use grunddata_store::{Needs, StagedWrite, StoreError, Visibility, WriteTx};
+use grunddata_store::{Needs, StagedWrite, StoreError, WriteTx};
 
 use super::check;
 use super::operate::{self, Done};
 use super::outcome::{Outcome, TransactionWritten, Written};
 use super::prepare::{Prepared, PreparedAction, Target};
 use super::request::OnUncovered;
+use crate::access::Rights;
 use crate::{Code, Fault, Refusal};
 
 /// How many times the commands whose references did not resolve are tried again: how long a chain may stand in the
@@ -50,7 +51,7 @@ pub(crate) struct JobContext {
     pub(crate) model: InformationModel,
     pub(crate) owner: OwnerKey,
     pub(crate) actor: Arc<str>,
-    pub(crate) visibility: Visibility,
+    pub(crate) rights: Arc<Rights>,
     pub(crate) feeds_copies: bool,
     pub(crate) today: chrono::NaiveDate,
     /// The day by which protection runs out: in UTC, as in reads, so that it ends late rather than early.

@@ -39,9 +39,43 @@ pub(super) fn check_controller(run: &mut Run<'_, '_, '_>, command: &Prepared) ->
     .into())
 }
 
-/// Whether the record is one that this writer may not know of, although it is the owner's: a person under protection.
+/// Whether the record is one that this writer may not know of, although it is the owner's: a person under protection,
+/// or a record of a controller that is not the writer's.
 pub(super) fn is_hidden(run: &Run<'_, '_, '_>, image: &RecordImage) -> bool {
-    !run.job.context.allows(image)
+    run.job.context.sight(image).is_none()
+}
+
+/// That the writer may write such a record under the controller.
+pub(super) fn check_right(
+    run: &Run<'_, '_, '_>,
+    command: &Prepared,
+    controller: Option<RecordId>,
+) -> Result<(), Refusal> {
+    let ends = matches!(
+        command.action,
+        PreparedAction::End { .. } | PreparedAction::Retract { .. }
+    );
+    let context = &run.job.context;
+    if context
+        .may_write(controller, command.domain, ends)
+        .is_some()
+    {
+        return Ok(());
+    }
+    let what = if ends { "end" } else { "write" };
+    Err(Refusal::new(
+        Code::Forbidden,
+        match controller {
+            Some(id) => format!(
+                "Your grants do not let you {what} {} of the controller {id}.",
+                command.domain.collection()
+            ),
+            None => format!(
+                "Your grants do not let you {what} {} that the owner itself is the controller of: name your own controller in _meta.controller, or ask an administrator for a wider grant.",
+                command.domain.collection()
+            ),
+        },
+    ))
 }
 
 /// Only sources make copies: nobody turns a record of their own into one.
@@ -75,6 +109,16 @@ pub(super) fn guard(
     if image.domain != command.domain {
         return Err(Refusal::not_found(image.id));
     }
+    if !run.job.context.allows(image) {
+        return Err(Refusal::new(
+            Code::Forbidden,
+            format!(
+                "The record {} is under protection: it is written by those whose grants reach protected data.",
+                image.id
+            ),
+        ));
+    }
+    check_right(run, command, image.controller)?;
     if command
         .envelope
         .owner

@@ -12,6 +12,7 @@ mod resolve;
 mod reverse;
 mod upsert;
 mod validate;
+mod withheld;
 
 pub(crate) use apply::Failure;
 pub(crate) use guards::{not_yours, unknown_version};

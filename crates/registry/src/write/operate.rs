@@ -13,13 +13,14 @@ use grunddata_store::{
 
 use super::apply::Run;
 use super::guards::{
-    check_controller, check_origin, exists, first_day, guard, precondition, refuse_timeline,
-    unknown_temporary, unknown_version,
+    check_controller, check_origin, check_right, exists, first_day, guard, precondition,
+    refuse_timeline, unknown_temporary, unknown_version,
 };
 use super::outcome::Outcome;
 use super::prepare::{Bound, Prepared, PreparedAction, Target, period};
 use super::request::ChangeKind;
 use super::upsert::upsert;
+use super::withheld::check_withheld;
 use crate::{Code, Fault, Refusal};
 
 /// What a command did.
@@ -119,12 +120,14 @@ pub(super) fn create(
     period: Period,
 ) -> Result<Done, Stop> {
     check_origin(run, command)?;
+    check_right(run, command, command.envelope.controller)?;
     check_controller(run, command)?;
     let resolved = run.resolve(value, period)?;
     let before = Timeline::empty();
     let after = before
         .create(period, resolved)
         .map_err(|error| refuse_timeline(&error))?;
+    check_withheld(run, command, command.envelope.controller, &before, &after)?;
     run.versions.insert(id, None);
     let staged = StagedWrite {
         id,
@@ -335,6 +338,16 @@ pub(super) fn finish(
         RecordStatus::Current
     };
     let controller = command.envelope.controller.or(image.controller);
+    if controller != image.controller {
+        check_right(run, command, controller)?;
+    }
+    check_withheld(
+        run,
+        command,
+        image.controller,
+        &image.timeline,
+        &change.after,
+    )?;
     let unchanged =
         change.after == image.timeline && status == image.status && controller == image.controller;
     let done = |version, outcome| Done {

@@ -12,7 +12,7 @@ use super::outcome::{TransactionWritten, Written};
 use super::prepare::{Prepared, Target, check_name, prepare};
 use super::request::{Command, Idempotency, Operation, Subject, Transaction};
 use crate::registry::{refuse_store, refuse_write};
-use crate::{Action, Code, Context, Refusal, Registry};
+use crate::{Code, Context, Refusal, Registry};
 
 /// Commands that have been authorised, read and validated, ready to be applied.
 pub struct PreparedBatch {
@@ -151,7 +151,7 @@ impl Registry {
         let owner = self.owner_of_job(context, owner, &commands, numbered)?;
         let temporary = temporary_ids(context, &commands)?;
         let prepared = self.prepare_all(context, commands, &temporary, numbered)?;
-        let visibility = self.visibility(context)?;
+        let rights = self.rights(context)?;
         let idempotency = match (idempotency, idempotency_key) {
             (Some(given), Some(())) => Some((key_hash(context, &owner, &given), given.fingerprint)),
             _ => None,
@@ -161,7 +161,7 @@ impl Registry {
                 model: self.inner.model.clone(),
                 owner,
                 actor: Arc::from(context.actor.name.as_str()),
-                visibility: visibility.as_ref().clone(),
+                rights,
                 feeds_copies: context.actor.feeds_copies,
                 today: context.today,
                 protected_on: context.now.date_time().date_naive(),
@@ -243,7 +243,7 @@ impl Registry {
         }
         let mut owner = said;
         if let Some(owner) = &owner
-            && !context.actor.may(Action::Write, owner)
+            && !context.actor.may_change(owner)
         {
             return Err(Refusal::forbidden_owner(owner, "write"));
         }
@@ -265,7 +265,7 @@ impl Registry {
             };
             let this = match (existing, said) {
                 (Some(existing), _) => {
-                    if !context.actor.may(Action::Write, &existing) {
+                    if !context.actor.may_change(&existing) {
                         return Err(place(match subject {
                             Some(id) if envelope.is_some() => super::not_yours(id),
                             _ => Refusal::forbidden_owner(&existing, "write"),
@@ -274,7 +274,7 @@ impl Registry {
                     Some(existing)
                 }
                 (None, Some(said)) => {
-                    if !context.actor.may(Action::Write, said) {
+                    if !context.actor.may_change(said) {
                         return Err(place(Refusal::forbidden_owner(said, "write")));
                     }
                     Some(said.clone())
@@ -299,17 +299,10 @@ impl Registry {
         }
         match context.actor.only_owner() {
             Some(only) => Ok(only.clone()),
-            None if context
-                .actor
-                .grants
-                .iter()
-                .any(|grant| grant.action >= Action::Write) =>
-            {
-                Err(Refusal::new(
-                    Code::OwnerRequired,
-                    "You write for several owners: say in owner for which one this is.",
-                ))
-            }
+            None if context.actor.may_change_somewhere() => Err(Refusal::new(
+                Code::OwnerRequired,
+                "You write for several owners: say in owner for which one this is.",
+            )),
             None => Err(Refusal::new(
                 Code::Forbidden,
                 "Your token may read only. Ask an administrator for one that may write.",
@@ -332,7 +325,7 @@ impl Registry {
             Lookup::Absent(absent) => Some(absent.owner),
         };
         Ok(match owner {
-            Some(owner) if context.actor.may(Action::Write, &owner) => Some(owner),
+            Some(owner) if context.actor.may_change(&owner) => Some(owner),
             Some(owner) if self.exists_for(context, id)? => Some(owner),
             _ => None,
         })

@@ -1,8 +1,8 @@
 //! From the references of a body to ids: temporary ids of the transaction, and identifiers by the directory.
 
 use grunddata_information_model::{ReferenceUse, Resolved, Target, Uniqueness, Validated};
-use grunddata_model::{Period, RecordId};
-use grunddata_store::{ALL_CLASSES, Claim, RecordImage, StoreError};
+use grunddata_model::{Domain, Period, RecordId};
+use grunddata_store::{Claim, Form, RecordImage, Seen, Sight, StoreError};
 
 use super::apply::{JobContext, Run};
 use super::operate::Stop;
@@ -143,30 +143,70 @@ impl Run<'_, '_, '_> {
 }
 
 impl JobContext {
-    /// Whether some rule shows the record: all classes of some state, and protection anywhere on the timeline, or that
-    /// it ever had and that has not run out, hides it from those who may not see protected records. Of a record without
-    /// states the readers of the whole owner may know.
-    pub(crate) fn allows(&self, image: &RecordImage) -> bool {
-        let states = image.timeline.states();
-        let protected = image.protected_until > self.protected_on
-            || states.iter().any(|state| state.value.protection() > 0);
-        self.visibility.rules.iter().any(|rule| {
-            rule.owners.contains(&image.owner)
-                && (rule.protected || !protected)
-                && (states
-                    .iter()
-                    .any(|state| state.value.classes() & !rule.classes == 0)
-                    || states.is_empty() && rule.classes == ALL_CLASSES)
-        })
+    /// What the writer sees of a record: by the strongest protection on the whole of its timeline, or that it has now.
+    pub(crate) fn sight(&self, image: &RecordImage) -> Option<Sight> {
+        self.rights.reads.sight(&self.seen(image))
     }
 
-    /// Whether some rule shows a state of the record, which itself is seen.
+    /// Whether the writer may know of the record and see it whole as far as protection goes. Of a record without states
+    /// those may know who see all of the owner's.
+    pub(crate) fn allows(&self, image: &RecordImage) -> bool {
+        self.sight(image)
+            .is_some_and(|sight| sight.form == Form::Full)
+    }
+
+    /// Whether the writer may refer to the record: whoever sees at least its name. A school places the pupil of whom it is
+    /// shown no more.
+    pub(crate) fn may_refer(&self, image: &RecordImage) -> bool {
+        self.sight(image)
+            .is_some_and(|sight| sight.form >= Form::NameOnly)
+    }
+
+    /// Whether the writer may write the record, under the controller that it has or is to have.
+    pub(crate) fn may_write(
+        &self,
+        controller: Option<RecordId>,
+        domain: Domain,
+        ends: bool,
+    ) -> Option<Sight> {
+        let seen = Seen {
+            owner: self.owner.as_str(),
+            controller,
+            domain,
+            level: 0,
+        };
+        let rules = if ends {
+            &self.rights.ends
+        } else {
+            &self.rights.writes
+        };
+        rules.sight(&seen)
+    }
+
+    fn seen<'a>(&self, image: &'a RecordImage) -> Seen<'a> {
+        let of_states = image.timeline.states().iter();
+        let of_states = of_states.map(|state| state.value.protection()).max();
+        Seen {
+            owner: image.owner.as_str(),
+            controller: image.controller,
+            domain: image.domain,
+            level: image
+                .protection
+                .on(self.protected_on)
+                .max(of_states.unwrap_or_default()),
+        }
+    }
+
+    /// Whether the writer sees what a state of a record holds, the record itself being seen.
     pub(crate) fn allows_state(&self, image: &RecordImage, state: &Resolved) -> bool {
-        self.visibility.rules.iter().any(|rule| {
-            rule.owners.contains(&image.owner)
-                && (rule.protected || state.protection() == 0)
-                && state.classes() & !rule.classes == 0
-        })
+        let seen = Seen {
+            level: state.protection(),
+            ..self.seen(image)
+        };
+        self.rights
+            .reads
+            .sight(&seen)
+            .is_some_and(|sight| sight.form == Form::Full)
     }
 }
 

@@ -10,7 +10,7 @@ use super::outcome::TransactionWritten;
 use super::pipeline::{PreparedBatch, check_idempotency, key_hash};
 use super::request::{Command, Idempotency, IfMatch, Note, Operation, Retract, Revert, Subject};
 use crate::registry::{refuse_store, refuse_write};
-use crate::{Action, Code, Context, Refusal, Registry, fact};
+use crate::{Code, Context, Refusal, Registry, fact};
 
 impl Registry {
     /// Undoes a transaction of an owner.
@@ -51,7 +51,7 @@ impl Registry {
                 ));
             }
         };
-        if !context.actor.may(Action::Write, &owner) {
+        if !context.actor.may_change(&owner) {
             return Err(Refusal::forbidden_owner(&owner, "write"));
         }
         let repeated = self.is_repeated(context, &owner, idempotency.as_ref())?;

@@ -1,18 +1,17 @@
 //! Owners and tokens.
 
-use grunddata_registry::{Action, Code, Grant, NewOwner, NewToken, OwnerScope, ValidationDraft};
+use grunddata_registry::{
+    Action, Code, Grant, NewOwner, NewToken, OwnerScope, Role, ValidationDraft,
+};
 use grunddata_testing::on_both;
 use serde_json::json;
 
 use crate::stack::*;
 
-fn token(key: &str, action: Action) -> NewToken {
+fn token(key: &str, role: Role) -> NewToken {
     NewToken {
         name: format!("token for {key}"),
-        grants: vec![Grant {
-            scope: OwnerScope::Owner(owner(key)),
-            action,
-        }],
+        grants: vec![Grant::of(OwnerScope::Owner(owner(key)), role)],
         feeds_copies: false,
         expires_at: None,
     }
@@ -22,7 +21,7 @@ on_both! {
     using stack;
 
     fn a_token_lets_its_holder_in_until_it_ends(stack: Stack) {
-        let minted = stack.registry.mint_token(&stack.system(), token("a", Action::Write)).unwrap();
+        let minted = stack.registry.mint_token(&stack.system(), token("a", Role::Editor)).unwrap();
         let actor = stack.registry.authenticate(&minted.secret).unwrap().unwrap();
         assert_eq!((actor.name.as_str(), actor.client.as_str()), ("token for a", minted.token.id.as_str()));
         assert!(actor.may(Action::Write, &owner("a")) && !actor.may(Action::Read, &owner("b")));
@@ -31,7 +30,7 @@ on_both! {
         assert_eq!(stack.registry.authenticate("").unwrap(), None);
         stack.registry.revoke_token(&stack.system(), &minted.token.id).unwrap();
         assert_eq!(stack.registry.authenticate(&minted.secret).unwrap(), None);
-        let mut expiring = token("a", Action::Read);
+        let mut expiring = token("a", Role::Reader);
         expiring.expires_at = Some(grunddata_model::Instant::from_micros(stack.now().micros() + 60_000_000));
         let minted = stack.registry.mint_token(&stack.system(), expiring).unwrap();
         assert!(stack.registry.authenticate(&minted.secret).unwrap().is_some());
@@ -40,31 +39,31 @@ on_both! {
     }
 
     fn nobody_gives_more_than_they_have(stack: Stack) {
-        let admin = stack.as_actor("a", Action::Admin);
-        assert!(stack.registry.mint_token(&admin, token("a", Action::Admin)).is_ok());
-        assert_eq!(stack.registry.mint_token(&admin, token("b", Action::Read)).unwrap_err().code, Code::Forbidden);
-        assert_eq!(stack.registry.mint_token(&stack.as_actor("a", Action::Write), token("a", Action::Read)).unwrap_err().code, Code::Forbidden);
-        let feeding = NewToken { feeds_copies: true, ..token("a", Action::Write) };
+        let admin = stack.as_actor("a", Role::Administrator);
+        assert!(stack.registry.mint_token(&admin, token("a", Role::Administrator)).is_ok());
+        assert_eq!(stack.registry.mint_token(&admin, token("b", Role::Reader)).unwrap_err().code, Code::Forbidden);
+        assert_eq!(stack.registry.mint_token(&stack.as_actor("a", Role::Editor), token("a", Role::Reader)).unwrap_err().code, Code::Forbidden);
+        let feeding = NewToken { feeds_copies: true, ..token("a", Role::Editor) };
         assert_eq!(stack.registry.mint_token(&admin, feeding).unwrap_err().code, Code::Forbidden);
-        let foreign = stack.registry.mint_token(&stack.system(), token("b", Action::Read)).unwrap();
+        let foreign = stack.registry.mint_token(&stack.system(), token("b", Role::Reader)).unwrap();
         assert_eq!(stack.registry.tokens(&admin).unwrap().len(), 1);
         assert_eq!(stack.registry.revoke_token(&admin, &foreign.token.id).unwrap_err().code, Code::NotFound);
         assert_eq!(stack.registry.tokens(&stack.anonymous()).unwrap_err().code, Code::Forbidden);
-        let empty = NewToken { grants: Vec::new(), ..token("a", Action::Read) };
+        let empty = NewToken { grants: Vec::new(), ..token("a", Role::Reader) };
         assert_eq!(stack.registry.mint_token(&stack.system(), empty).unwrap_err().code, Code::InvalidParameter);
     }
 
     fn owners_are_added_by_the_administrator_of_all(stack: Stack) {
-        let new = NewOwner { key: owner("c"), name: "Owner c".to_owned(), organisation: None, open_data: false };
-        assert_eq!(stack.registry.put_owner(&stack.as_actor("a", Action::Admin), new.clone()).unwrap_err().code, Code::Forbidden);
+        let new = NewOwner { key: owner("c"), name: "Owner c".to_owned(), organisation: None, open_data: false, protection: None };
+        assert_eq!(stack.registry.put_owner(&stack.as_actor("a", Role::Administrator), new.clone()).unwrap_err().code, Code::Forbidden);
         stack.registry.put_owner(&stack.system(), new).unwrap();
         let keys = |context: &grunddata_registry::Context| -> Vec<String> { stack.registry.owners(context).unwrap().iter().map(|owner| owner.key.to_string()).collect() };
         assert_eq!(keys(&stack.system()), ["a", "b", "c"]);
         assert_eq!(keys(&stack.anonymous()), ["a"]);
         assert!(stack.registry.has_open_data().unwrap());
         // Closing an owner holds at once.
-        let closed = NewOwner { key: owner("a"), name: "Owner a".to_owned(), organisation: None, open_data: false };
-        stack.registry.put_owner(&stack.as_actor("a", Action::Admin), closed).unwrap();
+        let closed = NewOwner { key: owner("a"), name: "Owner a".to_owned(), organisation: None, open_data: false, protection: None };
+        stack.registry.put_owner(&stack.as_actor("a", Role::Administrator), closed).unwrap();
         assert!(!stack.registry.has_open_data().unwrap());
     }
 

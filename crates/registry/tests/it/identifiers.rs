@@ -1,7 +1,7 @@
 //! Uniqueness within the owner, as the scheme says; upserts.
 
 use grunddata_model::Domain::{Geography, Organisation, Person, Role};
-use grunddata_registry::{Action, Code, Command, Outcome};
+use grunddata_registry::{Code, Command, Outcome};
 use grunddata_testing::on_both;
 use serde_json::{Value, json};
 
@@ -55,7 +55,7 @@ on_both! {
         let mut hidden = numbered("Skyddad", &["198112189876"]);
         hidden["protection"] = json!({"level": "protected-registration"});
         let hidden = stack.id(create(Person, hidden, "1981-12-18"));
-        let writer = stack.as_actor("a", Action::Write);
+        let writer = stack.as_actor("a", grunddata_registry::Role::Editor);
         let refusal = stack.write_as(&writer, create(Person, numbered("B", &["198112189876"]), "2026-02-01")).unwrap_err();
         assert_eq!(refusal.code, Code::IdentifierInUse);
         let text = format!("{refusal:?}");
@@ -66,14 +66,17 @@ on_both! {
         let mut data = numbered("Skyddad", &["198112189876"]);
         data["protection"] = json!({"level": "protected-registration"});
         let hidden = stack.id(create(Person, data, "1981-12-18"));
-        let writer = stack.as_actor("a", Action::Write);
+        let writer = stack.stranger(grunddata_registry::Role::Editor);
         let code = |command| stack.write_as(&writer, command).unwrap_err().code;
         assert_eq!(code(amend(Person, hidden, json!({"sex": "female"}), "2026-01-01", None)), Code::NotFound);
         assert_eq!(code(end(Person, hidden, "2026-01-01", None)), Code::NotFound);
         assert_eq!(code(replace(Person, hidden, person("B"), "2026-01-01")), Code::Forbidden);
         assert_eq!(code(created(create(Person, person("B"), "2026-01-01"), |create| create.id = Some(hidden))), Code::Forbidden);
         assert_eq!(code(upsert(Person, numbered("B", &["198112189876"]), "se-personal-identity-number", "2026-01-01")), Code::IdentifierInUse);
-        let admin = stack.as_actor("a", Action::Admin);
+        // The owner's own writers know that there is somebody, and are told that much.
+        let near = stack.as_actor("a", grunddata_registry::Role::Editor);
+        assert_eq!(stack.write_as(&near, end(Person, hidden, "2026-01-01", None)).unwrap_err().code, Code::Forbidden);
+        let admin = stack.as_actor("a", grunddata_registry::Role::Administrator);
         stack.write_as(&admin, amend(Person, hidden, json!({"sex": "female"}), "2026-01-01", None)).unwrap();
     }
 

@@ -1,7 +1,7 @@
 //! Who may write, for whom, how often.
 
 use grunddata_model::Domain::Organisation;
-use grunddata_registry::{Action, Actor, Code, Idempotency, IfMatch, Origin, Outcome};
+use grunddata_registry::{Actor, Code, Idempotency, IfMatch, Origin, Outcome, Role};
 use grunddata_testing::on_both;
 
 use crate::stack::*;
@@ -31,7 +31,7 @@ on_both! {
         let other = send(&context, "key-2", 1).unwrap();
         assert_ne!(other.id, first.id);
         // Another client has its own keys.
-        let writer = stack.as_actor("a", Action::Write);
+        let writer = stack.as_actor("a", Role::Editor);
         assert_ne!(send(&writer, "key-1", 1).unwrap().id, first.id);
         assert_eq!(send(&context, "", 1).unwrap_err().code, Code::InvalidIdempotencyKey);
         assert_eq!(send(&context, "a b", 1).unwrap_err().code, Code::InvalidIdempotencyKey);
@@ -46,14 +46,14 @@ on_both! {
     }
 
     fn writers_write_for_their_own_owner(stack: Stack) {
-        let writer = stack.as_actor("a", Action::Write);
+        let writer = stack.as_actor("a", Role::Editor);
         let mine = created(create(Organisation, organisation("A", "unit"), "2026-01-01"), |create| create.envelope.owner = None);
         let written = stack.write_as(&writer, mine.clone()).unwrap();
         assert_eq!(written.owner, owner("a"));
         let theirs = created(mine.clone(), |create| create.envelope.owner = Some(owner("b")));
         assert_eq!(stack.write_as(&writer, theirs.clone()).unwrap_err().code, Code::Forbidden);
         assert_eq!(stack.write_as(&stack.system(), mine.clone()).unwrap_err().code, Code::OwnerRequired);
-        assert_eq!(stack.write_as(&stack.as_actor("a", Action::Read), mine.clone()).unwrap_err().code, Code::Forbidden);
+        assert_eq!(stack.write_as(&stack.as_actor("a", Role::Reader), mine.clone()).unwrap_err().code, Code::Forbidden);
         assert_eq!(stack.write_as(&stack.anonymous(), mine.clone()).unwrap_err().code, Code::Unauthenticated);
         let nowhere = created(mine, |create| create.envelope.owner = Some(owner("nowhere")));
         assert_eq!(stack.write_as(&stack.system(), nowhere).unwrap_err().code, Code::UnknownOwner);
@@ -67,7 +67,7 @@ on_both! {
         let refusal = stack.write_as(&writer, put).unwrap_err();
         assert_eq!(refusal.code, Code::Forbidden);
         assert!(!refusal.detail.contains("owner b"));
-        let reader = stack.as_actor("b", Action::Write);
+        let reader = stack.as_actor("b", Role::Editor);
         let refusal = stack.write_as(&reader, end(Organisation, written.id, "2026-04-01", None)).unwrap_err();
         // The owner a has open data, so that the record is seen, and the refusal says whose it is.
         assert_eq!(refusal.code, Code::Forbidden);
@@ -86,7 +86,7 @@ on_both! {
         let copy = created(create(Organisation, organisation("A", "unit"), "2026-01-01"), |create| {
             create.envelope.origin = Origin::Copy { of: "Bolagsverket".to_owned(), copied: Some(day("2026-02-01")) };
         });
-        let writer = stack.as_actor("a", Action::Admin);
+        let writer = stack.as_actor("a", Role::Administrator);
         assert_eq!(stack.write_as(&writer, copy.clone()).unwrap_err().code, Code::Forbidden);
         let id = stack.id(copy);
         let refusal = stack.write_as(&writer, end(Organisation, id, "2026-04-01", None)).unwrap_err();

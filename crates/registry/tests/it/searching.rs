@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use grunddata_model::Domain::{Organisation, Person};
-use grunddata_registry::{Action, Code, Context, Place, SearchPage};
+use grunddata_registry::{Code, Context, Place, Role, SearchPage};
 use grunddata_testing::on_both;
 use serde_json::{Value, json};
 
@@ -169,12 +169,14 @@ on_both! {
         let of = |context: &Context, domain| names(&search_as(&stack, context, domain, &[("count", "exact")]).unwrap()).len();
         let anonymous = stack.anonymous();
         assert_eq!((of(&anonymous, Organisation), of(&anonymous, Person)), (1, 0));
-        let reader = stack.as_actor("a", Action::Read);
-        assert_eq!((of(&reader, Organisation), of(&reader, Person)), (1, 1));
+        let reader = stack.as_actor("a", Role::Reader);
+        // Of the owner's own readers a placeholder stands for the one under protection; others see nothing of it.
+        assert_eq!((of(&reader, Organisation), of(&reader, Person)), (1, 2));
+        assert_eq!(of(&stack.outsider(Role::Reader), Person), 1);
         assert!(stack.get_as(&reader, ronja, &grunddata_registry::At::now(&reader)).is_ok());
-        let other = stack.as_actor("b", Action::Read);
+        let other = stack.as_actor("b", Role::Reader);
         assert_eq!((of(&other, Organisation), of(&other, Person)), (2, 0));
-        let admin = stack.as_actor("a", Action::Admin);
+        let admin = stack.as_actor("a", Role::Administrator);
         assert_eq!(of(&admin, Person), 2);
     }
 }

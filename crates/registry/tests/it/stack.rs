@@ -8,9 +8,10 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use grunddata_information_model::InformationModel;
 use grunddata_model::{Domain, Instant, OwnerKey, RecordId, ValidFrom, ValidTo};
 use grunddata_registry::{
-    Action, Actor, Amend, At, Code, Command, Content, Context, Create, End, Envelope, From, Got,
-    Grant, IfMatch, KnownAt, Limits, NewOwner, Operation, OwnerScope, Patch, Record, Refusal,
-    Registry, Replace, Retract, Revert, Revive, Subject, Transaction, TransactionWritten, Written,
+    Actor, Amend, At, Code, Command, Content, Context, ControllerScope, Create, End, Envelope,
+    From, Got, Grant, IfMatch, KnownAt, Limits, NewOwner, Operation, OwnerScope, Patch, Record,
+    Refusal, Registry, Replace, Retract, Revert, Revive, Role, Subject, Transaction,
+    TransactionWritten, Written,
 };
 use grunddata_store::{Clock, Store, StoreOptions};
 use grunddata_testing::{Database, Engine};
@@ -68,6 +69,7 @@ pub(crate) fn stack(engine: Engine) -> Stack {
             name: format!("Owner {key}"),
             organisation: None,
             open_data: key == "a",
+            protection: None,
         };
         stack.registry.put_owner(&stack.system(), owner).unwrap();
     }
@@ -257,14 +259,35 @@ impl Stack {
     }
 
     /// An actor with one right.
-    pub(crate) fn as_actor(&self, key: &str, action: Action) -> Context {
+    pub(crate) fn as_actor(&self, key: &str, role: Role) -> Context {
+        self.with_grants(
+            &format!("{key}-{}", role.as_str()),
+            vec![Grant::of(OwnerScope::Owner(owner(key)), role)],
+        )
+    }
+
+    /// An actor with the role for every owner: from outside each of them.
+    pub(crate) fn outsider(&self, role: Role) -> Context {
+        let grants = vec![Grant::of(OwnerScope::All, role)];
+        self.with_grants(&format!("outsider-{}", role.as_str()), grants)
+    }
+
+    /// An actor that works for owner `a`, for a controller of which there is no record.
+    pub(crate) fn stranger(&self, role: Role) -> Context {
+        let nobody = "01990c3e-0000-7000-8000-00000000fffe".parse().unwrap();
+        let grant = Grant {
+            controller: ControllerScope::Organisation(nobody),
+            ..Grant::of(OwnerScope::Owner(owner("a")), role)
+        };
+        self.with_grants("stranger", vec![grant])
+    }
+
+    /// An actor with these rights.
+    pub(crate) fn with_grants(&self, name: &str, grants: Vec<Grant>) -> Context {
         let actor = Actor {
-            name: format!("{key}-{action:?}"),
-            client: format!("{key}-{action:?}"),
-            grants: vec![Grant {
-                scope: OwnerScope::Owner(owner(key)),
-                action,
-            }],
+            name: name.to_owned(),
+            client: name.to_owned(),
+            grants: grants.into(),
             feeds_copies: false,
         };
         self.registry.context(actor, "test")

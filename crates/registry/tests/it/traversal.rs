@@ -1,7 +1,7 @@
 //! Links in both directions, and hierarchies.
 
 use grunddata_model::Domain::{Organisation, Person, Role};
-use grunddata_registry::{Action, At, Code, Direction, LinksRequest};
+use grunddata_registry::{At, Code, Direction, LinksRequest};
 use grunddata_testing::on_both;
 use serde_json::json;
 
@@ -95,14 +95,14 @@ on_both! {
         data["protection"] = json!({"level": "protected-registration"});
         let hidden = stack.id(create(Person, data, "2026-01-01"));
         let id = stack.id(create(Role, role(hidden, unit), "2026-01-01"));
-        let reader = stack.as_actor("a", Action::Read);
+        let reader = stack.outsider(grunddata_registry::Role::Reader);
         let at = At::now(&reader);
         assert_eq!(stack.get_as(&reader, hidden, &at).unwrap_err().code, Code::NotFound);
         // The role would say who it is.
         assert_eq!(stack.get_as(&reader, id, &at).unwrap_err().code, Code::NotFound);
         let inward = LinksRequest { direction: Direction::In, ..LinksRequest::default() };
         assert!(stack.registry.links(&reader, None, unit, &at, &inward).unwrap().items.is_empty());
-        let admin = stack.as_actor("a", Action::Admin);
+        let admin = stack.as_actor("a", grunddata_registry::Role::Administrator);
         assert!(stack.get_as(&admin, hidden, &at).is_ok());
         // Nobody who is not asked sees more than what is public.
         let anonymous = stack.anonymous();

@@ -177,7 +177,7 @@ pub(crate) async fn metrics(caller: Option<Authorised<Admin>>, call: Call) -> Re
     let named = |owner: &OwnerKey| {
         caller
             .as_ref()
-            .is_some_and(|caller| caller.context().actor.may(Action::Admin, owner))
+            .is_some_and(|caller| caller.context().actor.may(Action::Administer, owner))
     };
     let text = app
         .metrics

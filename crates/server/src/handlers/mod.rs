@@ -15,5 +15,6 @@ pub(crate) mod tokens;
 pub(crate) mod transactions;
 pub(crate) mod validations;
 
+mod grants;
 mod page;
 mod writing;

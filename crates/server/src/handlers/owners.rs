@@ -1,8 +1,9 @@
 //! Owners.
 
 use actix_web::http::{StatusCode, header};
+use grunddata_information_model::InformationModel;
 use grunddata_model::OwnerKey;
-use grunddata_registry::{NewOwner, Owner};
+use grunddata_registry::{NewOwner, Owner, ProtectionPolicy};
 use serde_json::{Value, json};
 
 use super::page;
@@ -22,7 +23,10 @@ pub(crate) async fn list(caller: Authorised<Read>, call: Call) -> Reply {
         .pool
         .run(move || caller.registry().owners(caller.context()).map_err(refused))
         .await?;
-    let items: Vec<Value> = owners.iter().map(|owner| shown(owner, &api)).collect();
+    let items: Vec<Value> = owners
+        .iter()
+        .map(|owner| shown(owner, &api, call.app.vault.model()))
+        .collect();
     Ok(reply::value(
         StatusCode::OK,
         &json!({"items": items, "_links": [page::this(&call)]}),
@@ -43,7 +47,7 @@ pub(crate) async fn get(caller: Authorised<Read>, call: Call) -> Reply {
     })?;
     Ok(reply::value(
         StatusCode::OK,
-        &shown(owner, &call.base().api()),
+        &shown(owner, &call.base().api(), call.app.vault.model()),
     ))
 }
 
@@ -62,7 +66,11 @@ pub(crate) async fn put(caller: Authorised<Admin>, mut call: Call) -> Reply {
     call.no_query()?;
     let key = key(&call)?;
     let (body, _) = call.json().await?;
-    let mut fields = Fields::new(body, "", &["name", "openData", "organisation"])?;
+    let mut fields = Fields::new(
+        body,
+        "",
+        &["name", "openData", "organisation", "protection"],
+    )?;
     let name = fields.text("name").unwrap_or_default();
     if name.is_empty() {
         fields.reject(
@@ -74,6 +82,21 @@ pub(crate) async fn put(caller: Authorised<Admin>, mut call: Call) -> Reply {
     }
     let open_data = fields.flag("openData");
     let organisation = fields.parse("organisation", "invalid-format");
+    let protection = match fields.take("protection") {
+        None | Some(Value::Null) => None,
+        Some(value) => match ProtectionPolicy::read(caller.registry().model(), &value) {
+            Ok(policy) => Some(policy),
+            Err(refusal) => {
+                fields.reject(
+                    "protection",
+                    "invalid-format",
+                    refusal.detail,
+                    "protection anger form per skyddsnivå och närhet.".to_owned(),
+                );
+                None
+            }
+        },
+    };
     fields.finish()?;
     let work = move || {
         let (registry, context) = (caller.registry(), caller.context());
@@ -91,6 +114,7 @@ pub(crate) async fn put(caller: Authorised<Admin>, mut call: Call) -> Reply {
                     name,
                     organisation,
                     open_data,
+                    protection,
                 },
             )?,
         ))
@@ -105,7 +129,7 @@ pub(crate) async fn put(caller: Authorised<Admin>, mut call: Call) -> Reply {
         } else {
             StatusCode::CREATED
         },
-        &shown(&owner, &api),
+        &shown(&owner, &api, call.app.vault.model()),
     );
     if !known
         && let Ok(address) = header::HeaderValue::from_str(&format!("{api}/owners/{}", owner.key))
@@ -115,7 +139,7 @@ pub(crate) async fn put(caller: Authorised<Admin>, mut call: Call) -> Reply {
     Ok(response)
 }
 
-fn shown(owner: &Owner, api: &str) -> Value {
+fn shown(owner: &Owner, api: &str, model: &InformationModel) -> Value {
     let mut out = json!({
         "key": owner.key.as_str(),
         "name": owner.name,
@@ -125,6 +149,9 @@ fn shown(owner: &Owner, api: &str) -> Value {
     });
     if let Some(position) = owner.position {
         reply::set(&mut out, "position", position);
+    }
+    if let Some(policy) = owner.protection {
+        reply::set(&mut out, "protection", policy.written(model));
     }
     out
 }

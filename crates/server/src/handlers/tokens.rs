@@ -2,11 +2,11 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
-use grunddata_model::{Instant, OwnerKey};
-use grunddata_registry::{Action, Grant, NewToken, OwnerScope, Token};
+use grunddata_model::Instant;
+use grunddata_registry::{NewToken, Token};
 use serde_json::{Value, json};
 
-use super::page;
+use super::{grants, page};
 use crate::access::{Admin, Authorised};
 use crate::call::Call;
 use crate::fields::{self, Fields};
@@ -88,7 +88,7 @@ pub(crate) async fn create(caller: Authorised<Admin>, mut call: Call) -> Reply {
         fields.reject(
             "grants",
             "required-property",
-            "Give at least one grant: {\"owner\": \"se-2480\", \"action\": \"write\"}.".to_owned(),
+            "Give at least one grant: {\"owner\": \"se-2480\", \"role\": \"editor\"}.".to_owned(),
             "Ange minst en behörighet.".to_owned(),
         );
     }
@@ -98,7 +98,7 @@ pub(crate) async fn create(caller: Authorised<Admin>, mut call: Call) -> Reply {
         if faults.len() > MOST_ERRORS {
             break;
         }
-        match grant(item, at) {
+        match grants::read(item, &format!("/grants/{at}")) {
             Ok(grant) => grants.push(grant),
             Err(found) => faults.extend(found),
         }
@@ -133,54 +133,6 @@ pub(crate) async fn create(caller: Authorised<Admin>, mut call: Call) -> Reply {
     Ok(response)
 }
 
-fn grant(item: Value, at: usize) -> Result<Grant, Vec<Value>> {
-    let mut fields = Fields::new(item, &format!("/grants/{at}"), &["owner", "action"])
-        .map_err(Problem::into_errors)?;
-    let scope = match fields.text("owner").as_deref() {
-        Some("*") => Some(OwnerScope::All),
-        Some(key) => match OwnerKey::new(key) {
-            Ok(key) => Some(OwnerScope::Owner(key)),
-            Err(error) => {
-                fields.reject(
-                    "owner",
-                    "invalid-format",
-                    format!("owner: {error}"),
-                    "owner är en nyckel, eller * för alla.".to_owned(),
-                );
-                None
-            }
-        },
-        None => {
-            fields.reject(
-                "owner",
-                "required-property",
-                "owner is required: a key, or * for all.".to_owned(),
-                "owner krävs: en nyckel, eller * för alla.".to_owned(),
-            );
-            None
-        }
-    };
-    let action = match fields.text("action").as_deref() {
-        Some("read") => Some(Action::Read),
-        Some("write") => Some(Action::Write),
-        Some("admin") => Some(Action::Admin),
-        _ => {
-            fields.reject(
-                "action",
-                "unknown-code",
-                "action is read, write or admin.".to_owned(),
-                "action är read, write eller admin.".to_owned(),
-            );
-            None
-        }
-    };
-    fields.faults()?;
-    match (scope, action) {
-        (Some(scope), Some(action)) => Ok(Grant { scope, action }),
-        _ => Err(Vec::new()),
-    }
-}
-
 /// `DELETE /tokens/{token}`
 pub(crate) async fn revoke(caller: Authorised<Admin>, call: Call) -> Reply {
     call.no_query()?;
@@ -199,17 +151,7 @@ pub(crate) async fn revoke(caller: Authorised<Admin>, call: Call) -> Reply {
 }
 
 fn shown(token: &Token, api: &str) -> Value {
-    let grants: Vec<Value> = token
-        .grants
-        .iter()
-        .map(|grant| {
-            let owner = match &grant.scope {
-                OwnerScope::All => "*",
-                OwnerScope::Owner(key) => key.as_str(),
-            };
-            json!({"owner": owner, "action": grant.action})
-        })
-        .collect();
+    let grants: Vec<Value> = token.grants.iter().map(grants::shown).collect();
     json!({
         "id": token.id,
         "name": token.name,

@@ -9,7 +9,7 @@ use crate::read::Reader;
 use crate::read::records::RecordRow;
 use crate::sql::Sql;
 use crate::sql_types::{Day, Id, Moment, SqlDay, SqlId, SqlMoment};
-use crate::visibility::Visibility;
+use crate::visibility::{Reach, Visibility};
 use crate::write::{ChangeKind, Operation, domain, owner_key, period};
 
 /// One accepted write.
@@ -125,7 +125,7 @@ impl Reader<'_> {
                 .int(i32::try_from(before).unwrap_or(i32::MAX));
         }
         sql.push(" AND ");
-        visibility.push_record(&mut sql, "r", today);
+        visibility.push_record(&mut sql, "r", today, Reach::Match);
         sql.push(" ORDER BY c.version DESC").limit(limit_of(limit));
         self.connection
             .load::<_, Parts>(&sql)?
@@ -175,7 +175,7 @@ impl Reader<'_> {
             .push(" AND t.id = ")
             .id(transaction);
         sql.push(" AND ");
-        visibility.push_record(&mut sql, "r", today);
+        visibility.push_record(&mut sql, "r", today, Reach::Match);
         sql.push(" ORDER BY c.position");
         self.connection
             .load::<_, Parts>(&sql)?
@@ -205,7 +205,7 @@ impl Reader<'_> {
         sql.push(" AND c.position > ")
             .big(i64::try_from(after).unwrap_or(i64::MAX));
         sql.push(" AND ");
-        visibility.push_record(&mut sql, "r", today);
+        visibility.push_record(&mut sql, "r", today, Reach::Match);
         sql.push(" ORDER BY c.position").limit(limit_of(limit));
         self.connection
             .load::<_, Parts>(&sql)?

@@ -7,7 +7,7 @@ use diesel::RunQueryDsl;
 use diesel::pg::Pg;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::result::QueryResult;
-use diesel::sql_types::{Integer, Nullable, SmallInt};
+use diesel::sql_types::{Integer, Nullable};
 use diesel::sqlite::Sqlite;
 use grunddata_model::{Domain, Instant, OwnerKey, RecordId};
 
@@ -19,8 +19,8 @@ use crate::read::records::{
 };
 use crate::sql::Sql;
 use crate::sql_types::{Day, Id, Moment, SqlDay, SqlId, SqlMoment};
-use crate::visibility::Visibility;
-use crate::write::{RecordStatus, domain, owner_key};
+use crate::visibility::{Form, Seen, Sight, Visibility};
+use crate::write::{RecordStatus, domain, of_columns, owner_key};
 
 /// What a look-up by id found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +31,8 @@ pub enum Lookup {
     Found {
         /// The state.
         row: Box<RecordRow>,
+        /// What of it may be shown.
+        sight: Sight,
         /// The owner and the instant up to which its changes were known to this read.
         pin: (OwnerKey, Instant),
     },
@@ -58,20 +60,16 @@ pub struct Absent {
 type FoundTypes = (
     SqlMoment,
     Nullable<SqlId>,
-    SqlDay,
     HeadTypes,
     Nullable<Integer>,
     Nullable<StateTypes>,
-    SmallInt,
 );
 type FoundParts = (
     Moment,
     Option<Id>,
-    Day,
     HeadParts,
     Option<i32>,
     Option<StateParts>,
-    i16,
 );
 /// As [`FoundTypes`], with the state in one of two places.
 type ThenTypes = (FoundTypes, Nullable<StateTypes>);
@@ -82,7 +80,7 @@ const FROM: &str = " FROM directory_id d JOIN owner o ON o.key = d.owner \
      LEFT JOIN state s ON s.owner = d.owner AND s.record_id = d.id AND s.superseded_at = ";
 /// The columns of the state that was superseded since, of the alias `w`.
 static SUPERSEDED: LazyLock<String> = LazyLock::new(|| STATE.replace("s.", "w."));
-const BEGIN: &str = "SELECT o.last_instant, d.forward_to, r.protected_until, ";
+const BEGIN: &str = "SELECT o.last_instant, d.forward_to, ";
 
 /// The statement for everything recorded so far. It is told by its type: no text is put together to find it among the
 /// prepared ones.
@@ -109,7 +107,7 @@ macro_rules! now {
     ($database:ty) => {
         impl QueryFragment<$database> for Now {
             fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, $database>) -> QueryResult<()> {
-                for part in [BEGIN, HEAD, ", r.version, ", STATE, ", r.status", FROM] {
+                for part in [BEGIN, HEAD, ", r.version, ", STATE, FROM] {
                     out.push_sql(part);
                 }
                 out.push_bind_param::<SqlMoment, _>(&FOREVER)?;
@@ -141,7 +139,7 @@ fn then<'a>(id: RecordId, valid_at: NaiveDate, known: &Known) -> Sql<'a, ThenTyp
     let mut sql = Sql::<ThenTypes>::new(BEGIN);
     sql.push(HEAD).push(", ");
     push_version(&mut sql, known);
-    sql.push(", ").push(STATE).push(", r.status, ");
+    sql.push(", ").push(STATE).push(", ");
     sql.push(&SUPERSEDED).push(FROM);
     sql.moment(Instant::FOREVER)
         .push(" AND s.valid_from = (SELECT MAX(x.valid_from) FROM state x WHERE x")
@@ -193,7 +191,7 @@ impl Reader<'_> {
                 .load::<_, ThenParts>(&then(id, valid_at, known))?
                 .into_iter()
                 .map(|(mut found, superseded)| {
-                    found.5 = found.5.or(superseded);
+                    found.4 = found.4.or(superseded);
                     found
                 })
                 .collect(),
@@ -201,20 +199,20 @@ impl Reader<'_> {
         let Some(found) = found.into_iter().next() else {
             return Ok(Lookup::Unknown);
         };
-        let (last, forward_to, protected_until, head, version, state, status) = found;
+        let (last, forward_to, head, version, state) = found;
         let today = self.today();
         if let Some(state) = state {
-            let (classes, protection) = (state.9, state.10);
-            if !visibility.allows(&head.1, classes, protection, protected_until.0, today) {
-                return Ok(Lookup::Unknown);
-            }
             let row = record_row((head, version, state))?;
+            let Some(sight) = visibility.sight(&row.seen(today)) else {
+                return Ok(Lookup::Unknown);
+            };
             let instant = known.map_or(last.0, |known| known.of(&row.owner).unwrap_or(last.0));
             let pin = (row.owner.clone(), instant);
             // A retracted record is seen at the coordinates where it was still believed; what is merged or erased is not.
             if matches!(row.status, RecordStatus::Current | RecordStatus::Retracted) {
                 return Ok(Lookup::Found {
                     row: Box::new(row),
+                    sight,
                     pin,
                 });
             }
@@ -227,13 +225,25 @@ impl Reader<'_> {
                 pin,
             }));
         }
-        if !visibility.allows_record(&head.1, protected_until.0, today) {
+        let (_, owner, code, controller, _, status, until, level) = head;
+        let domain = domain(code)?;
+        let seen = Seen {
+            owner: &owner,
+            controller: controller.map(Id::record),
+            domain,
+            level: of_columns(until, level).on(today),
+        };
+        // Without a state there is nothing to be shown in part.
+        if visibility
+            .sight(&seen)
+            .is_none_or(|sight| sight.form < Form::Full)
+        {
             return Ok(Lookup::Unknown);
         }
-        let owner = owner_key(&head.1)?;
+        let owner = owner_key(&owner)?;
         let instant = known.map_or(last.0, |known| known.of(&owner).unwrap_or(last.0));
         Ok(Lookup::Absent(Absent {
-            domain: domain(head.2)?,
+            domain,
             status: RecordStatus::from_code(status)
                 .ok_or_else(|| StoreError::disagrees("the status of a record"))?,
             version: version

@@ -12,7 +12,7 @@ use crate::read::Reader;
 use crate::read::changes::limit_of;
 use crate::sql::Sql;
 use crate::sql_types::{Id, SqlId};
-use crate::visibility::Visibility;
+use crate::visibility::{Reach, Visibility};
 use crate::write::{domain, owner_key};
 
 /// A record above or below another.
@@ -185,7 +185,7 @@ fn push_start<'q, T>(
         .push(" AND ")
         .holds("s", "d.owner", &coordinate.known, coordinate.valid_at);
     sql.push(" AND ");
-    visibility.push(sql, "s", "r", today);
+    visibility.push(sql, "s", "r", today, Reach::Follow);
 }
 
 /// The end of a recursive step: the link holds, and the record that it leads to is there and visible.
@@ -217,5 +217,5 @@ fn push_step<'q, T>(
     sql.push(" AND ")
         .holds("s", owner, &coordinate.known, coordinate.valid_at);
     sql.push(" AND ");
-    visibility.push(sql, "s", "r", today);
+    visibility.push_by(sql, "s", "r", &["l"], today, Reach::Follow);
 }

@@ -13,7 +13,7 @@ use crate::read::records::{
 };
 use crate::sql::{Bind, LIST, Sql};
 use crate::sql_types::{Day, SqlDay};
-use crate::visibility::Visibility;
+use crate::visibility::{Reach, Visibility};
 use crate::write::period;
 
 /// A record that holds, or once held, an identifier.
@@ -101,7 +101,7 @@ impl Reader<'_> {
                 sql.holds("s", "d.owner", &coordinate.known, coordinate.valid_at);
             }
             sql.push(" AND ");
-            visibility.push(&mut sql, "s", "r", today);
+            visibility.push_by(&mut sql, "s", "r", &["i"], today, Reach::Match);
             for parts in self.connection.load::<_, Parts>(&sql)? {
                 let ((scheme, value, from, to, status, issuer), head, version, state) = parts;
                 let period = period(from, to)?;

@@ -15,7 +15,7 @@ use crate::read::Reader;
 use crate::read::changes::limit_of;
 use crate::sql::{Bind, LIST, NO_ID, Sql};
 use crate::sql_types::{Day, Id, SqlDay, SqlId};
-use crate::visibility::Visibility;
+use crate::visibility::{Reach, Visibility};
 use crate::write::{domain, owner_key, period};
 
 /// Which way links are followed.
@@ -153,9 +153,12 @@ impl<'q> Search<'q> {
         sql.push(" AND ").holds("ss", "l.owner", known, day);
         sql.push(" AND ").holds("st", "dt.owner", known, day);
         sql.push(" AND ");
-        self.visibility.push(sql, "ss", "rs", self.today);
+        // The link is a property of its source: that rule must show it which shows the source.
+        self.visibility
+            .push_by(sql, "ss", "rs", &["l"], self.today, Reach::Follow);
         sql.push(" AND ");
-        self.visibility.push(sql, "st", "rt", self.today);
+        self.visibility
+            .push(sql, "st", "rt", self.today, Reach::Follow);
     }
 
     /// The end of a page's statement.

@@ -21,7 +21,7 @@ pub use find::{Absent, Lookup};
 pub use hierarchy::HierarchyRow;
 pub use identifiers::IdentifierRow;
 pub use links::{Direction, LinkCursor, LinkRow};
-pub use records::RecordRow;
+pub use records::{RecordRow, Targets};
 pub use search::{
     Condition, Count, ESTIMATE, LinkCondition, Matching, Page, SearchCursor, SortBy, SortKey,
     StoreSearch,
@@ -44,7 +44,8 @@ impl<'a> Reader<'a> {
 
     /// The real day, for protection: the coordinate never lowers it. In UTC, which is behind Swedish time, so that a
     /// protection ends late rather than early.
-    pub(crate) fn today(&self) -> NaiveDate {
+    #[must_use]
+    pub fn today(&self) -> NaiveDate {
         self.now().date_time().date_naive()
     }
 }

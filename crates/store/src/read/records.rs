@@ -1,7 +1,8 @@
 //! Rows of records at a coordinate.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
+use chrono::NaiveDate;
 use diesel::deserialize::{self, FromSql, FromSqlRow};
 use diesel::expression::AsExpression;
 use diesel::pg::{Pg, PgValue};
@@ -14,8 +15,8 @@ use crate::error::StoreError;
 use crate::read::Reader;
 use crate::sql::{LIST, Sql};
 use crate::sql_types::{Day, Id, Moment, SqlDay, SqlId, SqlMoment};
-use crate::visibility::Visibility;
-use crate::write::{ChangeKind, RecordStatus, domain, owner_key, period};
+use crate::visibility::{Form, Reach, Seen, Visibility};
+use crate::write::{ChangeKind, Protection, RecordStatus, domain, of_columns, owner_key, period};
 
 /// One state of a record, with the record's head.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +55,8 @@ pub struct RecordRow {
     pub classes: u8,
     /// The protection level of the state.
     pub protection: u8,
+    /// How the record is protected now, whatever the coordinate.
+    pub record_protection: Protection,
     /// Whether the body holds references, whose targets' names are to be shown.
     pub has_links: bool,
 }
@@ -76,7 +79,8 @@ impl FromSql<Binary, Pg> for Digest {
 }
 
 /// The columns of the head, of the alias `r` (record); the version stands apart.
-pub(crate) const HEAD: &str = "r.id, r.owner, r.domain, r.controller, r.origin, r.status";
+pub(crate) const HEAD: &str =
+    "r.id, r.owner, r.domain, r.controller, r.origin, r.status, r.protected_until, r.protection";
 /// The columns of the state, of the alias `s`.
 pub(crate) const STATE: &str = "s.valid_from, s.valid_to, s.recorded_at, s.change_kind, s.model, s.body, s.hash, s.display, s.kind, \
      s.classes, s.protection, s.has_links";
@@ -88,8 +92,10 @@ pub(crate) type HeadTypes = (
     Nullable<SqlId>,
     Nullable<Text>,
     SmallInt,
+    SqlDay,
+    SmallInt,
 );
-pub(crate) type HeadParts = (Id, String, i16, Option<Id>, Option<String>, i16);
+pub(crate) type HeadParts = (Id, String, i16, Option<Id>, Option<String>, i16, Day, i16);
 pub(crate) type StateTypes = (
     SqlDay,
     SqlDay,
@@ -120,9 +126,53 @@ pub(crate) type StateParts = (
 );
 pub(crate) type RowTypes = (HeadTypes, Nullable<Integer>, StateTypes);
 pub(crate) type RowParts = (HeadParts, Option<i32>, StateParts);
+type TargetTypes = (
+    SqlId,
+    Text,
+    SmallInt,
+    Nullable<SqlId>,
+    SqlDay,
+    SmallInt,
+    Nullable<SmallInt>,
+    Nullable<Text>,
+);
+type TargetParts = (
+    Id,
+    String,
+    i16,
+    Option<Id>,
+    Day,
+    i16,
+    Option<i16>,
+    Option<String>,
+);
+
+impl RecordRow {
+    /// What the predicate asks of the row. `today` is the real day, never that of the coordinate.
+    #[must_use]
+    pub fn seen(&self, today: NaiveDate) -> Seen<'_> {
+        Seen {
+            owner: self.owner.as_str(),
+            controller: self.controller,
+            domain: self.domain,
+            level: self.protection.max(self.record_protection.on(today)),
+        }
+    }
+}
+
+/// What a reader is told of the records that references lead to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Targets {
+    /// The display names of those that the reader may follow.
+    pub displays: HashMap<RecordId, String>,
+    /// The persons among these, with their owners.
+    pub persons: Vec<(OwnerKey, RecordId)>,
+    /// Those that are hidden from the reader by their protection: whatever leads to them is not shown.
+    pub hidden: BTreeSet<RecordId>,
+}
 
 pub(crate) fn record_row((head, version, state): RowParts) -> Result<RecordRow, StoreError> {
-    let (id, owner, domain_code, controller, origin, status) = head;
+    let (id, owner, domain_code, controller, origin, status, until, level) = head;
     let (
         from,
         to,
@@ -159,6 +209,7 @@ pub(crate) fn record_row((head, version, state): RowParts) -> Result<RecordRow, 
         kind,
         classes: u8::try_from(classes).unwrap_or(u8::MAX),
         protection: u8::try_from(protection).unwrap_or(u8::MAX),
+        record_protection: of_columns(until, level),
         has_links: has_links != 0,
     })
 }
@@ -209,7 +260,7 @@ impl Reader<'_> {
             sql.push(" AND ")
                 .holds("s", "d.owner", &coordinate.known, coordinate.valid_at);
             sql.push(" AND ");
-            visibility.push(&mut sql, "s", "r", today);
+            visibility.push(&mut sql, "s", "r", today, Reach::Show);
             for parts in self.connection.load::<_, RowParts>(&sql)? {
                 let row = record_row(parts)?;
                 found.insert(row.id, row);
@@ -218,35 +269,54 @@ impl Reader<'_> {
         Ok(ids.iter().filter_map(|id| found.remove(id)).collect())
     }
 
-    /// The display names of records at the coordinate; what is not there, not visible or has none is left out.
+    /// What the reader is told of the targets of references at the coordinate.
     ///
     /// # Errors
     /// [`StoreError`] of the database.
-    pub fn displays(
+    pub fn targets(
         &mut self,
         ids: &[RecordId],
         coordinate: &Coordinate,
         visibility: &Visibility,
-    ) -> Result<HashMap<RecordId, String>, StoreError> {
+    ) -> Result<Targets, StoreError> {
         let today = self.today();
-        let mut found = HashMap::with_capacity(ids.len());
+        let mut targets = Targets::default();
         for chunk in ids.chunks(LIST) {
-            let mut sql =
-                Sql::<(SqlId, Nullable<Text>)>::new("SELECT d.id, s.display FROM directory_id d");
-            sql.push(JOINS)
+            let mut sql = Sql::<TargetTypes>::new(
+                "SELECT r.id, r.owner, r.domain, r.controller, r.protected_until, r.protection, s.protection, s.display \
+                 FROM directory_id d JOIN record r ON r.owner = d.owner AND r.id = d.id \
+                 LEFT JOIN state s ON s.owner = d.owner AND s.record_id = d.id AND ",
+            );
+            sql.holds("s", "d.owner", &coordinate.known, coordinate.valid_at)
                 .push(" WHERE d.id IN ")
                 .ids(chunk.iter().copied());
-            sql.push(" AND ")
-                .holds("s", "d.owner", &coordinate.known, coordinate.valid_at);
-            sql.push(" AND ");
-            visibility.push(&mut sql, "s", "r", today);
-            let rows: Vec<(Id, Option<String>)> = self.connection.load(&sql)?;
-            found.extend(
-                rows.into_iter()
-                    .filter_map(|(id, display)| Some((id.record(), display?))),
-            );
+            for parts in self.connection.load::<_, TargetParts>(&sql)? {
+                let (id, owner, code, controller, until, level, of_state, display) = parts;
+                let of_state = of_state.map_or(0, |level| u8::try_from(level).unwrap_or(u8::MAX));
+                let seen = Seen {
+                    owner: &owner,
+                    controller: controller.map(Id::record),
+                    domain: domain(code)?,
+                    level: of_columns(until, level).on(today).max(of_state),
+                };
+                match visibility.sight(&seen) {
+                    Some(sight) if sight.form >= Form::NameOnly => {
+                        let named = display.is_some();
+                        targets
+                            .displays
+                            .extend(display.map(|display| (id.record(), display)));
+                        if named && seen.domain == Domain::Person {
+                            targets.persons.push((owner_key(&owner)?, id.record()));
+                        }
+                    }
+                    None if seen.level > 0 => {
+                        targets.hidden.insert(id.record());
+                    }
+                    _ => {}
+                }
+            }
         }
-        Ok(found)
+        Ok(targets)
     }
 
     /// Every state of a record by valid time, as known.
@@ -267,7 +337,7 @@ impl Reader<'_> {
             .id(id);
         sql.push(" AND ").believed("s", "d.owner", known);
         sql.push(" AND ");
-        visibility.push(&mut sql, "s", "r", today);
+        visibility.push(&mut sql, "s", "r", today, Reach::Show);
         sql.push(" ORDER BY s.valid_from");
         self.connection
             .load::<_, RowParts>(&sql)?
@@ -313,7 +383,7 @@ impl Reader<'_> {
         );
         sql.holds("s", "s.owner", &coordinate.known, coordinate.valid_at);
         sql.push(" AND ");
-        visibility.push(&mut sql, "s", "r", today);
+        visibility.push(&mut sql, "s", "r", today, Reach::Show);
         sql.push(" GROUP BY s.domain");
         let rows: Vec<(i16, i64)> = self.connection.load(&sql)?;
         rows.into_iter()

@@ -36,6 +36,9 @@ pub struct StoreSearch {
     /// Whether the identifier counts that a record holds on another day too: of schemes whose numbers are never given to
     /// anyone else.
     pub identifier_ever: bool,
+    /// The privacy classes of all that is chosen and sorted by, a bit mask: a rule that does not show all of them does not
+    /// count for this search.
+    pub classes: u8,
     /// Conditions on indexed properties.
     pub conditions: Vec<Condition>,
     /// Conditions on links.
@@ -192,6 +195,7 @@ impl Reader<'_> {
     ) -> Result<Page, StoreError> {
         limit("sort keys", search.sort.len(), SORT_KEYS)?;
         limit("rows of a page", search.limit, ROWS)?;
+        let visibility = &visibility.showing(search.classes);
         let owners = self.searched_owners(search, coordinate, visibility)?;
         let owners: Vec<&str> = owners.iter().map(OwnerKey::as_str).collect();
         if owners.is_empty() {

@@ -11,7 +11,7 @@ use crate::error::StoreError;
 use crate::read::Reader;
 use crate::read::search::StoreSearch;
 use crate::sql::Sql;
-use crate::visibility::Visibility;
+use crate::visibility::{Reach, Visibility};
 use crate::write::{WORD, deletions, is_eligible};
 
 /// The most words that one mistyped word stands for.
@@ -94,7 +94,8 @@ impl Reader<'_> {
         sql.push(" AND ").holds("e", "e.owner", known, day);
         sql.push(" AND ").holds("s", "e.owner", known, day);
         sql.push(" AND ");
-        seen.visibility.push(&mut sql, "s", "r", seen.today);
+        seen.visibility
+            .push(&mut sql, "s", "r", seen.today, Reach::Match);
         sql.push(" LIMIT 1");
         let found: Option<(String,)> = self.connection.first(&sql)?;
         Ok(found.is_some())

@@ -1,17 +1,20 @@
 //! The records of an owner: believed states that do not overlap, and versions that can be rebuilt from the rows and have
 //! the hash that the log has.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use diesel::sql_types::{BigInt, Binary, Integer, Nullable, SmallInt, Text};
 use grunddata_information_model::Resolved;
 use grunddata_model::{Instant, OwnerKey, Period, RecordId, State, Timeline, TimelineError};
 
 use crate::error::StoreError;
-use crate::sql::Sql;
+use crate::sql::{LIST, Sql};
 use crate::sql_types::{Day, Id, Moment, SqlDay, SqlId, SqlMoment};
 use crate::verify::{Expected, Progress, Verifier};
-use crate::write::{RecordStatus, domain, period, reload, timeline_hash};
+use crate::write::{
+    Protection, RecordStatus, domain, identifies, of_columns, period, protections, reload,
+    timeline_hash,
+};
 
 type StateTypes = (
     (SqlId, SqlDay, SqlDay, SqlMoment, SqlMoment, SmallInt),
@@ -39,7 +42,7 @@ type StateParts = (
         i16,
     ),
 );
-type HeadParts = (Id, i16, i32, i16, Day);
+type HeadParts = (Id, i16, i32, i16, Day, i16);
 
 pub(super) struct StoredState {
     pub(super) period: Period,
@@ -76,8 +79,8 @@ impl Verifier<'_> {
         let mut after = None;
         let mut expected = Expected::default();
         loop {
-            let mut sql = Sql::<(SqlId, SmallInt, Integer, SmallInt, SqlDay)>::new(
-                "SELECT r.id, r.domain, r.version, r.status, r.protected_until FROM record r WHERE r.owner = ",
+            let mut sql = Sql::<(SqlId, SmallInt, Integer, SmallInt, SqlDay, SmallInt)>::new(
+                "SELECT r.id, r.domain, r.version, r.status, r.protected_until, r.protection FROM record r WHERE r.owner = ",
             );
             sql.text(owner.as_str());
             if let Some(after) = after {
@@ -109,7 +112,8 @@ impl Verifier<'_> {
         self.check_directory(owner, heads, &ids)?;
         let states = self.load_states(owner, &ids)?;
         let changes = self.load_changes(owner, &ids)?;
-        for (id, _, version, status, Day(protected_until)) in heads {
+        let identified = self.identified(&states)?;
+        for (id, _, version, status, until, level) in heads {
             let id = id.record();
             let believed = self.check_versions(
                 owner,
@@ -132,21 +136,67 @@ impl Verifier<'_> {
                 );
                 self.found(owner, Some(id), "status-agrees", detail);
             }
-            // The highest that there ever was; it may be more, by a record that this one identifies.
-            let until = states
-                .get(&id)
-                .into_iter()
-                .flatten()
-                .filter(|state| state.value.protection() > 0)
-                .map(|state| state.period.to())
-                .max()
-                .unwrap_or(Period::BEGINNING);
-            if until > *protected_until {
-                let detail = format!("protected until {until}, stored {protected_until}");
+            let of_states = |believed: bool| {
+                let states = states.get(&id).into_iter().flatten();
+                let states = states
+                    .filter(|state| !believed || state.superseded_at == Instant::FOREVER)
+                    .map(|state| (state.period, state.value.protection()));
+                Protection::of_states(states)
+            };
+            let of_others = Protection::of(identified.get(&id).into_iter().flatten().copied());
+            let stored = of_columns(*until, *level);
+            // At least what is believed; no more than what ever was, of a record that was retracted meanwhile.
+            let (least, most) = (
+                of_states(true).and(of_others),
+                of_states(false).and(of_others),
+            );
+            let open_ended = Protection {
+                until: Period::OPEN,
+                ..most
+            };
+            if stored.and(least) != stored || open_ended.and(stored) != open_ended {
+                let detail = format!("stored {stored:?}, believed {least:?}, ever {most:?}");
                 self.found(owner, Some(id), "protection-agrees", detail);
             }
         }
         self.check_rows(owner, &ids, &states, &changes, expected)
+    }
+
+    /// How those are protected whom the records have ever identified.
+    fn identified(
+        &mut self,
+        states: &States,
+    ) -> Result<HashMap<RecordId, Vec<Protection>>, StoreError> {
+        let mut targets: HashMap<RecordId, BTreeSet<RecordId>> = HashMap::new();
+        for (id, states) in states {
+            let links = states.iter().flat_map(|state| {
+                let domain = state.value.domain();
+                state.value.links().iter().map(move |link| (domain, link))
+            });
+            for (domain, link) in links {
+                if identifies(self.model, domain, &link.relation) {
+                    targets.entry(*id).or_default().insert(link.target);
+                }
+            }
+        }
+        let all: BTreeSet<RecordId> = targets.values().flatten().copied().collect();
+        let all: Vec<RecordId> = all.into_iter().collect();
+        let mut heads: HashMap<RecordId, Protection> = HashMap::new();
+        for chunk in all.chunks(LIST) {
+            let found = protections(self.connection, chunk, false)?;
+            heads.extend(
+                found
+                    .into_iter()
+                    .map(|(id, _, protection)| (id, protection)),
+            );
+        }
+        Ok(targets
+            .into_iter()
+            .map(|(id, targets)| {
+                let found = targets.iter().filter_map(|target| heads.get(target));
+                (id, found.copied().collect())
+            })
+            .collect())
     }
 
     fn load_states(&mut self, owner: &OwnerKey, ids: &[RecordId]) -> Result<States, StoreError> {

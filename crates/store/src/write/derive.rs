@@ -11,15 +11,19 @@ use sha2::{Digest as _, Sha256};
 pub(crate) struct LinkKey<'a> {
     pub(crate) relation: &'a str,
     pub(crate) target: RecordId,
+    /// The bit of its privacy class.
+    pub(crate) class: u8,
 }
 
-/// An identifier of the record. The status is last: it tells rows apart in time, not at one time.
+/// An identifier of the record. The status and the class are last: they tell rows apart in time, not at one time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct IdentifierKey<'a> {
     pub(crate) scheme: &'a str,
     pub(crate) value: &'a str,
     pub(crate) issuer: &'a str,
     pub(crate) status: &'a str,
+    /// The bit of its privacy class.
+    pub(crate) class: u8,
 }
 
 /// An index entry of the record.
@@ -89,6 +93,7 @@ fn push_links<'a>(links: &mut Vec<(LinkKey<'a>, Period)>, value: &'a Resolved, p
         let key = LinkKey {
             relation: &link.relation,
             target: link.target,
+            class: link.class,
         };
         (key, period)
     }));
@@ -108,6 +113,7 @@ fn push_identifiers<'a>(
             value: &used.value,
             issuer: used.issuer.as_deref().unwrap_or_default(),
             status: used.status.as_deref().unwrap_or("active"),
+            class: used.class,
         };
         let from = used.valid_from.unwrap_or(Period::BEGINNING);
         let to = used.valid_to.unwrap_or(Period::OPEN);
@@ -174,15 +180,66 @@ pub(crate) fn difference<K: Ord + Copy>(
     }
 }
 
-/// The first day on which none of the states is under protection any more.
-pub(crate) fn protected_until(timeline: &Timeline<Resolved>) -> NaiveDate {
-    timeline
-        .states()
-        .iter()
-        .filter(|state| state.value.protection() > 0)
-        .map(|state| state.period.to())
-        .max()
-        .unwrap_or(Period::BEGINNING)
+/// The protection that the states say.
+pub(crate) fn protection(timeline: &Timeline<Resolved>) -> Protection {
+    let states = timeline.states().iter();
+    Protection::of_states(states.map(|state| (state.period, state.value.protection())))
+}
+
+/// Until when a record is under protection, and how strongly at most until then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Protection {
+    /// The first day on which it is not any more.
+    pub until: NaiveDate,
+    /// The highest level until then; 0 = none.
+    pub level: u8,
+}
+
+impl Protection {
+    /// No protection, now or ever.
+    pub const NONE: Self = Self {
+        until: Period::BEGINNING,
+        level: 0,
+    };
+
+    /// What states by valid time say, each with its level. A record whose last state is under protection stays so when it
+    /// has ended: only a state that says otherwise takes it back.
+    pub(crate) fn of_states(states: impl IntoIterator<Item = (Period, u8)>) -> Self {
+        let states: Vec<(Period, u8)> = states.into_iter().collect();
+        let last = states.iter().map(|(period, _)| period.to()).max();
+        Self::of(states.into_iter().map(|(period, level)| Self {
+            until: if Some(period.to()) == last {
+                Period::OPEN
+            } else {
+                period.to()
+            },
+            level,
+        }))
+    }
+
+    /// All of several.
+    pub(crate) fn of(several: impl IntoIterator<Item = Self>) -> Self {
+        several.into_iter().fold(Self::NONE, Self::and)
+    }
+
+    /// Both at once: the longer of the two, and the stronger.
+    #[must_use]
+    pub(crate) fn and(self, other: Self) -> Self {
+        match (self.level, other.level) {
+            (_, 0) => self,
+            (0, _) => other,
+            _ => Self {
+                until: self.until.max(other.until),
+                level: self.level.max(other.level),
+            },
+        }
+    }
+
+    /// The level on a day.
+    #[must_use]
+    pub fn on(self, day: NaiveDate) -> u8 {
+        if self.until > day { self.level } else { 0 }
+    }
 }
 
 /// A hash over a canonical timeline: periods, models and the hashes of the bodies. It stands in the log, so that every

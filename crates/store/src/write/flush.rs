@@ -14,7 +14,7 @@ use crate::error::StoreError;
 use crate::sql::{Bind, Sql};
 use crate::sql_types::{Day, Id, Moment};
 use crate::write::derive::{
-    Derived, EntryKey, IdentifierKey, LinkKey, derived, difference, protected_until, timeline_hash,
+    Derived, EntryKey, IdentifierKey, LinkKey, derived, difference, protection, timeline_hash,
 };
 use crate::write::overlay::AcceptedJob;
 use crate::write::protection::protect;
@@ -213,6 +213,7 @@ impl<'a> Round<'a> {
 
     fn add_head(&mut self, placed: &Placed<'a>, new: bool) {
         let write = placed.write;
+        let protection = protection(&write.after);
         let record = RecordRow {
             owner: self.owner,
             id: write.id.into(),
@@ -222,7 +223,8 @@ impl<'a> Round<'a> {
             version: placed.version,
             status: write.status.code(),
             // Of this version alone: what was ever more stays where the head is changed.
-            protected_until: Day(protected_until(&write.after)),
+            protected_until: Day(protection.until),
+            protection: i16::from(protection.level),
         };
         let forward_to = write.forward_to.map(Id::from);
         let erased = i16::from(write.status == RecordStatus::Erased);
@@ -286,7 +288,13 @@ impl<'a> Round<'a> {
     fn add_links(&mut self, placed: &Placed<'a>, before: &Derived<'a>, after: &Derived<'a>) {
         let id = Id::from(placed.write.id);
         let (gone, come) = difference(&before.links, &after.links);
-        for (LinkKey { relation, target }, period) in gone {
+        for (
+            LinkKey {
+                relation, target, ..
+            },
+            period,
+        ) in gone
+        {
             self.ended_links.push(vec![
                 Bind::Id(id),
                 Bind::Text(relation.into()),
@@ -306,6 +314,7 @@ impl<'a> Round<'a> {
                 valid_to: Day(period.to()),
                 superseded_at: Moment(Instant::FOREVER),
                 source_domain: placed.write.domain.code(),
+                class: i16::from(key.class),
             }));
     }
 
@@ -363,6 +372,7 @@ impl<'a> Round<'a> {
                 valid_to: Day(period.to()),
                 superseded_at: Moment(Instant::FOREVER),
                 status: key.status,
+                class: i16::from(key.class),
             });
         }
     }

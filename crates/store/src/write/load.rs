@@ -16,6 +16,7 @@ use crate::sql_types::{Day, Id, SqlDay, SqlId};
 use crate::write::claims::Claim;
 use crate::write::inbound::Inbound;
 use crate::write::overlay::Batch;
+use crate::write::protection::of_columns;
 use crate::write::staged::{RecordImage, RecordStatus, StoredOutcome};
 
 pub(crate) type HeadTypes = (
@@ -28,6 +29,7 @@ pub(crate) type HeadTypes = (
     Integer,
     SmallInt,
     SqlDay,
+    SmallInt,
 );
 type Head = (
     Id,
@@ -39,6 +41,7 @@ type Head = (
     i32,
     i16,
     Day,
+    i16,
 );
 type ClaimParts = (String, String, String, Id, String, Day, Day, String);
 type StateTypes = (SqlId, SqlDay, SqlDay, SmallInt, Text, Text);
@@ -102,7 +105,7 @@ impl Batch {
         missing.dedup();
         for chunk in missing.chunks(LIST) {
             let mut heads = Sql::<HeadTypes>::new(
-                "SELECT d.id, d.owner, d.domain, d.forward_to, r.controller, r.origin, r.version, r.status, r.protected_until \
+                "SELECT d.id, d.owner, d.domain, d.forward_to, r.controller, r.origin, r.version, r.status, r.protected_until, r.protection \
                  FROM directory_id d JOIN record r ON r.owner = d.owner AND r.id = d.id WHERE d.id IN ",
             );
             heads.ids(chunk.iter().copied());
@@ -132,6 +135,7 @@ impl Batch {
                     version,
                     status,
                     until,
+                    level,
                 ) = head;
                 let id = id.record();
                 let image = RecordImage {
@@ -144,7 +148,7 @@ impl Batch {
                     status: RecordStatus::from_code(status)
                         .ok_or_else(|| StoreError::disagrees(format!("the status of {id}")))?,
                     forward_to: forward_to.map(Id::record),
-                    protected_until: until.0,
+                    protection: of_columns(until, level),
                     timeline: timelines.remove(&id).unwrap_or_default(),
                 };
                 self.stored.insert(id, Some(Arc::new(image)));

@@ -19,10 +19,12 @@ pub(crate) use derive::{Derived, derived, mode_code, timeline_hash};
 pub(crate) use flush::{WORD, flush};
 pub(crate) use load::{domain, owner_key, period, reload};
 pub(crate) use overlay::{AcceptedJob, Batch};
+pub(crate) use protection::{heads as protections, identifies, of_columns};
 pub(crate) use references::Known as KnownRows;
 pub(crate) use vocabulary::{deletions, is_eligible};
 
 pub use claims::Claim;
+pub use derive::Protection;
 pub use inbound::Inbound;
 pub use staged::{
     ChangeKind, Needs, Operation, RecordImage, RecordStatus, StagedWrite, StoredOutcome,

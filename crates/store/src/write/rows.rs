@@ -67,6 +67,7 @@ row! {
         version: i32,
         status: i16,
         protected_until: Day,
+        protection: i16,
     }
 }
 
@@ -104,6 +105,7 @@ row! {
         valid_to: Day,
         superseded_at: Moment,
         status: &'a str,
+        class: i16,
     }
 }
 
@@ -118,6 +120,7 @@ row! {
         valid_to: Day,
         superseded_at: Moment,
         source_domain: i16,
+        class: i16,
     }
 }
 

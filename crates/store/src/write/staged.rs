@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use chrono::NaiveDate;
 use grunddata_information_model::Resolved;
 use grunddata_model::{Domain, OwnerKey, Period, RecordId, SchemeCode, Timeline, TransactionId};
+
+use crate::write::derive::Protection;
 
 macro_rules! stored_code {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $code:literal, $text:literal;)+ }) => {
@@ -122,9 +123,8 @@ pub struct RecordImage {
     pub status: RecordStatus,
     /// The record that this one was merged into.
     pub forward_to: Option<RecordId>,
-    /// The first day on which no protection hides it any more, its own of any version or that of somebody whom it
-    /// identifies. It never goes back.
-    pub protected_until: NaiveDate,
+    /// How it is protected: by its own states, or with somebody whom it identifies.
+    pub protection: Protection,
     /// Its states as believed now.
     pub timeline: Timeline<Resolved>,
 }

@@ -138,6 +138,7 @@ pub(crate) fn update_records(
                 Bind::Int(row.version),
                 Bind::Small(row.status),
                 Bind::Day(row.protected_until),
+                Bind::Small(row.protection),
             ]
         };
         let padding = chunk.first().map(|row| {
@@ -149,7 +150,8 @@ pub(crate) fn update_records(
         let size = chunk.len().next_power_of_two();
         let mut sql = Sql::<()>::new(
             "UPDATE record SET controller = u.column2, origin = u.column3, version = u.column4, status = u.column5, \
-             protected_until = CASE WHEN record.protected_until > u.column6 THEN record.protected_until ELSE u.column6 END FROM ",
+             protected_until = CASE WHEN record.protected_until > u.column6 THEN record.protected_until ELSE u.column6 END, \
+             protection = CASE WHEN record.protection > u.column7 THEN record.protection ELSE u.column7 END FROM ",
         );
         sql.rows(
             "u",
@@ -185,9 +187,11 @@ fn update_each_record(
         sql.bind(Bind::OptText(row.origin.map(Into::into)))
             .push(", version = ");
         sql.int(row.version).push(", status = ").small(row.status);
-        // It only ever rises.
+        // They only rise here; `protect` takes them back.
         sql.push(", protected_until = MAX(protected_until, ")
             .day(row.protected_until.0)
+            .push("), protection = MAX(protection, ")
+            .small(row.protection)
             .push(")");
         sql.push(" WHERE owner = ")
             .text(owner)

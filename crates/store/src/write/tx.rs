@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use diesel::sql_types::Text;
 use grunddata_information_model::Resolved;
-use grunddata_model::{Instant, OwnerKey, Period, RecordId, SchemeCode, Timeline};
+use grunddata_model::{Instant, OwnerKey, RecordId, SchemeCode, Timeline};
 
 use crate::error::StoreError;
 use crate::sql::{LIST, Sql};
 use crate::write::claims::Claim;
-use crate::write::derive::{identifiers_of, links_of, protected_until};
+use crate::write::derive::{Protection, identifiers_of, links_of, protection};
 use crate::write::inbound::Inbound;
 use crate::write::load::{instant_of_version, timeline_at};
 use crate::write::overlay::{AcceptedJob, Batch, Layer};
@@ -328,10 +328,11 @@ impl WriteTx<'_> {
             version,
             status: write.status,
             forward_to: write.forward_to,
-            protected_until: current
+            // What a write takes back is known when the batch is written: until then it holds.
+            protection: current
                 .as_ref()
-                .map_or(Period::BEGINNING, |image| image.protected_until)
-                .max(protected_until(&write.after)),
+                .map_or(Protection::NONE, |image| image.protection)
+                .and(protection(&write.after)),
             timeline: write.after.clone(),
         };
         self.layer.put(&self.batch.hasher, Arc::new(image));

@@ -3,10 +3,13 @@
 use std::sync::Arc;
 
 use grunddata_model::RecordId;
-use grunddata_store::{Coordinate, Direction, OwnerSet, Visibility, VisibilityRule};
+use grunddata_store::Visibility;
+use grunddata_store::{Coordinate, Direction, OwnerSet};
 use grunddata_testing::on_both;
 
-use crate::world::{World, between, day, everything, latest, new_id, since, timeline, unit, world};
+use crate::world::{
+    World, between, day, everything, latest, new_id, seen_by, since, timeline, unit, world,
+};
 
 fn parent() -> Vec<Arc<str>> {
     vec![Arc::from("parent")]
@@ -105,7 +108,7 @@ on_both! {
         assert_eq!(world.below(top, "2026-01-01"), [(middle, 1), (leaf, 2)]);
         assert_eq!(world.linked(top, Direction::In, "2026-01-01", &everything()), [middle]);
         // Who may not see the middle does not come past it.
-        let ours = Visibility { rules: vec![VisibilityRule { owners: OwnerSet::one(world.owner.clone()), classes: 15, protected: true }] };
+        let ours = seen_by(OwnerSet::one(world.owner.clone()), 15, true);
         assert_eq!(world.linked(top, Direction::In, "2026-01-01", &ours), []);
         let rows = world.store.read(|reader| reader.ancestors(leaf, &parent(), &latest("2026-01-01"), &ours, 10)).unwrap();
         assert!(rows.is_empty());

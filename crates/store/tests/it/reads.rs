@@ -6,24 +6,14 @@ use std::time::Duration;
 use grunddata_model::{Domain, OwnerKey, SchemeCode};
 use grunddata_store::{
     ALL_CLASSES, Coordinate, Known, Lookup, OwnerSet, RecordStatus, StoreError, StoreOptions,
-    TokenRow, Visibility, VisibilityRule,
+    TokenRow, Visibility,
 };
 use grunddata_testing::{Engine, on_both};
 
 use crate::world::{
-    World, between, day, everything, latest, new_id, numbered, open, person, put, since, timeline,
-    unit, world,
+    World, between, day, everything, latest, new_id, numbered, open, person, put, seen_by, since,
+    timeline, unit, world,
 };
-
-fn rule(owners: OwnerSet, classes: u8, protected: bool) -> Visibility {
-    Visibility {
-        rules: vec![VisibilityRule {
-            owners,
-            classes,
-            protected,
-        }],
-    }
-}
 
 on_both! {
     using world;
@@ -71,7 +61,7 @@ on_both! {
         world.set(ours, timeline([(since("2020-01-01"), unit("Vår nya", None))]));
         world.set_of(&other, theirs, timeline([(since("2020-01-01"), unit("Deras nya", None))]));
         let coordinate = Coordinate { valid_at: day("2026-01-01"), known: known.clone() };
-        let names = world.store.read(|reader| reader.displays(&[ours, theirs], &coordinate, &everything())).unwrap();
+        let names = world.store.read(|reader| reader.targets(&[ours, theirs], &coordinate, &everything())).unwrap().displays;
         assert_eq!((names[&ours].as_str(), names[&theirs].as_str()), ("Vår", "Deras"));
         // One owner pinned, the other as it is now.
         let known = Known::pinned(world.owner.clone(), known.of(&world.owner).unwrap());
@@ -118,21 +108,21 @@ on_both! {
         };
         assert_eq!(seen(&Visibility::default()), []);
         assert_eq!(seen(&everything()), [open, secret, theirs]);
-        assert_eq!(seen(&rule(OwnerSet::All, 1, false)), [open, theirs]);
-        assert_eq!(seen(&rule(ours(), ALL_CLASSES, false)), [open, secret]);
-        let mut both = rule(ours(), 0, true);
-        both.rules.extend(rule(OwnerSet::All, 1, false).rules);
+        assert_eq!(seen(&seen_by(OwnerSet::All, 1, false)), [open, theirs]);
+        assert_eq!(seen(&seen_by(ours(), ALL_CLASSES, false)), [open, secret]);
+        let mut both = seen_by(ours(), 0, true);
+        both.rules.extend(seen_by(OwnerSet::All, 1, false).rules);
         assert_eq!(seen(&both), [open, theirs]);
-        assert_eq!(world.find(theirs, "2026-01-01", None, &rule(ours(), ALL_CLASSES, true)), Lookup::Unknown);
-        assert!(matches!(world.find(open, "2010-01-01", None, &rule(ours(), 1, false)), Lookup::Absent(_)));
+        assert_eq!(world.find(theirs, "2026-01-01", None, &seen_by(ours(), ALL_CLASSES, true)), Lookup::Unknown);
+        assert!(matches!(world.find(open, "2010-01-01", None, &seen_by(ours(), 1, false)), Lookup::Absent(_)));
         assert_eq!(world.find(open, "2010-01-01", None, &Visibility::default()), Lookup::Unknown);
     }
 
     fn protection_holds_for_every_coordinate(world: World) {
         let id = world.create(person("Anna", "Ek", false));
         let before = world.store.read(|reader| reader.pin(&OwnerSet::All, None)).unwrap();
-        let public = rule(OwnerSet::All, ALL_CLASSES, false);
-        let grant = rule(OwnerSet::All, ALL_CLASSES, true);
+        let public = seen_by(OwnerSet::All, ALL_CLASSES, false);
+        let grant = seen_by(OwnerSet::All, ALL_CLASSES, true);
         assert!(matches!(world.find(id, "2026-01-01", None, &public), Lookup::Found { .. }));
         // From next year on: it protects what is shown today already, and what was known before.
         world.set(id, timeline([(between("2020-01-01", "2027-01-01"), person("Anna", "Ek", false)), (since("2027-01-01"), person("Anna", "Ek", true))]));
@@ -142,9 +132,10 @@ on_both! {
         }
         assert!(world.store.read(|reader| reader.history(id, &Known::latest(), &public, None, 9)).unwrap().is_empty());
         assert_eq!(world.store.read(|reader| reader.history(id, &Known::latest(), &grant, None, 9)).unwrap().len(), 2);
-        // What was ever believed to be under protection stays so.
+        // Taken back by somebody who may: what is believed now is open, what was believed before stays hidden.
         world.set(id, timeline([(since("2020-01-01"), person("Anna", "Ek", false))]));
-        assert_eq!(world.find(id, "2026-01-01", None, &public), Lookup::Unknown);
+        assert!(matches!(world.find(id, "2026-01-01", None, &public), Lookup::Found { .. }));
+        assert_eq!(world.find(id, "2026-01-01", Some(&before), &public), Lookup::Unknown);
         // Protected in 2021 alone, said afterwards: the years around it are open, those days are not, in any version.
         let id = world.create(person("Anna", "Ek", false));
         let before = world.store.read(|reader| reader.pin(&OwnerSet::All, None)).unwrap();

@@ -6,13 +6,13 @@ use grunddata_information_model::{IndexMode, fold, words};
 use grunddata_model::{Domain, RecordId};
 use grunddata_store::{
     Condition, Count, LinkCondition, Matching, OwnerSet, Page, SortBy, SortKey, StoreSearch,
-    Visibility, VisibilityRule,
 };
 use grunddata_testing::on_both;
 use serde_json::json;
 
 use crate::world::{
-    World, between, everything, latest, new_id, person, resolved, since, timeline, unit, world,
+    World, between, everything, latest, new_id, person, resolved, seen_by, since, timeline, unit,
+    world,
 };
 
 fn all() -> StoreSearch {
@@ -22,6 +22,7 @@ fn all() -> StoreSearch {
         controller: None,
         identifier: None,
         identifier_ever: false,
+        classes: 0,
         conditions: Vec::new(),
         links: Vec::new(),
         text: Vec::new(),
@@ -200,7 +201,7 @@ on_both! {
             ..all()
         };
         let seen = |protected, classes| {
-            let visibility = Visibility { rules: vec![VisibilityRule { owners: OwnerSet::All, classes, protected }] };
+            let visibility = seen_by(OwnerSet::All, classes, protected);
             let page = world.store.read(|reader| reader.search(&search, &latest("2026-01-01"), &visibility)).unwrap();
             assert_eq!(page.total, Some(page.rows.len() as u64));
             page.rows.len()

@@ -9,8 +9,9 @@ use grunddata_model::{
     Domain, Instant, OwnerKey, Period, RecordId, State, Timeline, TransactionId,
 };
 use grunddata_store::{
-    ChangeKind, Coordinate, Known, Lookup, Needs, NewOwner, Operation, RecordStatus, StagedWrite,
-    Store, StoreError, StoreOptions, Visibility, WriteError, WriteTx,
+    ChangeKind, ControllerSet, Coordinate, Forms, Known, Lookup, Needs, NewOwner, Operation,
+    OwnerSet, RecordStatus, StagedWrite, Store, StoreError, StoreOptions, Visibility,
+    VisibilityRule, WriteError, WriteTx,
 };
 use grunddata_testing::{Database, Engine};
 use serde_json::{Value, json};
@@ -20,6 +21,26 @@ pub(crate) fn model() -> InformationModel {
     MODEL
         .get_or_init(|| InformationModel::embedded().unwrap())
         .clone()
+}
+
+/// What readers of these owners and classes see, persons under protection whole or not at all.
+pub(crate) fn seen_by(owners: OwnerSet, classes: u8, protected: bool) -> Visibility {
+    Visibility {
+        rules: vec![VisibilityRule {
+            owners,
+            controllers: ControllerSet::All,
+            domains: Domain::ALL
+                .into_iter()
+                .filter(|domain| model().is_open_to(*domain, classes))
+                .collect(),
+            classes,
+            forms: if protected {
+                Forms::FULL
+            } else {
+                Forms::HIDDEN
+            },
+        }],
+    }
 }
 
 pub(crate) fn day(text: &str) -> NaiveDate {
@@ -217,6 +238,7 @@ impl World {
             name: key.to_owned(),
             organisation: None,
             open_data: true,
+            protection_policy: None,
         };
         self.store.put_owner(&owner).unwrap().key
     }

@@ -142,6 +142,7 @@ fn old_parts(
     let key = LinkUse {
         relation: Arc::clone(&link.relation),
         target,
+        class: 0,
     };
     let before = links(&touched.before);
     let known = before.get(&key).map(Vec::as_slice).unwrap_or_default();

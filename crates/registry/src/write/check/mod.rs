@@ -63,9 +63,16 @@ fn subtract(period: Period, others: &[Period]) -> Vec<Period> {
     left
 }
 
-/// When each link of a timeline holds.
+/// When each link of a timeline holds, whatever its class.
 fn links(timeline: &Timeline<Resolved>) -> BTreeMap<LinkUse, Vec<Period>> {
-    timeline.coalesce(|value| value.links().to_vec())
+    timeline.coalesce(|value| value.links().iter().map(classless).collect::<Vec<_>>())
+}
+
+fn classless(link: &LinkUse) -> LinkUse {
+    LinkUse {
+        class: 0,
+        ..link.clone()
+    }
 }
 
 /// The links that the job brought, with the periods that are new.

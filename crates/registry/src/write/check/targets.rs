@@ -34,7 +34,7 @@ pub(super) fn check(run: &mut Run<'_, '_, '_>) -> Result<(), Failure> {
                 continue;
             };
             let image = run.tx.record(link.target)?;
-            let seen = image.filter(|image| run.job.context.allows(image));
+            let seen = image.filter(|image| run.job.context.may_refer(image));
             let Some(image) = seen.filter(|image| !image.timeline.is_empty()) else {
                 let fault = not_found(run, id, &link);
                 run.fault(command, Code::ReferenceNotFound, fault);

@@ -12,7 +12,7 @@ use crate::read::records::{HEAD, RecordRow, STATE, push_version};
 use crate::read::search::{Condition, LinkCondition, Matching, SearchCursor, SortBy, StoreSearch};
 use crate::read::text::{Term, end_of_prefix};
 use crate::sql::Sql;
-use crate::visibility::Visibility;
+use crate::visibility::{Reach, Visibility};
 use crate::write::{WORD, mode_code};
 
 pub(crate) struct Statement<'q> {
@@ -56,6 +56,22 @@ impl<'q> Statement<'q> {
             Driver::Condition(0)
         } else {
             Driver::Domain
+        }
+    }
+
+    /// Records that are chosen or ordered by what they hold show it thereby.
+    fn reach(&self) -> Reach {
+        let search = self.search;
+        if search.identifier.is_some()
+            || !search.conditions.is_empty()
+            || !search.text.is_empty()
+            || !search.sort.is_empty()
+        {
+            Reach::Match
+        } else if !search.links.is_empty() {
+            Reach::Follow
+        } else {
+            Reach::Show
         }
     }
 
@@ -193,7 +209,8 @@ impl<'q> Statement<'q> {
         sql.push(" AND r.domain = ").small(search.domain.code());
         sql.push(" AND ").holds("s", "r.owner", known, day);
         sql.push(" AND ");
-        self.visibility.push(sql, "s", "r", self.today);
+        self.visibility
+            .push(sql, "s", "r", self.today, self.reach());
         if let Some(controller) = search.controller {
             sql.push(" AND r.controller = ").id(controller);
         }
@@ -264,7 +281,8 @@ impl<'q> Statement<'q> {
                 .push(" AND ")
                 .holds("st", "dt.owner", known, day);
             sql.push(" AND ");
-            self.visibility.push(sql, "st", "rt", self.today);
+            self.visibility
+                .push(sql, "st", "rt", self.today, Reach::Follow);
             sql.push(") AS t");
         } else {
             sql.push(&format!("(SELECT DISTINCT b.id FROM below{place} b) AS t"));

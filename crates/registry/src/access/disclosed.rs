@@ -1,0 +1,79 @@
+//! What was shown under one request. Everything that is shown passes the two places that note it here; whoever carries
+//! the answer out takes it from here for the access log, and does not answer before it is logged.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use grunddata_information_model::PrivacyClass;
+use grunddata_model::{OwnerKey, RecordId};
+
+/// The classes of which every reading is logged.
+const LOGGED: u8 = PrivacyClass::Personal.bit() | PrivacyClass::Protected.bit();
+
+/// What was shown of personal data.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Shown {
+    /// Which records, in the order in which they were shown; one may stand twice.
+    pub records: Vec<RecordId>,
+    /// Whose they are.
+    pub owners: BTreeSet<OwnerKey>,
+    /// The personal classes among what was shown, a bit mask.
+    pub classes: u8,
+}
+
+/// Gathers what is shown. Clones gather together.
+#[derive(Debug, Clone, Default)]
+pub struct Disclosed(Arc<Mutex<Shown>>);
+
+impl Disclosed {
+    /// Notes a record of which properties of these classes are shown.
+    pub(crate) fn note(&self, owner: &OwnerKey, id: RecordId, classes: u8) {
+        if classes & LOGGED == 0 {
+            return;
+        }
+        let mut shown = self.shown();
+        shown.records.push(id);
+        shown.classes |= classes & LOGGED;
+        if !shown.owners.contains(owner) {
+            shown.owners.insert(owner.clone());
+        }
+    }
+
+    /// Takes what was shown so far.
+    #[must_use]
+    pub fn take(&self) -> Shown {
+        std::mem::take(&mut *self.shown())
+    }
+
+    fn shown(&self) -> MutexGuard<'_, Shown> {
+        // A panic elsewhere must not lose what was noted.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Contexts are compared by who asks for what and when.
+impl PartialEq for Disclosed {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Disclosed {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_personal_data_are_noted() {
+        let disclosed = Disclosed::default();
+        let owner = OwnerKey::new("a").unwrap();
+        let id = |number| RecordId::from(uuid::Uuid::from_u128(number));
+        disclosed.note(&owner, id(1), 3);
+        disclosed.clone().note(&owner, id(2), 7);
+        disclosed.note(&owner, id(3), 8);
+        let shown = disclosed.take();
+        assert_eq!((shown.records, shown.classes), (vec![id(2), id(3)], 12));
+        assert_eq!(disclosed.take(), Shown::default());
+    }
+}
