@@ -1,5 +1,12 @@
 //! Tokens of a real provider on loopback, whole way.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "functions of the tests"
+)]
+
 mod keys;
 mod outage;
 mod refusals;
