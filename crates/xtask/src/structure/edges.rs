@@ -20,6 +20,7 @@ const OURS: &[(&str, &[&str])] = &[
             "grunddata-store",
         ],
     ),
+    ("grunddata-identity", &["grunddata-model"]),
     ("grunddata-exchange", &["grunddata-model"]),
     (
         "grunddata-web",
@@ -53,6 +54,7 @@ const OURS: &[(&str, &[&str])] = &[
             "grunddata-information-model",
             "grunddata-store",
             "grunddata-registry",
+            "grunddata-identity",
             "grunddata-exchange",
             "grunddata-web",
             "grunddata-graphql",
@@ -66,6 +68,7 @@ const OURS: &[(&str, &[&str])] = &[
             "grunddata-information-model",
             "grunddata-store",
             "grunddata-registry",
+            "grunddata-identity",
             "grunddata-exchange",
             "grunddata-seeds",
             "grunddata-server",
@@ -157,6 +160,8 @@ mod tests {
         for (name, dependency) in [
             ("grunddata-registry", "diesel"),
             ("grunddata-registry", "actix-web"),
+            ("grunddata-registry", "grunddata-identity"),
+            ("grunddata-identity", "grunddata-registry"),
             ("grunddata-store", "jsonschema"),
             ("grunddata-store", "grunddata-registry"),
             ("grunddata-web", "grunddata-store"),
