@@ -6,6 +6,7 @@ use cargo_metadata::{DependencyKind, Metadata};
 /// its place here and in ARCHITECTURE.md first.
 const OURS: &[(&str, &[&str])] = &[
     ("grunddata-model", &[]),
+    ("grunddata-access-log", &["grunddata-model"]),
     ("grunddata-information-model", &["grunddata-model"]),
     // The store knows the information model for `Resolved` alone, so that nothing unvalidated can be stored.
     (
