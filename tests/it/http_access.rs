@@ -18,6 +18,7 @@ fn addresses(http: &Http, path: &str, root: bool) -> Vec<String> {
         .replace("{list}", "organisation-kind")
         .replace("{owner}", "norrberga")
         .replace("{token}", "0000000000000000")
+        .replace("{grant}", id)
         .replace("{code}", "not-found")
         .replace("{domain}", "organisation");
     assert!(
@@ -62,7 +63,7 @@ on_both! {
                 let nobody = ask(http.nobody(), method, &address);
                 match operation.access() {
                     Access::Public => assert!(!matches!(nobody.status, 401 | 403), "{method} {address}: {}", nobody.text),
-                    Access::Read | Access::Write | Access::Admin => {
+                    Access::Read | Access::Write | Access::Admin | Access::Audit => {
                         nobody.problem(401, "unauthenticated");
                         assert!(nobody.header("www-authenticate").starts_with("Bearer"), "{method} {address}");
                     }
@@ -73,10 +74,10 @@ on_both! {
                     assert!(wrong.header("www-authenticate").contains("invalid_token"));
                     ask(http.nobody().with("authorization", "Basic dTpw"), method, &address).problem(401, "unauthenticated");
                 }
-                if matches!(operation.access(), Access::Write | Access::Admin) {
+                if matches!(operation.access(), Access::Write | Access::Admin | Access::Audit) {
                     ask(http.reader(), method, &address).problem(403, "forbidden");
                 }
-                if operation.access() == Access::Admin {
+                if matches!(operation.access(), Access::Admin | Access::Audit) {
                     ask(http.writer(), method, &address).problem(403, "forbidden");
                 }
                 let enough = ask(http.as_("owner-admin"), method, &address);

@@ -25,6 +25,8 @@ pub(crate) struct Http {
     store: Store,
     client: Client,
     tokens: BTreeMap<&'static str, String>,
+    /// Where the access log lies.
+    _log: tempfile::TempDir,
     _database: Database,
 }
 
@@ -43,8 +45,18 @@ pub(crate) struct Answer {
     headers: BTreeMap<String, String>,
 }
 
+/// The instant at which all these tests happen.
+pub(crate) fn noon() -> Instant {
+    format!("{TODAY}T11:00:00Z").parse().expect("instant")
+}
+
 impl Http {
     /// Two owners: `norrberga`, whose data is closed, and `oppen`, whose data is open.
+    /// What is written of the access log from now on has nowhere to go.
+    pub(crate) fn stop_logging(&self) {
+        self.running.as_ref().expect("running").stop_logging();
+    }
+
     pub(crate) fn start(engine: Engine) -> Self {
         Self::start_with(engine, |_| {})
     }
@@ -59,7 +71,7 @@ impl Http {
         telemetry::install(&log).ok();
         let database = Database::new(engine);
         let model = InformationModel::embedded().expect("model");
-        let noon: Instant = format!("{TODAY}T11:00:00Z").parse().expect("instant");
+        let noon = noon();
         let clock: grunddata_store::Clock = Arc::new(move || noon);
         let store = Store::open(
             StoreOptions::new(database.url.as_str(), Arc::clone(&clock)),
@@ -102,7 +114,9 @@ impl Http {
             )
         })
         .collect();
+        let log = tempfile::tempdir().expect("directory");
         let mut config = Config {
+            access_log: log.path().to_owned(),
             listen: ([127, 0, 0, 1], 0).into(),
             workers: Some(1),
             heavy_readers: 1,
@@ -121,6 +135,7 @@ impl Http {
             store,
             client,
             tokens,
+            _log: log,
             _database: database,
         }
     }
@@ -210,6 +225,10 @@ impl Caller<'_> {
     pub(crate) fn post(self, path: &str, body: Value) -> Answer {
         self.with("content-type", "application/json")
             .send("POST", path, Some(body.to_string()))
+    }
+
+    pub(crate) fn delete(self, path: &str) -> Answer {
+        self.send("DELETE", path, None)
     }
 
     pub(crate) fn put(self, path: &str, body: Value) -> Answer {

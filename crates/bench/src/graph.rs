@@ -293,7 +293,8 @@ impl ByHand {
                 let mut rows = statement.query((
                     id.as_bytes().as_slice(),
                     today().num_days_from_ce(),
-                    i64::MAX / 4,
+                    // In microseconds: later than everything recorded, and before "for ever".
+                    4_000_000_000_000_000_i64,
                 ))?;
                 let mut count = 0;
                 while let Some(row) = rows.next()? {

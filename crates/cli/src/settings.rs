@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use config::{Config, File, FileFormat};
+use grunddata_identity::IdentityConfig;
 use grunddata_server::config as server;
 use grunddata_server::telemetry::{LogConfig, LogFormat};
 use grunddata_store::{Clock, StoreOptions};
@@ -43,6 +44,9 @@ pub(crate) struct Settings {
     pub(crate) heavy_readers: Option<usize>,
     /// How long a stop waits for requests in flight.
     pub(crate) shutdown_seconds: Option<u64>,
+    /// The directory of the access log; in the data directory when left out.
+    pub(crate) access_log: Option<PathBuf>,
+    pub(crate) identity: IdentityConfig,
     pub(crate) tls: Option<Tls>,
     pub(crate) log: Log,
     pub(crate) operator: Operator,
@@ -62,6 +66,8 @@ impl Default for Settings {
             workers: None,
             heavy_readers: None,
             shutdown_seconds: None,
+            access_log: None,
+            identity: IdentityConfig::default(),
             tls: None,
             log: Log::default(),
             operator: Operator::default(),
@@ -211,6 +217,13 @@ impl Settings {
         })
     }
 
+    /// The directory of the access log.
+    pub(crate) fn access_log(&self) -> PathBuf {
+        self.access_log
+            .clone()
+            .unwrap_or_else(|| self.data.join("access-log"))
+    }
+
     /// Whether the database is the embedded one in the data directory.
     pub(crate) fn is_embedded(&self) -> bool {
         self.database.is_none()
@@ -255,6 +268,8 @@ impl Settings {
                 certificate: tls.certificate.clone(),
                 key: tls.key.clone(),
             }),
+            access_log: self.access_log(),
+            identity: self.identity.clone(),
             workers: self.workers,
             heavy_readers: self.heavy_readers.unwrap_or(defaults.heavy_readers),
             shutdown_timeout: self

@@ -9,8 +9,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_web::http::header::{self, HeaderMap};
+use grunddata_identity::{Checked, Fetch, Identity, Issuers, Refused};
 use grunddata_information_model::InformationModel;
-use grunddata_registry::{Action, Actor, Context, Registry};
+use grunddata_registry::{Action, Actor, Context, GrantSubject, Registry, SubjectKind};
 use parking_lot::RwLock;
 use sha2::{Digest as _, Sha256};
 
@@ -36,10 +37,12 @@ pub enum Access {
     Write,
     /// A token that administers at least one owner.
     Admin,
+    /// A token that may search the access log of at least one owner.
+    Audit,
 }
 
 impl Access {
-    /// `public`, `read`, `write` or `admin`.
+    /// `public`, `read`, `write`, `admin` or `audit`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -47,6 +50,7 @@ impl Access {
             Self::Read => "read",
             Self::Write => "write",
             Self::Admin => "admin",
+            Self::Audit => "audit",
         }
     }
 }
@@ -70,10 +74,14 @@ pub enum Write {}
 /// May administer.
 #[derive(Debug)]
 pub enum Admin {}
+/// May search the access log.
+#[derive(Debug)]
+pub enum Audit {}
 
 impl sealed::Sealed for Read {}
 impl sealed::Sealed for Write {}
 impl sealed::Sealed for Admin {}
+impl sealed::Sealed for Audit {}
 
 impl Permission for Read {
     const ACCESS: Access = Access::Read;
@@ -83,6 +91,9 @@ impl Permission for Write {
 }
 impl Permission for Admin {
     const ACCESS: Access = Access::Admin;
+}
+impl Permission for Audit {
+    const ACCESS: Access = Access::Audit;
 }
 
 /// A caller who may do `P`, and with that the way to the registry. Which owners the permission covers is decided by the
@@ -126,14 +137,46 @@ impl<P: Permission> Authorised<P> {
     }
 }
 
+/// Somebody whose token was found good.
+#[derive(Debug)]
+struct Known {
+    actor: Actor,
+    on_behalf_of: Option<String>,
+    purpose: Option<String>,
+}
+
+impl Known {
+    fn plain(actor: Actor) -> Self {
+        Self {
+            actor,
+            on_behalf_of: None,
+            purpose: None,
+        }
+    }
+}
+
 /// By the hash of a token: until when it is believed, and whose it is.
-type Remembered = HashMap<[u8; 32], (Instant, Arc<Actor>)>;
+type Remembered = HashMap<[u8; 32], (Instant, Arc<Known>)>;
+
+/// Whether a caller may come in.
+pub(crate) enum Admission<P: Permission> {
+    /// Come in.
+    Admitted(Box<Authorised<P>>),
+    /// The keys of the token's issuer must be fetched first, which takes time: then ask again.
+    NeedsFetch(Fetch),
+}
+
+enum Caller {
+    Known(Arc<Known>),
+    NeedsFetch(Fetch),
+}
 
 /// Keeps the registry, and gives it out to those who may.
 pub(crate) struct Vault {
     registry: Registry,
+    issuers: Arc<Issuers>,
     tokens: RwLock<Remembered>,
-    anonymous: Arc<Actor>,
+    anonymous: Arc<Known>,
     /// Whether any owner has declared its data open, and until when that is believed.
     open: RwLock<Option<(Instant, bool)>>,
 }
@@ -145,11 +188,12 @@ impl std::fmt::Debug for Vault {
 }
 
 impl Vault {
-    pub(crate) fn new(registry: Registry) -> Self {
+    pub(crate) fn new(registry: Registry, issuers: Arc<Issuers>) -> Self {
         Self {
             registry,
+            issuers,
             tokens: RwLock::default(),
-            anonymous: Arc::new(Actor::anonymous()),
+            anonymous: Arc::new(Known::plain(Actor::anonymous())),
             open: RwLock::default(),
         }
     }
@@ -162,14 +206,18 @@ impl Vault {
         &self,
         headers: &HeaderMap,
         request_id: uuid::Uuid,
-    ) -> Result<Authorised<P>, Problem> {
-        let actor = self.actor(headers)?;
+    ) -> Result<Admission<P>, Problem> {
+        let known = match self.caller(headers)? {
+            Caller::Known(known) => known,
+            Caller::NeedsFetch(fetch) => return Ok(Admission::NeedsFetch(fetch)),
+        };
         let mut context = Context::new(
-            Actor::clone(&actor),
+            known.actor.clone(),
             self.registry.now(),
             request_id.to_string(),
         );
-        context.purpose = purpose(headers)?;
+        context.on_behalf_of.clone_from(&known.on_behalf_of);
+        context.purpose = purpose(headers)?.or_else(|| known.purpose.clone());
         let actor = &mut context.actor;
         actor.grants = actor
             .grants
@@ -179,6 +227,7 @@ impl Vault {
             Access::Read => !actor.is_anonymous() || self.has_open_data()?,
             Access::Write => actor.may_change_somewhere(),
             Access::Admin => actor.may_somewhere(Action::Administer),
+            Access::Audit => actor.may_somewhere(Action::Audit),
         };
         if !allowed {
             return Err(if actor.is_anonymous() {
@@ -187,16 +236,21 @@ impl Vault {
                 too_small(P::ACCESS)
             });
         }
-        Ok(Authorised {
+        Ok(Admission::Admitted(Box::new(Authorised {
             registry: self.registry.clone(),
             context,
             permission: PhantomData,
-        })
+        })))
     }
 
-    fn actor(&self, headers: &HeaderMap) -> Result<Arc<Actor>, Problem> {
+    /// Fetches the keys that a token needs. It may take seconds.
+    pub(crate) fn fetch(&self, fetch: &Fetch) {
+        self.issuers.fetch(fetch, self.registry.now());
+    }
+
+    fn caller(&self, headers: &HeaderMap) -> Result<Caller, Problem> {
         let Some(value) = headers.get(header::AUTHORIZATION) else {
-            return Ok(Arc::clone(&self.anonymous));
+            return Ok(Caller::Known(Arc::clone(&self.anonymous)));
         };
         let token = value
             .to_str()
@@ -212,24 +266,36 @@ impl Vault {
             })?;
         let key: [u8; 32] = Sha256::digest(token.as_bytes()).into();
         let now = Instant::now();
-        if let Some((until, actor)) = self.tokens.read().get(&key)
+        if let Some((until, known)) = self.tokens.read().get(&key)
             && *until > now
         {
-            return Ok(Arc::clone(actor));
+            return Ok(Caller::Known(Arc::clone(known)));
         }
-        let found = self
-            .registry
-            .authenticate(token)
-            .map_err(crate::reply::refused)?
-            .map(Arc::new);
+        let (found, believed) = if !self.issuers.is_empty() && self.issuers.looks_like_jwt(token) {
+            let at = self.registry.now();
+            match self.issuers.verify_cached(token, at).map_err(unbelieved)? {
+                Checked::NeedsFetch(fetch) => return Ok(Caller::NeedsFetch(fetch)),
+                Checked::Known(identity) => {
+                    let left = identity.expires_at.micros().saturating_sub(at.micros());
+                    let left = Duration::from_micros(u64::try_from(left).unwrap_or_default());
+                    (Some(self.known(*identity)?), left.min(TOKEN_MEMORY))
+                }
+            }
+        } else {
+            let actor = self
+                .registry
+                .authenticate(token)
+                .map_err(crate::reply::refused)?;
+            (actor.map(Known::plain), TOKEN_MEMORY)
+        };
         let mut tokens = self.tokens.write();
-        match found {
-            Some(actor) => {
+        match found.map(Arc::new) {
+            Some(known) => {
                 if tokens.len() >= TOKENS_REMEMBERED {
                     tokens.clear();
                 }
-                tokens.insert(key, (now + TOKEN_MEMORY, Arc::clone(&actor)));
-                Ok(actor)
+                tokens.insert(key, (now + believed, Arc::clone(&known)));
+                Ok(Caller::Known(known))
             }
             None => {
                 tokens.remove(&key);
@@ -242,6 +308,38 @@ impl Vault {
         }
     }
 
+    /// What the registry grants to whom an issuer tells of: to the account, the groups and named grants that the token
+    /// carries, and the program.
+    fn known(&self, identity: Identity) -> Result<Known, Problem> {
+        let of = |kind: SubjectKind, name: &str| GrantSubject {
+            kind,
+            name: format!("{}#{name}", identity.issuer),
+        };
+        let mut subjects = vec![of(SubjectKind::User, &identity.subject)];
+        let groups = identity.groups.iter().chain(&identity.grants);
+        subjects.extend(groups.map(|group| of(SubjectKind::Group, group)));
+        subjects.extend(
+            identity
+                .client
+                .iter()
+                .map(|client| of(SubjectKind::Client, client)),
+        );
+        let grants = self
+            .registry
+            .grants_of(&subjects)
+            .map_err(crate::reply::refused)?;
+        Ok(Known {
+            actor: Actor {
+                client: identity.key(),
+                name: identity.acting.unwrap_or(identity.name),
+                grants,
+                feeds_copies: false,
+            },
+            on_behalf_of: identity.on_behalf_of,
+            purpose: identity.purpose,
+        })
+    }
+
     /// Whether somebody without a token can read anything.
     fn has_open_data(&self) -> Result<bool, Problem> {
         let now = Instant::now();
@@ -250,7 +348,7 @@ impl Vault {
         {
             return Ok(open);
         }
-        let context = Context::new(Actor::clone(&self.anonymous), self.registry.now(), "");
+        let context = Context::new(self.anonymous.actor.clone(), self.registry.now(), "");
         let open = self
             .registry
             .owners(&context)
@@ -293,6 +391,20 @@ fn purpose(headers: &HeaderMap) -> Result<Option<String>, Problem> {
         )
         .fact("parameter", "X-Purpose")),
     }
+}
+
+/// A token of another issuer that is not believed.
+fn unbelieved(refused: Refused) -> Problem {
+    if refused.is_temporary() {
+        return Problem::new("issuer-unreachable", refused.to_string())
+            .fact("reason", refused.code());
+    }
+    Problem::new("unauthenticated", refused.to_string())
+        .fact("reason", refused.code())
+        .header(
+            header::WWW_AUTHENTICATE,
+            "Bearer realm=\"grunddata\", error=\"invalid_token\"",
+        )
 }
 
 fn unauthenticated() -> Problem {

@@ -1,11 +1,14 @@
 //! What all workers share.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use actix_web::http::Method;
 use actix_web::http::header;
 use actix_web::web::{self, Bytes, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, Route};
+use grunddata_access_log::AccessLog;
+use grunddata_identity::{Issuers, Refresher};
 use grunddata_registry::Registry;
 
 use crate::access::Vault;
@@ -18,17 +21,24 @@ use crate::pool::ReadPool;
 use crate::problem::Problem;
 use crate::rate::Rate;
 use crate::reply::{Reply, finish};
+use crate::server::ServerError;
 use crate::trace_context::Trace;
 use crate::{body, openapi};
 
 /// The collections as the router knows them: other names are no address.
 const COLLECTION: &str = "{collection:persons|roles|organisations|geographies|services}";
 
+/// How often it is looked whether keys of issuers are due.
+const KEYS_LOOKED_AT: Duration = Duration::from_secs(15);
+
 /// What all workers share.
 #[derive(Debug)]
 pub(crate) struct App {
     pub(crate) config: Config,
     pub(crate) vault: Vault,
+    pub(crate) access_log: AccessLog,
+    /// Renews the keys of issuers as long as the server runs.
+    _refresher: Option<Refresher>,
     pub(crate) operations: Vec<Operation>,
     pub(crate) metrics: Metrics,
     pub(crate) pool: ReadPool,
@@ -41,16 +51,30 @@ pub(crate) struct App {
 }
 
 impl App {
-    pub(crate) fn new(config: Config, registry: Registry) -> std::io::Result<Self> {
+    pub(crate) fn new(config: Config, registry: Registry) -> Result<Self, ServerError> {
         let operations = table();
         let metrics = Metrics::new(operations.iter().map(|operation| operation.id));
         let pool = ReadPool::start("read", config.heavy_readers, config.limits.heavy_queue)?;
         let readiness = ReadPool::start("ready", 1, 16)?;
-        let vault = Vault::new(registry);
+        let issuers = Arc::new(Issuers::new(&config.identity)?);
+        let refresher = if issuers.is_empty() {
+            None
+        } else {
+            let clock = registry.clone();
+            Some(Refresher::start(
+                Arc::clone(&issuers),
+                Arc::new(move || clock.now()),
+                KEYS_LOOKED_AT,
+            )?)
+        };
+        let access_log = open_log(&config, &registry)?;
+        let vault = Vault::new(registry, issuers);
         let rate = config.limits.rate.map(Rate::new);
         Ok(Self {
             config,
             vault,
+            access_log,
+            _refresher: refresher,
             operations,
             metrics,
             pool,
@@ -140,6 +164,20 @@ impl App {
             )
         }));
     }
+}
+
+/// Opens the access log, and says what an earlier end of the process has left of it.
+fn open_log(config: &Config, registry: &Registry) -> Result<AccessLog, ServerError> {
+    let settings = grunddata_access_log::Settings::new(config.access_log.clone());
+    let log =
+        AccessLog::open(settings, registry.now()).map_err(|error| ServerError::AccessLog {
+            directory: config.access_log.display().to_string(),
+            reason: error.to_string(),
+        })?;
+    for finding in &log.opening().damaged {
+        tracing::error!(%finding, "the access log is damaged: run `grunddata log verify`");
+    }
+    Ok(log)
 }
 
 fn not_allowed(request: &HttpRequest, allow: &str) -> Problem {

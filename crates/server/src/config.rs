@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use grunddata_identity::IdentityConfig;
+
 /// Everything about the process that listens.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -15,6 +17,10 @@ pub struct Config {
     pub trust_forwarded: bool,
     /// Certificate and key; absent = plain HTTP (behind a proxy, or on this machine only).
     pub tls: Option<Tls>,
+    /// The directory of the access log.
+    pub access_log: PathBuf,
+    /// Whose tokens are believed beside the registry's own.
+    pub identity: IdentityConfig,
     /// HTTP worker threads; `None` = one per processor.
     pub workers: Option<usize>,
     /// Threads for searches, traversals and other reads that may take long.
@@ -34,6 +40,8 @@ impl Default for Config {
             public_address: None,
             trust_forwarded: false,
             tls: None,
+            access_log: PathBuf::from("grunddata-data/access-log"),
+            identity: IdentityConfig::default(),
             workers: None,
             heavy_readers: 4,
             shutdown_timeout: Duration::from_secs(30),

@@ -29,6 +29,7 @@ mod reply;
 mod server;
 pub mod telemetry;
 mod trace_context;
+mod visit;
 
 pub use call::Call;
 pub use config::Config;

@@ -37,6 +37,19 @@ pub enum ServerError {
         /// What is wrong.
         reason: String,
     },
+    /// The access log cannot be written, and without it nothing personal may be shown.
+    #[error(
+        "the access log in {directory} cannot be opened: {reason}. Choose another directory with access_log in the settings"
+    )]
+    AccessLog {
+        /// Its directory.
+        directory: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The settings of issuers cannot be used.
+    #[error("the settings in [identity] cannot be used: {0}")]
+    Identity(#[from] grunddata_identity::ConfigError),
     /// The operating system refuses a thread or socket.
     #[error("the server cannot run: {0}")]
     Run(#[from] std::io::Error),
@@ -53,6 +66,7 @@ pub struct Running {
     handle: ServerHandle,
     thread: Option<thread::JoinHandle<std::io::Result<()>>>,
     secure: bool,
+    access_log: grunddata_access_log::AccessLog,
 }
 
 impl Server {
@@ -77,6 +91,7 @@ impl Server {
             .workers
             .unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
         let app = Arc::new(App::new(config, registry)?);
+        let access_log = app.access_log.clone();
         let (tell, told) = mpsc::sync_channel(1);
         let thread = thread::Builder::new()
             .name("http".to_owned())
@@ -118,6 +133,7 @@ impl Server {
             handle,
             thread: Some(thread),
             secure,
+            access_log,
         })
     }
 }
@@ -137,6 +153,12 @@ impl Running {
             if self.secure { "https" } else { "http" },
             self.address
         )
+    }
+
+    /// Closes the access log while the server runs: from now on nothing personal is shown. For whoever must stop all
+    /// reading of personal data at once, and for tests.
+    pub fn stop_logging(&self) {
+        self.access_log.shutdown();
     }
 
     /// Takes no new connections, finishes the requests in flight (every acknowledged write was durable before it was

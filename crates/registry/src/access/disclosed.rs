@@ -19,6 +19,8 @@ pub struct Shown {
     pub owners: BTreeSet<OwnerKey>,
     /// The personal classes among what was shown, a bit mask.
     pub classes: u8,
+    /// What a list was asked for.
+    pub query: Option<String>,
 }
 
 /// Gathers what is shown. Clones gather together.
@@ -37,6 +39,11 @@ impl Disclosed {
         if !shown.owners.contains(owner) {
             shown.owners.insert(owner.clone());
         }
+    }
+
+    /// Notes what a list was asked for.
+    pub(crate) fn asked(&self, query: String) {
+        self.shown().query = Some(query);
     }
 
     /// Takes what was shown so far.

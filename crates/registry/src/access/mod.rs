@@ -137,6 +137,8 @@ impl Actor {
 pub struct Context {
     /// Who asks.
     pub actor: Actor,
+    /// In whose name, where the actor is a system that acts for somebody.
+    pub on_behalf_of: Option<String>,
     /// What for, where the reader says so (the access log keeps it).
     pub purpose: Option<String>,
     /// The id under which the request is logged.
@@ -155,6 +157,7 @@ impl Context {
     pub fn new(actor: Actor, now: Instant, request_id: impl Into<String>) -> Self {
         Self {
             actor,
+            on_behalf_of: None,
             purpose: None,
             request_id: request_id.into(),
             now,

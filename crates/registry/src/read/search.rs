@@ -62,6 +62,10 @@ impl Registry {
                 search.after = Some(read_cursor(cursor, &fingerprint, query)?)
             }
         }
+        context.disclosed.asked(format!(
+            "{}: {:?} q={:?} sort={:?}",
+            query.domain, query.conditions, query.text, query.sort
+        ));
         let shape = Shape {
             registry: self,
             disclosed: &context.disclosed,

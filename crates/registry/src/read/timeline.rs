@@ -37,8 +37,7 @@ impl Registry {
                     return Ok(Err(Refusal::not_found(id)));
                 };
                 view(
-                    self,
-                    context,
+                    Shape::plain(self, context),
                     reader,
                     id,
                     head,
@@ -121,8 +120,7 @@ impl Registry {
                 };
                 let head = (change.domain, change.owner, change.version);
                 view(
-                    self,
-                    context,
+                    Shape::plain(self, context),
                     reader,
                     id,
                     head,
@@ -295,8 +293,7 @@ fn head(
 }
 
 fn view(
-    registry: &Registry,
-    context: &Context,
+    shape: Shape<'_>,
     reader: &mut Reader<'_>,
     id: RecordId,
     (domain, owner, version): Head,
@@ -304,20 +301,14 @@ fn view(
     coordinate: &Coordinate,
     visibility: &Visibility,
 ) -> Result<TimelineView, StoreError> {
-    let items = show(
-        reader,
-        states,
-        coordinate,
-        visibility,
-        Shape::plain(registry, context),
-    )?
-    .into_iter()
-    .map(|record| TimelineItem {
-        period: record.period,
-        data: record.data,
-        model: record.model,
-    })
-    .collect();
+    let items = show(reader, states, coordinate, visibility, shape)?
+        .into_iter()
+        .map(|record| TimelineItem {
+            period: record.period,
+            data: record.data,
+            model: record.model,
+        })
+        .collect();
     Ok(TimelineView {
         id,
         domain,

@@ -1,8 +1,10 @@
 //! The handlers: thin. Each turns a request into one use case and its answer into JSON.
 
 pub(crate) mod about;
+pub(crate) mod access_log;
 pub(crate) mod amendments;
 pub(crate) mod docs;
+pub(crate) mod given_grants;
 pub(crate) mod graph;
 pub(crate) mod history;
 pub(crate) mod identifiers;

@@ -9,13 +9,14 @@ use actix_web::web::Payload;
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, Route, web};
 use tracing::Instrument as _;
 
-use crate::access::{Access, Admin, Authorised, Permission, Read, Write};
+use crate::access::{Access, Admin, Admission, Audit, Authorised, Permission, Read, Write};
 use crate::app::App;
 use crate::call::Call;
 use crate::problem::Problem;
 use crate::rate::Allowance;
 use crate::reply::{Reply, finish};
 use crate::trace_context::Trace;
+use crate::visit::Visit;
 
 type Attach = Box<dyn Fn(Arc<App>, usize) -> Route + Send + Sync>;
 
@@ -40,16 +41,20 @@ impl Binding {
     }
 }
 
-/// A handler that needs a permission.
+/// A handler that needs a permission. What it shows of personal data, and what it administers, is logged before the answer
+/// goes out.
 fn guarded<P, F, Fut>(handler: F) -> Binding
 where
     P: Permission,
     F: Fn(Authorised<P>, Call) -> Fut + Copy + Send + Sync + 'static,
     Fut: Future<Output = Reply> + 'static,
 {
-    bind(P::ACCESS, move |call, trace| {
-        let caller = admit::<P>(&call, trace);
-        async move { handler(caller?, call).await }
+    bind(P::ACCESS, move |call, trace| async move {
+        let caller = admit::<P>(&call, trace).await?;
+        let app = Arc::clone(&call.app);
+        let visit = Visit::of(caller.context(), P::ACCESS, &call);
+        let reply = handler(caller, call).await;
+        visit.log(&app, reply).await
     })
 }
 
@@ -89,12 +94,41 @@ where
     bind(Access::Public, move |call, _| handler(call))
 }
 
+/// A handler for auditors.
+pub(crate) fn audit<F, Fut>(handler: F) -> Binding
+where
+    F: Fn(Authorised<Audit>, Call) -> Fut + Copy + Send + Sync + 'static,
+    Fut: Future<Output = Reply> + 'static,
+{
+    guarded::<Audit, F, Fut>(handler)
+}
+
 /// Admits the caller, and charges the request to its token instead of its address.
-fn admit<P: Permission>(call: &Call, trace: Trace) -> Result<Authorised<P>, Problem> {
-    let caller = call
-        .app
-        .vault
-        .admit::<P>(call.http.headers(), trace.request_id())?;
+async fn admit<P: Permission>(call: &Call, trace: Trace) -> Result<Authorised<P>, Problem> {
+    let vault = &call.app.vault;
+    let ask = || vault.admit::<P>(call.http.headers(), trace.request_id());
+    let caller = match ask()? {
+        Admission::Admitted(caller) => *caller,
+        Admission::NeedsFetch(fetch) => {
+            let app = Arc::clone(&call.app);
+            call.app
+                .pool
+                .run(move || {
+                    app.vault.fetch(&fetch);
+                    Ok(())
+                })
+                .await?;
+            match ask()? {
+                Admission::Admitted(caller) => *caller,
+                Admission::NeedsFetch(_) => {
+                    return Err(Problem::new(
+                        "issuer-unreachable",
+                        "The keys of the token's issuer cannot be had just now. Try again after the seconds in Retry-After.",
+                    ));
+                }
+            }
+        }
+    };
     let actor = &caller.context().actor;
     if let Some(rate) = &call.app.rate
         && !actor.is_anonymous()
@@ -113,13 +147,21 @@ where
     F: Fn(Option<Authorised<P>>, Call) -> Fut + Copy + Send + Sync + 'static,
     Fut: Future<Output = Reply> + 'static,
 {
-    bind(Access::Public, move |call, trace| {
-        let caller = match admit::<P>(&call, trace) {
-            Ok(caller) => Ok(Some(caller)),
-            Err(problem) if problem.kind.code == "too-many-requests" => Err(problem),
-            Err(_) => Ok(None),
+    bind(Access::Public, move |call, trace| async move {
+        let caller = match admit::<P>(&call, trace).await {
+            Ok(caller) => Some(caller),
+            Err(problem) if problem.kind.code == "too-many-requests" => return Err(problem),
+            Err(_) => None,
         };
-        async move { handler(caller?, call).await }
+        let app = Arc::clone(&call.app);
+        let visit = caller
+            .as_ref()
+            .map(|caller| Visit::of(caller.context(), Access::Public, &call));
+        let reply = handler(caller, call).await;
+        match visit {
+            Some(visit) => visit.log(&app, reply).await,
+            None => reply,
+        }
     })
 }
 

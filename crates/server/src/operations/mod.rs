@@ -8,7 +8,7 @@ mod table;
 use actix_web::http::Method;
 
 pub use binding::Binding;
-pub(crate) use binding::{admin, public, read, visitor, write};
+pub(crate) use binding::{admin, audit, public, read, visitor, write};
 #[cfg(test)]
 pub(crate) use parameter::ALL as ALL_PARAMETERS;
 pub(crate) use parameter::TRACEPARENT;

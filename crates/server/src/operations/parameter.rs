@@ -70,6 +70,30 @@ parameters! {
         "The owner's key." "Informationsägarens nyckel.";
     TOKEN Path "token" r#"{"type":"string"}"# "01990c3e-7a5b-7000-8000-00000000000b"
         "The token's id, as the list shows it; never the token itself." "Nyckelns id, så som listan visar det; aldrig själva nyckeln.";
+    GRANT Path "grant" r#"{"type":"string","format":"uuid"}"# "01990c3e-7a5b-7000-8000-00000000000c"
+        "The grant's id, as the list shows it." "Behörighetens id, så som listan visar det.";
+    LOG_FROM Query "from" r#"{"type":"string","format":"date-time"}"# "2026-11-01T00:00:00Z"
+        "Not before this instant." "Inte före denna tidpunkt.";
+    LOG_TO Query "to" r#"{"type":"string","format":"date-time"}"# "2026-12-01T00:00:00Z"
+        "Before this instant." "Före denna tidpunkt.";
+    LOG_ACTOR Query "actor" r#"{"type":"string"}"# "hr-laddning"
+        "By this user or client." "Av denna användare eller klient.";
+    LOG_ON_BEHALF_OF Query "onBehalfOf" r#"{"type":"string"}"# "kommun:anna"
+        "In the name of this one." "I dennas namn.";
+    LOG_RECORD Query "record" r#"{"type":"string","format":"uuid"}"# "01990c3e-7a5b-7000-8000-000000000001"
+        "Only entries in which this record was shown." "Bara poster där denna post visades.";
+    LOG_KIND Query "kind" r#"{"type":"string"}"# "read"
+        "What was done: read, search, history, links, write, administration, log-read …" "Vad som gjordes: read, search, history, links, write, administration, log-read …";
+    LOG_OPERATION Query "operation" r#"{"type":"string"}"# "get{Record}"
+        "By this operation." "Med denna operation.";
+    LOG_PURPOSE Query "purpose" r#"{"type":"string"}"# "skolplacering"
+        "With exactly this purpose." "Med just detta ändamål.";
+    LOG_REQUEST Query "requestId" r#"{"type":"string","format":"uuid"}"# "01990c3e-7a5b-7000-8000-00000000000d"
+        "Of this request." "Från denna begäran.";
+    LOG_TEXT Query "q" r#"{"type":"string"}"# "skola"
+        "With this text anywhere in the entry." "Med denna text någonstans i posten.";
+    LOG_ORDER Query "order" r#"{"type":"string","enum":["newest","oldest"]}"# "newest"
+        "The newest or the oldest first." "Nyast eller äldst först.";
     CODE Path "code" r#"{"type":"string"}"# "not-found"
         "The problem type's code." "Feltypens kod.";
     DOMAIN Path "domain" r#"{"type":"string","enum":["person","role","organisation","geography","service"]}"# "organisation"

@@ -2,11 +2,11 @@
 //! `tests/it/http_*.rs`; the route and the documentation follow.
 
 use super::parameter as p;
-use super::{Operation, Parameter, admin, public, read, visitor, write};
+use super::{Operation, Parameter, admin, audit, public, read, visitor, write};
 use crate::body::{JSON, JSON_PATCH, MERGE_PATCH, NDJSON};
 use crate::handlers::{
-    about, amendments, docs, graph, history, identifiers, landing, model, owners, records, search,
-    tokens, transactions, validations,
+    about, access_log, amendments, docs, given_grants, graph, history, identifiers, landing, model,
+    owners, records, search, tokens, transactions, validations,
 };
 
 const RECORDS: &str = "Records";
@@ -495,6 +495,32 @@ fn of_administration() -> Vec<Operation> {
             .takes(&[&p::TOKEN])
             .answers(200, "Token", "The token", "Nyckeln")
             .problems(&["not-found"]),
+        Operation::get("/grants", "listGrants", admin(given_grants::list))
+            .tag(ADMINISTRATION)
+            .summary("The grants that you administer", "Behörigheterna som du administrerar")
+            .text("What users, groups and clients of other issuers may do here, those that were taken back included.", "Vad användare, grupper och klienter hos andra utfärdare får göra här, även återtagna behörigheter.")
+            .answers(200, "GivenGrants", "The grants", "Behörigheterna"),
+        Operation::post("/grants", "giveGrant", admin(given_grants::create))
+            .tag(ADMINISTRATION)
+            .summary("Give a grant", "Ge en behörighet")
+            .text("To a user, group or client of another issuer, named ISSUER#NAME. Nobody gives more than they hold.", "Till en användare, grupp eller klient hos en annan utfärdare, med namnet UTFÄRDARE#NAMN. Ingen kan ge mer än den själv har.")
+            .body(JSON, "GivenGrantRequest")
+            .answers(201, "GivenGrant", "Given: the grant, with Location", "Given: behörigheten, med Location")
+            .problems(&BODY).problems(&["invalid-text", "invalid-parameter"]),
+        Operation::new(actix_web::http::Method::DELETE, "/grants/{grant}", "takeBackGrant", admin(given_grants::end))
+            .tag(ADMINISTRATION)
+            .summary("Take a grant back", "Återta en behörighet")
+            .text("It stays in the list, so that it can be told who could do what when.", "Den står kvar i listan, så att det går att säga vem som kunde vad när.")
+            .takes(&[&p::GRANT])
+            .answers_empty(204, "Taken back", "Återtagen")
+            .problems(&["not-found"]),
+        Operation::get("/access-log", "searchAccessLog", audit(access_log::search))
+            .tag(ADMINISTRATION)
+            .summary("Search the access log", "Sök i åtkomstloggen")
+            .text("Who read personal data when, which records and classes, for what purpose; and every administrative act. Reading it is logged. Who audits one owner names it with owner.", "Vem som läst personuppgifter när, vilka poster och klasser, för vilket ändamål; och varje administrativ åtgärd. Läsningen loggas. Den som granskar en informationsägare anger den med owner.")
+            .takes(&[&p::LOG_FROM, &p::LOG_TO, &p::LOG_ACTOR, &p::LOG_ON_BEHALF_OF, &p::LOG_RECORD, &p::OWNER, &p::LOG_KIND, &p::LOG_OPERATION, &p::LOG_PURPOSE, &p::LOG_REQUEST, &p::LOG_TEXT, &p::LOG_ORDER, &p::LIMIT, &p::AFTER])
+            .answers(200, "AccessLogPage", "The entries, newest first", "Posterna, nyast först")
+            .problems(&["invalid-parameter", "invalid-date", "invalid-cursor", "limit-out-of-range"]),
         Operation::new(actix_web::http::Method::DELETE, "/tokens/{token}", "revokeToken", admin(tokens::revoke))
             .tag(ADMINISTRATION)
             .summary("Revoke a token", "Återkalla en nyckel")

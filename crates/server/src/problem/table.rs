@@ -70,6 +70,14 @@ pub fn find(code: &str) -> Option<&'static ProblemType> {
 /// Every problem type, ordered by code.
 pub static TYPES: &[ProblemType] = &[
     row(
+        "access-log-unavailable",
+        503,
+        "The access log cannot be written",
+        "Åtkomstloggen går inte att skriva",
+        "Personal data are not shown before it is logged that they are. Try again after the seconds in Retry-After; if it persists, tell the operator.",
+        "Personuppgifter visas inte förrän det är loggat att de visas. Försök igen efter sekunderna i Retry-After; om felet kvarstår, meddela driften.",
+    ),
+    row(
         "address-too-long",
         414,
         "Address too long",
@@ -253,6 +261,14 @@ pub static TYPES: &[ProblemType] = &[
         "En text är för lång eller innehåller styrtecken",
         "Shorten the text to the length that the problem states, and remove control characters.",
         "Korta texten till den längd som anges, och ta bort styrtecken.",
+    ),
+    row(
+        "issuer-unreachable",
+        503,
+        "The issuer of the token cannot be reached",
+        "Nyckelns utfärdare går inte att nå",
+        "Its keys are needed to check the token. Try again after the seconds in Retry-After.",
+        "Dess nycklar behövs för att pröva nyckeln. Försök igen efter sekunderna i Retry-After.",
     ),
     row(
         "known-at-in-future",

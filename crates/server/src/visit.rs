@@ -1,0 +1,180 @@
+//! One visit in the access log: who asked for what, and what was shown. The answer waits until it is on disk; when it
+//! cannot be written there is no answer.
+
+use actix_web::http::Method;
+use grunddata_access_log::{Channel, Entry, Kind, Outcome};
+use grunddata_registry::{Context, Shown};
+use serde_json::json;
+
+use crate::access::Access;
+use crate::app::App;
+use crate::call::Call;
+use crate::problem::Problem;
+use crate::reply::Reply;
+
+/// What is noted of a request before it is carried out.
+pub(crate) struct Visit {
+    context: Context,
+    access: Access,
+    method: Method,
+    operation: &'static str,
+    address: String,
+    channel: Channel,
+}
+
+impl Visit {
+    pub(crate) fn of(context: &Context, access: Access, call: &Call) -> Self {
+        let operation = call.operation();
+        let uri = call.http.uri();
+        Self {
+            context: context.clone(),
+            access,
+            method: call.http.method().clone(),
+            operation: operation.map_or("", |operation| operation.id),
+            address: uri
+                .path_and_query()
+                .map_or_else(|| uri.path().to_owned(), ToString::to_string),
+            channel: if operation.is_some_and(|operation| operation.root) {
+                Channel::Page
+            } else {
+                Channel::Rest
+            },
+        }
+    }
+
+    /// Logs what was shown or done, and gives the answer on when that is durable.
+    pub(crate) async fn log(self, app: &App, reply: Reply) -> Reply {
+        let shown = self.context.disclosed.take();
+        let reads = matches!(self.method, Method::GET | Method::HEAD);
+        let acts = match self.access {
+            Access::Admin => !reads,
+            Access::Audit => true,
+            Access::Public | Access::Read | Access::Write => false,
+        };
+        // A refusal shows nothing of the records, whatever was read for it.
+        let shows = reply.is_ok() && !shown.records.is_empty();
+        if !shows && !acts {
+            return reply;
+        }
+        let outcome = match &reply {
+            Ok(_) => Outcome::Ok,
+            Err(problem) => Outcome::Refused(problem.kind.code.to_owned()),
+        };
+        let entry = self.entry(shown, outcome, acts);
+        let logged = match app.access_log.append(entry) {
+            Ok(receipt) => receipt.await.map(drop),
+            Err(error) => Err(error),
+        };
+        match logged {
+            Ok(()) => reply,
+            Err(error) => Err(unlogged(&error)),
+        }
+    }
+
+    fn entry(self, shown: Shown, outcome: Outcome, acts: bool) -> Entry {
+        let context = self.context;
+        let mut entry = Entry::new(
+            context.now,
+            kind(self.access, self.operation, &self.method),
+            bounded(context.actor.name.clone()),
+            self.channel,
+            self.operation,
+        );
+        entry.client = Some(bounded(context.actor.client)).filter(|client| !client.is_empty());
+        entry.on_behalf_of = context.on_behalf_of.map(bounded);
+        entry.purpose = context.purpose;
+        entry.request_id = Some(context.request_id);
+        entry.owners = shown.owners.into_iter().collect();
+        let several = shown.records.len() > 1;
+        entry.count = several.then_some(shown.records.len() as u64);
+        entry.records = shown.records;
+        entry.records.sort_unstable();
+        entry.records.dedup();
+        entry.records.truncate(grunddata_access_log::RECORDS_LIMIT);
+        entry.classes = shown.classes;
+        entry.query = shown
+            .query
+            .or_else(|| several.then(|| self.address.clone()))
+            .map(bounded_query);
+        entry.outcome = outcome;
+        if acts {
+            entry.detail = Some(json!({"method": self.method.as_str(), "address": self.address}));
+        }
+        entry
+    }
+}
+
+/// No answer without its entry.
+pub(crate) fn unlogged(error: &grunddata_access_log::AccessLogError) -> Problem {
+    tracing::error!(%error, "the access log cannot be written: personal data are not shown until it can");
+    Problem::new(
+        "access-log-unavailable",
+        "What would be shown cannot be logged just now, and without that it is not shown. Try again after the seconds in Retry-After.",
+    )
+}
+
+fn kind(access: Access, operation: &str, method: &Method) -> Kind {
+    match access {
+        Access::Admin => return Kind::Administration,
+        Access::Audit => return Kind::LogRead,
+        Access::Public | Access::Read | Access::Write => {}
+    }
+    let has = |part: &str| operation.contains(part);
+    if has("History") || has("Timeline") || has("Version") || has("Diff") {
+        Kind::History
+    } else if has("Links") || has("Ancestors") || has("Descendants") || has("Subtree") {
+        Kind::Links
+    } else if has("search") || has("list") || has("lookup") || has("find") {
+        Kind::Search
+    } else if matches!(*method, Method::GET | Method::HEAD) {
+        Kind::Read
+    } else {
+        Kind::Write
+    }
+}
+
+fn bounded(text: String) -> String {
+    cut(text, grunddata_access_log::NAME_LIMIT)
+}
+
+fn bounded_query(text: String) -> String {
+    cut(text, grunddata_access_log::QUERY_LIMIT)
+}
+
+/// At most so many bytes, at a boundary of characters.
+fn cut(mut text: String, most: usize) -> String {
+    let end = (0..=most.min(text.len()))
+        .rev()
+        .find(|at| text.is_char_boundary(*at))
+        .unwrap_or_default();
+    text.truncate(end);
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kind_follows_from_the_operation() {
+        let kind = |operation| kind(Access::Read, operation, &Method::GET);
+        assert_eq!(kind("get{Record}"), Kind::Read);
+        assert_eq!(kind("list{Records}"), Kind::Search);
+        assert_eq!(kind("get{Record}History"), Kind::History);
+        assert_eq!(kind("get{Record}Links"), Kind::Links);
+        assert_eq!(
+            super::kind(Access::Write, "amend{Record}", &Method::PATCH),
+            Kind::Write
+        );
+        assert_eq!(
+            super::kind(Access::Admin, "putOwner", &Method::PUT),
+            Kind::Administration
+        );
+    }
+
+    #[test]
+    fn texts_are_cut_between_characters() {
+        assert_eq!(cut("åäö".to_owned(), 3), "å");
+        assert_eq!(cut("abc".to_owned(), 3), "abc");
+    }
+}
