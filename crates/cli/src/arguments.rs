@@ -128,6 +128,12 @@ nothing.")]
     /// Make, list and revoke tokens: the keys of clients
     #[command(subcommand)]
     Token(Token),
+    /// Give, list and take back grants: what users, groups and clients of other issuers may do
+    #[command(subcommand)]
+    Grant(Grant),
+    /// Search the access log, or check that nothing of it was changed
+    #[command(subcommand)]
+    Log(Log),
     /// Check files of records against the information model, without a database
     #[command(after_long_help = "\
 Examples:
@@ -238,6 +244,77 @@ TOKEN`.")]
     },
 }
 
+/// `grant`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Grant {
+    /// Give a grant and print its id
+    #[command(after_long_help = "\
+Examples:
+  grunddata grant give --kind group https://login.example.se#skolassistenter --grant se-2480:reader
+  grunddata grant give --kind client https://login.example.se#hr-export --grant se-2480:editor --reason 'Beslut 2026-11'
+
+The subject is written ISSUER#NAME: the same name at another issuer is somebody else. Grants for one
+controller, domain, class or purpose are given over the interface (POST /api/v1/grants).")]
+    Give {
+        /// Whom it is for: ISSUER#NAME
+        subject: String,
+        /// What the subject is: user, group or client
+        #[arg(long)]
+        kind: String,
+        /// OWNER:ROLE, as for tokens
+        #[arg(long, value_name = "OWNER:ROLE")]
+        grant: String,
+        /// Why
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// List the grants, those that were taken back included
+    List,
+    /// Take a grant back
+    TakeBack {
+        /// The id that `grunddata grant list` shows
+        id: String,
+    },
+}
+
+/// `log`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Log {
+    /// Print entries, newest first
+    #[command(after_long_help = "\
+Examples:
+  grunddata log search --record 01990c3e-7a5b-7000-8000-000000000001
+  grunddata log search --actor kommun:anna --from 2026-11-01T00:00:00Z
+  grunddata log search --kind administration --limit 1000
+
+Each line: when, what was done, who, by which operation, for what purpose, which records.")]
+    Search {
+        /// Only where this record was shown
+        #[arg(long)]
+        record: Option<String>,
+        /// Only of this user or client
+        #[arg(long)]
+        actor: Option<String>,
+        /// Only about records of this owner
+        #[arg(long)]
+        owner: Option<String>,
+        /// Only of this kind: read, search, history, links, write, administration, log-read
+        #[arg(long)]
+        kind: Option<String>,
+        /// Not before this instant
+        #[arg(long)]
+        from: Option<String>,
+        /// Before this instant
+        #[arg(long)]
+        to: Option<String>,
+        /// The most entries
+        #[arg(long, default_value_t = 100)]
+        limit: usize,
+    },
+    /// Read the whole log and tell what is missing or was changed
+    Verify,
+}
+
 /// `validate`
 #[derive(Debug, Args)]
 pub(crate) struct Validate {
@@ -310,6 +387,8 @@ mod tests {
             insta::assert_snapshot!(format!("help-{name}"), long_help(&[name]));
         }
         insta::assert_snapshot!("help-token-create", long_help(&["token", "create"]));
+        insta::assert_snapshot!("help-grant-give", long_help(&["grant", "give"]));
+        insta::assert_snapshot!("help-log-search", long_help(&["log", "search"]));
         insta::assert_snapshot!("help-owner-add", long_help(&["owner", "add"]));
     }
 }

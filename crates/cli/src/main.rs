@@ -47,6 +47,8 @@ fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Verify => commands::verify::run(&settings),
         Command::Owner(owner) => commands::owner::run(&settings, owner),
         Command::Token(token) => commands::token::run(&settings, token),
+        Command::Grant(grant) => commands::grant::run(&settings, grant),
+        Command::Log(log) => commands::log::run(&settings, log),
         Command::Completions(_) | Command::Validate(_) | Command::Openapi(_) => {
             Ok(ExitCode::SUCCESS)
         }

@@ -76,7 +76,7 @@ pub(crate) fn run(settings: &Settings, token: Token) -> Result<ExitCode, Failure
 }
 
 /// `OWNER:ROLE`
-fn grant(text: &str) -> Result<Grant, Failure> {
+pub(crate) fn grant(text: &str) -> Result<Grant, Failure> {
     let wrong = || {
         Failure::new(Kind::Usage, format!("\"{text}\" is no grant")).cure(
             "Write OWNER:ROLE, such as se-2480:editor or '*:administrator'. The roles are open-data-reader, reader, editor, steward, administrator, auditor and publisher.",
@@ -93,7 +93,8 @@ fn grant(text: &str) -> Result<Grant, Failure> {
     Ok(Grant::of(scope, role))
 }
 
-fn told(grant: &Grant) -> String {
+/// A grant as it is written on the command line.
+pub(crate) fn told(grant: &Grant) -> String {
     let owner = match &grant.scope {
         OwnerScope::All => "*",
         OwnerScope::Owner(key) => key.as_str(),

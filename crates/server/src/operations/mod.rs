@@ -1,6 +1,7 @@
 //! The one table of operations. Routes are registered from it and the OpenAPI document is generated from it, so that
 //! neither can say what the other does not.
 
+mod administration;
 mod binding;
 mod parameter;
 mod table;

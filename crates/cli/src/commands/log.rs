@@ -1,0 +1,116 @@
+//! `grunddata log`
+
+use std::process::ExitCode;
+
+use grunddata_access_log::{Archive, Kind, Order, Query, Scope};
+use grunddata_model::{Instant, OwnerKey, RecordId};
+
+use crate::arguments::Log;
+use crate::failure::{Failure, Kind as FailureKind};
+use crate::output::{line, note};
+use crate::settings::Settings;
+
+/// Searches the access log or checks that nothing of it was changed. Whoever can run this can read the files anyway.
+pub(crate) fn run(settings: &Settings, log: Log) -> Result<ExitCode, Failure> {
+    let directory = settings.access_log();
+    if !directory.is_dir() {
+        return Err(Failure::new(
+            FailureKind::Failed,
+            format!("there is no access log in {}", directory.display()),
+        )
+        .cure("Give the directory of the server with --data, or access_log in the settings."));
+    }
+    let archive = Archive::open(&directory);
+    match log {
+        Log::Search {
+            record,
+            actor,
+            owner,
+            kind,
+            from,
+            to,
+            limit,
+        } => {
+            let query = Query {
+                from: parsed::<Instant>(from, "--from", "an instant such as 2026-11-01T00:00:00Z")?,
+                to: parsed::<Instant>(to, "--to", "an instant such as 2026-12-01T00:00:00Z")?,
+                record: parsed::<RecordId>(record, "--record", "the id of a record")?,
+                owner: parsed::<OwnerKey>(owner, "--owner", "the key of an owner")?,
+                actor,
+                kind: kind.as_deref().map(Kind::from_code),
+                order: Order::NewestFirst,
+                limit,
+                ..Query::default()
+            };
+            search(&archive, query)
+        }
+        Log::Verify => verify(&archive),
+    }
+}
+
+fn search(archive: &Archive, mut query: Query) -> Result<ExitCode, Failure> {
+    let mut left = query.limit;
+    loop {
+        query.limit = left.min(grunddata_access_log::PAGE_LIMIT);
+        let page = archive.search(&query).map_err(failed)?;
+        for logged in &page.entries {
+            let entry = &logged.entry;
+            let records: Vec<String> = entry.records.iter().map(ToString::to_string).collect();
+            line(format!(
+                "{}  {:<14} {:<24} {:<20} {}  {}",
+                entry.at,
+                entry.kind,
+                entry.actor,
+                entry.operation,
+                entry.purpose.as_deref().unwrap_or("-"),
+                records.join(" ")
+            ));
+        }
+        for finding in &page.unreadable {
+            note(format!("Cannot be read: {finding}"));
+        }
+        left = left.saturating_sub(page.entries.len());
+        match page.next {
+            Some(next) if left > 0 => query.after = Some(next),
+            _ => return Ok(ExitCode::SUCCESS),
+        }
+    }
+}
+
+fn verify(archive: &Archive) -> Result<ExitCode, Failure> {
+    let verification = archive.verify(&Scope::default()).map_err(failed)?;
+    for finding in &verification.findings {
+        line(finding);
+    }
+    line(format!(
+        "{} problems in {} entries of {} segments",
+        verification.findings.len(),
+        verification.entries,
+        verification.segments
+    ));
+    Ok(if verification.findings.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn failed(error: grunddata_access_log::AccessLogError) -> Failure {
+    Failure::new(FailureKind::Failed, error)
+}
+
+fn parsed<T: std::str::FromStr>(
+    text: Option<String>,
+    name: &str,
+    form: &str,
+) -> Result<Option<T>, Failure> {
+    text.map(|text| {
+        text.parse().map_err(|_| {
+            Failure::new(
+                FailureKind::Usage,
+                format!("{name} is {form}; \"{text}\" is not"),
+            )
+        })
+    })
+    .transpose()
+}
