@@ -289,7 +289,7 @@ impl ByHand {
                 };
                 // Its planner takes joins in the order written only when told to, and else goes through all states.
                 let mut statement =
-                    connection.prepare_cached(&statement.replace(" JOIN ", " CROSS JOIN "))?;
+                    connection.prepare_cached(&statement.replace("JOIN ", "CROSS JOIN "))?;
                 let mut rows = statement.query((
                     id.as_bytes().as_slice(),
                     today().num_days_from_ce(),
