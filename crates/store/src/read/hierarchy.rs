@@ -7,6 +7,7 @@ use diesel::sql_types::{Integer, SmallInt, Text};
 use grunddata_model::{Domain, OwnerKey, RecordId};
 
 use crate::coordinate::Coordinate;
+use crate::dialect::ordered_join;
 use crate::error::StoreError;
 use crate::read::Reader;
 use crate::read::changes::limit_of;
@@ -70,17 +71,19 @@ impl<'q> Reader<'_> {
         visibility: &'q Visibility,
         max_depth: u32,
     ) -> Result<Vec<HierarchyRow>, StoreError> {
-        let today = self.today();
+        let (today, join) = (self.today(), ordered_join(self.connection));
         let mut sql = Sql::<Types>::new("WITH RECURSIVE ");
         push_start(&mut sql, "up", id, coordinate, visibility, today);
         sql.push(
-            " UNION SELECT l.target_id, dt.owner, dt.domain, up.depth + 1, l.source_id, l.relation FROM up \
-             JOIN link l ON l.owner = up.owner AND l.source_id = up.id AND l.relation IN ",
-        );
+            " UNION SELECT l.target_id, dt.owner, dt.domain, up.depth + 1, l.source_id, l.relation FROM up",
+        )
+        .push(join)
+        .push("link l ON l.owner = up.owner AND l.source_id = up.id AND l.relation IN ");
         sql.texts(relations.iter().map(|relation| &**relation));
-        sql.push(" JOIN directory_id dt ON dt.id = l.target_id");
+        sql.push(join)
+            .push("directory_id dt ON dt.id = l.target_id");
         push_step(
-            &mut sql, "up", "dt.owner", "dt.id", coordinate, visibility, today, max_depth,
+            &mut sql, "up", "dt.owner", "dt.id", coordinate, visibility, today, join, max_depth,
         );
         sql.push(") SELECT up.id, up.owner, up.domain, up.depth, up.via, up.relation FROM up WHERE up.depth > 0 ORDER BY up.depth, up.id");
         rows(self.connection.load(&sql)?)
@@ -105,10 +108,10 @@ impl<'q> Reader<'_> {
         limit: usize,
         after: Option<(u32, RecordId)>,
     ) -> Result<Vec<HierarchyRow>, StoreError> {
-        let today = self.today();
+        let (today, join) = (self.today(), ordered_join(self.connection));
         let mut sql = Sql::<Types>::new("WITH RECURSIVE ");
         push_subtree(
-            &mut sql, "down", id, relations, coordinate, visibility, today, max_depth,
+            &mut sql, "down", id, relations, coordinate, visibility, today, join, max_depth,
         );
         // By several ways at once: the shortest one counts, so that each stands on one page.
         sql.push(
@@ -139,6 +142,7 @@ pub(crate) fn push_subtree<'q, T>(
     coordinate: &'q Coordinate,
     visibility: &'q Visibility,
     today: chrono::NaiveDate,
+    join: &'static str,
     max_depth: u32,
 ) {
     push_start(sql, name, id, coordinate, visibility, today);
@@ -146,9 +150,12 @@ pub(crate) fn push_subtree<'q, T>(
         .push(name)
         .push(".depth + 1, l.target_id, l.relation FROM ");
     sql.push(name)
-        .push(" JOIN owner_reference f ON f.target = ")
-        .push(name);
-    sql.push(".owner JOIN link l ON l.owner = f.source AND l.target_id = ")
+        .push(join)
+        .push("owner_reference f ON f.target = ")
+        .push(name)
+        .push(".owner");
+    sql.push(join)
+        .push("link l ON l.owner = f.source AND l.target_id = ")
         .push(name)
         .push(".id AND l.relation IN ");
     sql.texts(relations.iter().map(|relation| &**relation));
@@ -160,6 +167,7 @@ pub(crate) fn push_subtree<'q, T>(
         coordinate,
         visibility,
         today,
+        join,
         max_depth,
     );
     sql.push(")");
@@ -198,13 +206,16 @@ fn push_step<'q, T>(
     coordinate: &'q Coordinate,
     visibility: &'q Visibility,
     today: chrono::NaiveDate,
+    join: &'static str,
     max_depth: u32,
 ) {
-    sql.push(" JOIN record r ON r.owner = ")
+    sql.push(join)
+        .push("record r ON r.owner = ")
         .push(owner)
         .push(" AND r.id = ")
         .push(id);
-    sql.push(" JOIN state s ON s.owner = ")
+    sql.push(join)
+        .push("state s ON s.owner = ")
         .push(owner)
         .push(" AND s.record_id = ")
         .push(id);

@@ -163,6 +163,7 @@ impl<'q> Statement<'q> {
                     coordinate,
                     visibility,
                     self.today,
+                    self.join,
                     DEEPEST,
                 );
             }
