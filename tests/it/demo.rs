@@ -29,6 +29,7 @@ on_both! {
         assert_eq!(first, promised());
         areas_change_codes(&program, token);
         the_reorganisation_is_planned(&program, token);
+        numbers_are_asked_for_in_every_way(&program, token);
         assert!(program.stop().success());
 
         program::assert_verified(&db.url);
@@ -36,6 +37,49 @@ on_both! {
         // A second run finds its data.
         let program = Program::start(&arguments, Duration::from_secs(60));
         assert_eq!(counts(&program, token), first);
+    }
+}
+
+/// With numbers of the data, well and badly: none of them may stand in the log, which is looked through at the end.
+fn numbers_are_asked_for_in_every_way(program: &Program, token: &str) {
+    let list = std::fs::read_to_string(
+        xtask::structure::root().join("seeds/test-personal-identity-numbers.txt"),
+    )
+    .unwrap();
+    for number in list.lines().step_by(4_000) {
+        for path in [
+            format!("/records?identifier=se-personal-identity-number:{number}"),
+            format!("/persons?identifier=se-personal-identity-number:{number}"),
+            format!("/persons?q={number}"),
+            format!("/persons/{number}"),
+            format!("/persons?{number}=1"),
+        ] {
+            let asked = program
+                .client()
+                .get(program.url(&path))
+                .bearer_auth(token)
+                .send();
+            assert!(!asked.unwrap().status().is_server_error(), "{path}");
+        }
+        let person = serde_json::json!({"owner": NORRBERGA, "data": {"name": {"full": number}, "identifiers": [
+            {"scheme": "se-personal-identity-number", "value": number}, {"scheme": number, "value": number},
+        ]}});
+        let wanted = serde_json::json!({"identifiers": [{"scheme": "se-personal-identity-number", "value": number}]});
+        let search =
+            serde_json::json!({"identifier": format!("se-personal-identity-number:{number}")});
+        for (path, body) in [
+            ("/persons", person),
+            ("/records/lookup", wanted),
+            ("/persons/search", search),
+        ] {
+            let asked = program
+                .client()
+                .post(program.url(path))
+                .bearer_auth(token)
+                .json(&body)
+                .send();
+            assert!(!asked.unwrap().status().is_server_error(), "{path}");
+        }
     }
 }
 

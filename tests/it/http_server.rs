@@ -23,6 +23,7 @@ pub(crate) const TODAY: &str = "2026-11-21";
 pub(crate) struct Http {
     running: Option<Running>,
     store: Store,
+    registry: Registry,
     client: Client,
     tokens: BTreeMap<&'static str, String>,
     /// Where the access log lies.
@@ -123,7 +124,7 @@ impl Http {
             ..Config::default()
         };
         change(&mut config);
-        let running = Server::start(config, registry).expect("server");
+        let running = Server::start(config, registry.clone()).expect("server");
         let client = Client::builder()
             .redirect(Policy::none())
             .no_gzip()
@@ -133,6 +134,7 @@ impl Http {
         Self {
             running: Some(running),
             store,
+            registry,
             client,
             tokens,
             _log: log,
@@ -158,6 +160,28 @@ impl Http {
         Caller {
             http: self,
             token: Some(self.tokens.get(name).expect("token")),
+            headers: Vec::new(),
+        }
+    }
+
+    /// A new token with these rights.
+    pub(crate) fn token_of(&self, name: &str, grants: Vec<Grant>) -> String {
+        let token = NewToken {
+            name: name.to_owned(),
+            grants,
+            feeds_copies: false,
+            expires_at: None,
+        };
+        let context = self.registry.context(Actor::system("test"), "token");
+        let minted = self.registry.mint_token(&context, token).expect("token");
+        minted.secret
+    }
+
+    /// Who holds this token.
+    pub(crate) fn with_token<'a>(&'a self, token: &'a str) -> Caller<'a> {
+        Caller {
+            http: self,
+            token: Some(token),
             headers: Vec::new(),
         }
     }
@@ -289,6 +313,10 @@ impl Caller<'_> {
 impl Answer {
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", String::as_str)
+    }
+
+    pub(crate) fn all_headers(&self) -> &BTreeMap<String, String> {
+        &self.headers
     }
 
     /// Fails with the whole answer when the status is another.

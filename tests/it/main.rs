@@ -16,6 +16,8 @@ mod durability;
 mod http_access;
 mod http_bad_input;
 mod http_log;
+mod http_matrix;
+mod http_proof;
 mod http_records;
 mod http_search;
 mod program;

@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use xtask::numbers::TestNumbers;
 
 /// The binary under test: built by whoever runs the tests (`GRUNDDATA_BIN`), else built here, once.
 pub(crate) fn binary() -> &'static Path {
@@ -58,6 +59,12 @@ pub(crate) fn command(arguments: &[&str]) -> Command {
     command
 }
 
+/// The numbers that no log may hold.
+pub(crate) fn test_numbers() -> &'static TestNumbers {
+    static NUMBERS: OnceLock<TestNumbers> = OnceLock::new();
+    NUMBERS.get_or_init(|| TestNumbers::read(&xtask::structure::root()).expect("the test numbers"))
+}
+
 /// A running server, killed when dropped.
 pub(crate) struct Program {
     child: Child,
@@ -72,6 +79,15 @@ impl Drop for Program {
         drop(self.child.wait());
         if std::thread::panicking() {
             eprintln!("the program said:\n{}", self.said());
+            return;
+        }
+        // Whatever was asked of it, and with whatever numbers.
+        let said = self.said();
+        for line in said.lines() {
+            assert!(
+                test_numbers().first_in(line).is_none(),
+                "a personal identity number stands in the log: {line}"
+            );
         }
     }
 }

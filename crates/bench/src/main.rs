@@ -15,6 +15,7 @@ mod read;
 mod registry;
 mod replay;
 mod report;
+mod timing;
 mod versions;
 
 use std::path::{Path, PathBuf};
@@ -62,7 +63,7 @@ struct Run {
     /// Persons, roles and a thirtieth as many units of the graph.
     #[arg(long, default_value_t = 1_000_000)]
     graph: u64,
-    /// Only these: bulk, read, create, versions, graph, footprint.
+    /// Only these: bulk, read, create, versions, graph, timing, footprint.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
 }
@@ -191,6 +192,10 @@ async fn engine(run: &Run, cluster: Option<&Cluster>, table: &mut Table) -> Resu
         let url = database("graph").await?;
         graph::run(&url, run.graph, name, table).await?;
         remove(cluster, &["graph"]).await?;
+    }
+    if run.wants("timing") {
+        timing::run(&database("timing").await?, name, table)?;
+        remove(cluster, &["timing"]).await?;
     }
     if run.wants("footprint") && cluster.is_none() {
         footprint::run(&run.binary, scratch.path(), table).await?;

@@ -255,6 +255,12 @@ impl Visibility {
         }
     }
 
+    /// Whether some rule shows something of the owner.
+    #[must_use]
+    pub fn sees_of(&self, owner: &OwnerKey) -> bool {
+        self.rules.iter().any(|rule| rule.owners.contains(owner))
+    }
+
     /// Whether some rule shows every class of all controllers and domains of the owner, protected persons included: who
     /// may be told what holes there are.
     #[must_use]

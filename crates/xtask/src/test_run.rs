@@ -6,6 +6,8 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
+use xtask::numbers::TestNumbers;
+
 use crate::cluster::Cluster;
 use crate::shell;
 
@@ -44,7 +46,10 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     if let Some(program) = program().filter(|_| !arguments.iter().any(selects_package)) {
         command.env("GRUNDDATA_BIN", program);
     }
-    let mut tally = Tally::default();
+    let mut tally = Tally {
+        numbers: TestNumbers::read(&xtask::structure::root())?,
+        ..Tally::default()
+    };
     let mut succeeded = observe(&mut command, &mut tally)?;
     if everything {
         let mut command = shell::cargo();
@@ -54,7 +59,12 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         succeeded &= observe(&mut command, &mut tally)?;
     }
     drop(cluster);
-    let verdict = tally.verdict(everything);
+    let mut verdict = tally.verdict(everything);
+    for line in &tally.leaks {
+        verdict.push(format!(
+            "a personal identity number in the output of the tests: {line}"
+        ));
+    }
     for test in &tally.failed {
         println!("failed: {test}");
     }
@@ -127,6 +137,10 @@ struct Tally {
     sqlite: BTreeSet<String>,
     /// Names without `::postgres`.
     postgres: BTreeSet<String>,
+    /// What may stand in no output.
+    numbers: TestNumbers,
+    /// The lines in which one of them stood.
+    leaks: Vec<String>,
     /// The binary that libtest runs at the moment: its lines do not name it.
     binary: String,
 }
@@ -134,6 +148,9 @@ struct Tally {
 impl Tally {
     fn read(&mut self, line: &str) {
         let line = line.trim();
+        if self.numbers.first_in(line).is_some() {
+            self.leaks.push(line.to_owned());
+        }
         if let Some(binary) = line
             .strip_prefix("Running ")
             .or_else(|| line.strip_prefix("Doc-tests "))

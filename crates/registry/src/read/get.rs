@@ -54,7 +54,7 @@ impl Registry {
             .read(|reader| {
                 let pinned = match at.known {
                     KnownAt::Latest => None,
-                    _ => Some(Self::pin_all(reader, context, at)?),
+                    _ => Some(Self::pin_all(reader, context, at, &visibility)?),
                 };
                 let known = pinned.as_ref().map(|coordinate| &coordinate.known);
                 match reader.find(id, at.valid_at, known, &visibility)? {
@@ -71,7 +71,7 @@ impl Registry {
                         let record = record(reader, *row, sight, &targets, shape)?;
                         Ok(Ok(Got::Found(Box::new(Found {
                             record,
-                            as_of: as_of(&coordinate),
+                            as_of: as_of(&coordinate, &visibility),
                         }))))
                     }
                     Lookup::Absent(absent) => {
@@ -159,7 +159,7 @@ impl Registry {
                     };
                     return Ok((coordinate, targets));
                 }
-                let mut coordinate = Self::pin_all(reader, context, at)?;
+                let mut coordinate = Self::pin_all(reader, context, at, visibility)?;
                 // The owner may have written since its state was read: the answer stands where that was read.
                 coordinate.known.pins.retain(|(owner, _)| *owner != pin.0);
                 coordinate.known.pins.push(pin);

@@ -33,7 +33,7 @@ impl Registry {
         self.inner
             .store
             .read(|reader| {
-                let coordinate = Self::pin_all(reader, context, at)?;
+                let coordinate = Self::pin_all(reader, context, at, &visibility)?;
                 let rows = if relations.is_empty() {
                     Vec::new()
                 } else {
@@ -70,7 +70,7 @@ impl Registry {
         self.inner
             .store
             .read(|reader| {
-                let coordinate = Self::pin_all(reader, context, at)?;
+                let coordinate = Self::pin_all(reader, context, at, &visibility)?;
                 let mut rows = if relations.is_empty() {
                     Vec::new()
                 } else {
@@ -174,6 +174,6 @@ fn nodes(
     Ok(Hierarchy {
         items,
         more,
-        as_of: as_of(coordinate),
+        as_of: as_of(coordinate, visibility),
     })
 }

@@ -48,7 +48,7 @@ impl Registry {
         self.inner
             .store
             .read(|reader| {
-                let coordinate = Self::pin_all(reader, context, at)?;
+                let coordinate = Self::pin_all(reader, context, at, &visibility)?;
                 let mut walk = Walk {
                     reader,
                     coordinate: &coordinate,
@@ -76,7 +76,7 @@ impl Registry {
                     counts,
                     more,
                     records,
-                    as_of: as_of(&coordinate),
+                    as_of: as_of(&coordinate, &visibility),
                 })
             })
             .map_err(refuse_store)

@@ -90,7 +90,7 @@ impl Registry {
         self.inner
             .store
             .read(|reader| {
-                let coordinate = Self::pin_all(reader, context, at)?;
+                let coordinate = Self::pin_all(reader, context, at, &visibility)?;
                 let mut found: Vec<IdentifierRow> = Vec::new();
                 if !dated.is_empty() {
                     found.extend(reader.identifiers(&dated, false, &coordinate, &visibility)?);
@@ -124,7 +124,7 @@ impl Registry {
                 }
                 Ok(LookupAnswer {
                     items,
-                    as_of: as_of(&coordinate),
+                    as_of: as_of(&coordinate, &visibility),
                 })
             })
             .map_err(refuse_store)

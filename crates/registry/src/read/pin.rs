@@ -5,7 +5,7 @@
 //! token, and an answer that was given stays as it was (`docs/adr/0008`).
 
 use grunddata_model::Instant;
-use grunddata_store::{Coordinate, Known, OwnerSet, Reader, StoreError};
+use grunddata_store::{Coordinate, Known, OwnerSet, Reader, StoreError, Visibility};
 
 use crate::{AsOf, At, Context, KnownAt, Pins, Registry};
 
@@ -29,6 +29,7 @@ impl Registry {
         reader: &mut Reader<'_>,
         context: &Context,
         at: &At,
+        visibility: &Visibility,
     ) -> Result<Coordinate, StoreError> {
         let settled = settled(context);
         let known = match &at.known {
@@ -37,8 +38,13 @@ impl Registry {
                 let (quiet, busy): (Vec<_>, Vec<_>) = pins
                     .into_iter()
                     .partition(|(_, instant)| *instant <= settled);
-                // The last change of any of them: later than nothing that they have recorded, and as early as can be.
-                let others = quiet.into_iter().map(|(_, instant)| instant).max();
+                // The last change of any of them: later than nothing that they have recorded, and as early as can be. Those of
+                // which the reader sees nothing are left out: when they wrote is not told.
+                let others = quiet
+                    .into_iter()
+                    .filter(|(owner, _)| visibility.sees_of(owner))
+                    .map(|(_, instant)| instant)
+                    .max();
                 Known {
                     pins: busy,
                     others: Some(others.unwrap_or_else(before_everything)),
@@ -62,12 +68,16 @@ impl Registry {
     }
 }
 
-/// What the reply echoes.
-pub(crate) fn as_of(coordinate: &Coordinate) -> AsOf {
+/// What the reply echoes. Owners of which the reader sees nothing are not named: nothing of the answer depends on them.
+pub(crate) fn as_of(coordinate: &Coordinate, visibility: &Visibility) -> AsOf {
+    let pins = coordinate.known.pins.iter();
     AsOf {
         valid_at: coordinate.valid_at,
         pins: Pins {
-            owners: coordinate.known.pins.clone(),
+            owners: pins
+                .filter(|(owner, _)| visibility.sees_of(owner))
+                .cloned()
+                .collect(),
             others: coordinate.known.others,
         },
     }

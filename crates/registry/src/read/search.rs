@@ -75,7 +75,7 @@ impl Registry {
         self.inner
             .store
             .read(|reader| {
-                let coordinate = Self::pin_all(reader, context, &query.at)?;
+                let coordinate = Self::pin_all(reader, context, &query.at, &visibility)?;
                 let mut search = search;
                 if query.owners.is_empty() {
                     // Those that the coordinate does not name are read as well.
@@ -94,7 +94,7 @@ impl Registry {
                         exact: page.total_exact,
                     }),
                     after: page.next.map(|cursor| write_cursor(cursor, fingerprint)),
-                    as_of: as_of(&coordinate),
+                    as_of: as_of(&coordinate, &visibility),
                 })
             })
             .map_err(refuse_store)

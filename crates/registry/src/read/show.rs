@@ -1,8 +1,9 @@
 //! From rows to what is shown: names of visible targets, geometry, chosen fields.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
-use grunddata_information_model::PrivacyClass;
+use grunddata_information_model::{InformationModel, PrivacyClass};
 use grunddata_model::RecordId;
 use grunddata_store::{
     ChangeKind as StoredKind, Coordinate, Form, Reader, RecordRow, Sight, StoreError, Targets,
@@ -47,18 +48,7 @@ pub(crate) fn show(
     visibility: &Visibility,
     shape: Shape<'_>,
 ) -> Result<Vec<Record>, StoreError> {
-    let mut ids: Vec<RecordId> = rows
-        .iter()
-        .filter(|row| row.has_links)
-        .flat_map(|row| splice::references(&row.body))
-        .collect();
-    ids.sort_unstable();
-    ids.dedup();
-    let targets = if ids.is_empty() {
-        Targets::default()
-    } else {
-        reader.targets(&ids, coordinate, visibility)?
-    };
+    let targets = targets(reader, &rows, coordinate, visibility)?;
     note_names(shape.disclosed, &targets);
     let today = reader.today();
     let mut records = Vec::with_capacity(rows.len());
@@ -68,6 +58,42 @@ pub(crate) fn show(
         }
     }
     Ok(records)
+}
+
+/// What the reader is told of the records that the rows refer to.
+pub(crate) fn targets(
+    reader: &mut Reader<'_>,
+    rows: &[RecordRow],
+    coordinate: &Coordinate,
+    visibility: &Visibility,
+) -> Result<Targets, StoreError> {
+    let mut ids: Vec<RecordId> = rows
+        .iter()
+        .filter(|row| row.has_links)
+        .flat_map(|row| splice::references(&row.body))
+        .collect();
+    ids.sort_unstable();
+    ids.dedup();
+    if ids.is_empty() {
+        return Ok(Targets::default());
+    }
+    reader.targets(&ids, coordinate, visibility)
+}
+
+/// The body without the references to records that are hidden from the reader.
+pub(crate) fn without_hidden<'a>(
+    model: &InformationModel,
+    row: &RecordRow,
+    body: Cow<'a, str>,
+    hidden: &BTreeSet<RecordId>,
+) -> Result<Cow<'a, str>, StoreError> {
+    if !row.has_links || hidden.is_empty() {
+        return Ok(body);
+    }
+    let shown = model.without_references(row.domain, &row.model, &body, hidden);
+    shown
+        .map(Cow::Owned)
+        .map_err(|error| sight::unreadable(row, &error))
 }
 
 /// One row with what was found of its targets.
@@ -112,16 +138,9 @@ fn data(
     targets: &Targets,
     shape: Shape<'_>,
 ) -> Result<(String, [u8; 32]), StoreError> {
-    let mut body = sight::visible(&shape.registry.inner.model, row, sight)?;
-    if row.has_links && !targets.hidden.is_empty() {
-        let shown = shape.registry.inner.model.without_references(
-            row.domain,
-            &row.model,
-            &body,
-            &targets.hidden,
-        );
-        body = Cow::Owned(shown.map_err(|error| sight::unreadable(row, &error))?);
-    }
+    let model = &shape.registry.inner.model;
+    let body = sight::visible(model, row, sight)?;
+    let body = without_hidden(model, row, body, &targets.hidden)?;
     let hash = match &body {
         Cow::Borrowed(_) if sight.form == Form::Full => row.hash,
         other => Sha256::digest(other.as_bytes()).into(),

@@ -8,7 +8,7 @@ use grunddata_store::{
 
 use super::diff::diff;
 use super::pin::as_of;
-use super::show::{Shape, change_kind, show};
+use super::show::{Shape, change_kind, show, targets, without_hidden};
 use super::sight;
 use super::view::{DiffPeriod, HistoryItem, HistoryPage, TimelineItem, TimelineView};
 use crate::registry::refuse_store;
@@ -31,7 +31,7 @@ impl Registry {
         self.inner
             .store
             .read(|reader| {
-                let coordinate = Self::pin_all(reader, context, at)?;
+                let coordinate = Self::pin_all(reader, context, at, &visibility)?;
                 let states = reader.timeline(id, &coordinate.known, &visibility)?;
                 let Some(head) = head(reader, id, &coordinate, &visibility)? else {
                     return Ok(Err(Refusal::not_found(id)));
@@ -69,7 +69,7 @@ impl Registry {
         self.inner
             .store
             .read(|reader| {
-                let coordinate = Self::pin_all(reader, context, at)?;
+                let coordinate = Self::pin_all(reader, context, at, &visibility)?;
                 let whole = |owner: &OwnerKey| visibility.sees_all_of(owner);
                 let mut changes = reader.history(
                     id,
@@ -86,7 +86,7 @@ impl Registry {
                         .into_iter()
                         .map(|change| history_item(context, whole(&change.owner), change))
                         .collect(),
-                    as_of: as_of(&coordinate),
+                    as_of: as_of(&coordinate, &visibility),
                 })
             })
             .map_err(refuse_store)
@@ -151,12 +151,12 @@ impl Registry {
             .inner
             .store
             .read(|reader| {
-                let today = reader.today();
+                let coordinate = Self::pin_all(reader, context, &At::now(context), &visibility)?;
                 let mut version = |number| {
                     let Some((_, rows)) = reader.version(id, number, &visibility)? else {
                         return Ok(None);
                     };
-                    self.visible_rows(context, rows, &visibility, today)
+                    self.visible_rows(context, reader, rows, &coordinate, &visibility)
                         .map(Some)
                 };
                 Ok((version(from)?, version(to)?))
@@ -173,17 +173,20 @@ impl Registry {
     fn visible_rows(
         &self,
         context: &Context,
+        reader: &mut Reader<'_>,
         rows: Vec<RecordRow>,
+        coordinate: &Coordinate,
         visibility: &Visibility,
-        today: chrono::NaiveDate,
     ) -> Result<Vec<RecordRow>, StoreError> {
+        let today = reader.today();
+        let hidden = targets(reader, &rows, coordinate, visibility)?.hidden;
         let mut seen = Vec::with_capacity(rows.len());
         for mut row in rows {
             if let Some(sight) = visibility.sight(&row.seen(today)) {
                 let shown = row.classes & sight::classes(row.domain, sight);
                 context.disclosed.note(&row.owner, row.id, shown);
-                let body = sight::visible(&self.inner.model, &row, sight)?.into_owned();
-                row.body = body;
+                let body = sight::visible(&self.inner.model, &row, sight)?;
+                row.body = without_hidden(&self.inner.model, &row, body, &hidden)?.into_owned();
                 seen.push(row);
             }
         }
@@ -315,7 +318,7 @@ fn view(
         owner,
         version,
         items,
-        as_of: as_of(coordinate),
+        as_of: as_of(coordinate, visibility),
     })
 }
 

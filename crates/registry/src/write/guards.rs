@@ -101,6 +101,10 @@ pub(super) fn guard(
         // A replace could have meant to create: the id is taken, and nothing is said of by what. Anything else is
         // answered as if there were no such record.
         return Err(match command.action {
+            // It could not have meant to create.
+            PreparedAction::Replace { .. } if hidden && command.if_match.is_some() => {
+                nothing_to_match(image.id)
+            }
             PreparedAction::Replace { .. } => not_yours(image.id),
             _ if hidden => Refusal::not_found(image.id),
             _ => not_yours(image.id),
@@ -176,6 +180,16 @@ pub(super) fn guard(
         ));
     }
     Ok(())
+}
+
+/// A version of a record that there is not.
+pub(super) fn nothing_to_match(id: RecordId) -> Refusal {
+    Refusal::new(
+        Code::PreconditionFailed,
+        format!(
+            "There is no record {id}, so that no version of it can match. Leave If-Match out to create it."
+        ),
+    )
 }
 
 /// Used for every id that belongs to somebody else, seen or hidden.

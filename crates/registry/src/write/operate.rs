@@ -13,14 +13,14 @@ use grunddata_store::{
 
 use super::apply::Run;
 use super::guards::{
-    check_controller, check_origin, check_right, exists, first_day, guard, precondition,
-    refuse_timeline, unknown_temporary, unknown_version,
+    check_controller, check_origin, check_right, exists, first_day, guard, nothing_to_match,
+    precondition, refuse_timeline, unknown_temporary, unknown_version,
 };
 use super::outcome::Outcome;
 use super::prepare::{Bound, Prepared, PreparedAction, Target, period};
 use super::request::ChangeKind;
 use super::upsert::upsert;
-use super::withheld::check_withheld;
+use super::withheld::{beyond, check_withheld, patched_as_seen, refuse_beyond, visible};
 use crate::{Code, Fault, Refusal};
 
 /// What a command did.
@@ -89,11 +89,7 @@ pub(crate) fn operate(
             None,
         ) => {
             if command.if_match.is_some() {
-                return Err(Refusal::new(
-                    Code::PreconditionFailed,
-                    format!("There is no record {id}, so that no version of it can match. Leave If-Match out to create it."),
-                )
-                .into());
+                return Err(nothing_to_match(id).into());
             }
             let Bound::At(from) = from else {
                 return Err(Refusal::new(
@@ -248,6 +244,11 @@ pub(super) fn replace(
         .resolve_replace(request)
         .map_err(|error| refuse_timeline(&error))?;
     let resolved = run.resolve(value, period)?;
+    // Whoever does not see it does not say it either: that it is so already would be told by the answer.
+    let beyond = beyond(run, image.controller, image.domain)?;
+    if resolved.classes() & beyond != 0 {
+        return Err(refuse_beyond(beyond).into());
+    }
     let (after, period) = image
         .timeline
         .replace_if(request, resolved, overwrite_planned, |old, new| {
@@ -267,13 +268,14 @@ fn amend(
     patch: &crate::Patch,
     period: Period,
 ) -> Result<Timeline<Resolved>, Stop> {
-    let values: Vec<serde_json::Value> = image
+    let beyond = beyond(run, image.controller, image.domain)?;
+    let values = image
         .timeline
         .states()
         .iter()
         .filter(|state| state.period.overlaps(&period))
-        .map(|state| state.value.value())
-        .collect();
+        .map(|state| visible(run, &state.value, beyond))
+        .collect::<Result<Vec<_>, _>>()?;
     if let Err(faults) = patch.guard_positions(&values) {
         let faults = faults
             .into_iter()
@@ -286,12 +288,7 @@ fn amend(
     let domain = image.domain;
     let amended = image.timeline.amend(period, |state: &State<Resolved>| {
         let present = state.value.value();
-        let patched = patch.apply(&present).map_err(|fault| {
-            Stop::from(
-                Refusal::of_faults(vec![(Code::PatchFailed, fault)])
-                    .unwrap_or_else(Refusal::internal),
-            )
-        })?;
+        let patched = patched_as_seen(run, &state.value, &present, patch, beyond)?;
         if patched == present {
             return Ok(state.value.clone());
         }

@@ -1,7 +1,7 @@
 //! From the references of a body to ids: temporary ids of the transaction, and identifiers by the directory.
 
 use grunddata_information_model::{ReferenceUse, Resolved, Target, Uniqueness, Validated};
-use grunddata_model::{Domain, Period, RecordId};
+use grunddata_model::{Domain, Period, RecordId, SchemeCode};
 use grunddata_store::{Claim, Form, RecordImage, Seen, Sight, StoreError};
 
 use super::apply::{JobContext, Run};
@@ -71,7 +71,8 @@ impl Run<'_, '_, '_> {
                     .model
                     .scheme(scheme.as_str())
                     .is_some_and(|scheme| scheme.uniqueness() == Uniqueness::Always);
-                let candidates = self.candidates(claims, period, always)?;
+                let key = (scheme, value.as_str());
+                let candidates = self.candidates(claims, key, period, always)?;
                 Ok(match candidates.as_slice() {
                     [only] => Ok(*only),
                     [] => Err(Box::new(not_found(reference))),
@@ -100,12 +101,13 @@ impl Run<'_, '_, '_> {
     fn candidates(
         &mut self,
         claims: Vec<Claim>,
+        (scheme, value): (&SchemeCode, &str),
         period: Period,
         always: bool,
     ) -> Result<Vec<RecordId>, StoreError> {
         let mut seen = Vec::with_capacity(claims.len());
         for claim in claims {
-            if self.sees(claim.record)? {
+            if self.sees_identifier(claim.record, scheme, value)? {
                 seen.push(claim);
             }
         }
@@ -139,6 +141,30 @@ impl Run<'_, '_, '_> {
     pub(crate) fn sees(&mut self, id: RecordId) -> Result<bool, StoreError> {
         let image = self.tx.record(id)?;
         Ok(image.is_some_and(|image| self.job.context.allows(&image)))
+    }
+}
+
+impl Run<'_, '_, '_> {
+    /// Whether the writer may know that the record has the identifier.
+    pub(crate) fn sees_identifier(
+        &mut self,
+        id: RecordId,
+        scheme: &SchemeCode,
+        value: &str,
+    ) -> Result<bool, StoreError> {
+        let Some(image) = self.tx.record(id)? else {
+            return Ok(false);
+        };
+        let sight = self.job.context.sight(&image);
+        let Some(sight) = sight.filter(|sight| sight.form == Form::Full) else {
+            return Ok(false);
+        };
+        let states = image.timeline.states().iter();
+        Ok(states
+            .flat_map(|state| state.value.identifiers())
+            .any(|held| {
+                held.scheme == *scheme && held.value == value && held.class & sight.classes != 0
+            }))
     }
 }
 

@@ -3,11 +3,13 @@
 
 use grunddata_information_model::Uniqueness;
 use grunddata_model::{RecordId, ReplacePeriod};
+use grunddata_store::ALL_CLASSES;
 
 use super::apply::Run;
-use super::guards::{check_controller, guard, is_hidden, precondition};
+use super::guards::{check_controller, check_right, guard, precondition};
 use super::operate::{Done, Stop, create, finish, replace};
 use super::prepare::{Prepared, PreparedAction, Target};
+use super::withheld::refuse_beyond;
 use crate::{Code, Refusal};
 
 /// Finds the record by the identifier and replaces it, or creates it.
@@ -43,6 +45,17 @@ pub(super) fn upsert(
             .into());
         }
     };
+    // Whoever does not see such identifiers finds nothing by them.
+    let context = &run.job.context;
+    let sight = context.may_write(command.envelope.controller, command.domain, false);
+    let beyond = sight.map_or(0, |sight| !sight.classes & ALL_CLASSES);
+    if value
+        .identifiers()
+        .iter()
+        .any(|identifier| identifier.scheme == *scheme && identifier.class & beyond != 0)
+    {
+        return Err(refuse_beyond(beyond).into());
+    }
     let uniqueness = run
         .job
         .context
@@ -67,6 +80,17 @@ pub(super) fn upsert(
             break;
         }
     }
+    // What the writer does not see whole is in use, and nothing more is said: not which record it is, not how many.
+    for id in &found {
+        if !run.sees_identifier(*id, scheme, &identifier)? {
+            check_right(run, command, command.envelope.controller)?;
+            return Err(Refusal::new(
+                Code::IdentifierInUse,
+                format!("The {scheme} is in use. Check it; if it is right, ask the information steward of the owner."),
+            )
+            .into());
+        }
+    }
     match found.as_slice() {
         [] if command.if_match.is_some() => Err(Refusal::new(
             Code::PreconditionFailed,
@@ -76,13 +100,6 @@ pub(super) fn upsert(
         [] => create(run, index, command, *fresh, true, value, *period),
         [only] => {
             let image = run.tx.record(*only)?.ok_or_else(|| Refusal::not_found(only))?;
-            if is_hidden(run, &image) {
-                return Err(Refusal::new(
-                    Code::IdentifierInUse,
-                    format!("The {scheme} is in use. Check it; if it is right, ask the information steward of the owner."),
-                )
-                .into());
-            }
             guard(run, command, &image)?;
             if command.if_match.is_some() {
                 precondition(run, command, &image)?;

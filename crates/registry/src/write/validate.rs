@@ -88,7 +88,8 @@ impl Registry {
                         .inner
                         .store
                         .read(|reader| {
-                            let coordinate = Self::pin_all(reader, context, &At::on(day))?;
+                            let coordinate =
+                                Self::pin_all(reader, context, &At::on(day), &visibility)?;
                             let rows = reader.identifiers(&pair, true, &coordinate, &visibility)?;
                             Ok(rows.into_iter().map(|row| row.row.id).collect())
                         })

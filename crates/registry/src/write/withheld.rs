@@ -1,13 +1,14 @@
 //! What a writer may not see it may not write either: neither set, nor change, nor lose by writing something else.
 
 use grunddata_information_model::{PrivacyClass, Resolved};
-use grunddata_model::{RecordId, Timeline};
+use grunddata_model::{Domain, RecordId, Timeline};
 use grunddata_store::ALL_CLASSES;
+use serde_json::Value;
 
 use super::apply::Run;
 use super::operate::Stop;
 use super::prepare::{Prepared, PreparedAction};
-use crate::{Code, Refusal};
+use crate::{Code, Patch, Refusal};
 
 /// That properties of classes beyond the writer's are after the write as they were before. To end a record is no change of
 /// its properties.
@@ -49,20 +50,116 @@ pub(super) fn check_withheld(
         };
         let was = difference.before.map(hidden).transpose()?;
         if was.as_deref().unwrap_or("{}") != hidden(new)? {
-            let classes: Vec<&str> = PrivacyClass::ALL
-                .into_iter()
-                .filter(|class| class.bit() & beyond != 0)
-                .map(PrivacyClass::as_str)
-                .collect();
-            return Err(Refusal::new(
-                Code::Forbidden,
-                format!(
-                    "Your grants do not reach properties of the classes {}: leave them as they are. An amendment (PATCH) of the other properties does; a replacement would remove them.",
-                    classes.join(", ")
-                ),
-            )
-            .into());
+            return Err(refuse_beyond(beyond).into());
         }
     }
     Ok(())
+}
+
+/// The classes that the writer does not reach in records of the controller and the domain.
+pub(super) fn beyond(
+    run: &Run<'_, '_, '_>,
+    controller: Option<RecordId>,
+    domain: Domain,
+) -> Result<u8, Stop> {
+    let Some(sight) = run.job.context.may_write(controller, domain, false) else {
+        return Err(Refusal::internal().into());
+    };
+    Ok(!sight.classes & ALL_CLASSES)
+}
+
+/// The data of a state without what is of classes beyond the writer's.
+pub(super) fn visible(run: &Run<'_, '_, '_>, state: &Resolved, beyond: u8) -> Result<Value, Stop> {
+    if state.classes() & beyond == 0 {
+        return Ok(state.value());
+    }
+    let shown = without(run, state, state.body(), beyond)?;
+    serde_json::from_str(&shown).map_err(|error| {
+        tracing::error!(%error, "a state cannot be compared");
+        Stop::from(Refusal::internal())
+    })
+}
+
+/// The data of a state with the patch applied. A patch is what its writer may say of what the writer sees: it tests,
+/// copies and removes nothing else, and whether it applies depends on nothing else.
+pub(super) fn patched_as_seen(
+    run: &Run<'_, '_, '_>,
+    state: &Resolved,
+    present: &Value,
+    patch: &Patch,
+    beyond: u8,
+) -> Result<Value, Stop> {
+    let apply = |data: &Value| {
+        patch.apply(data).map_err(|fault| {
+            Stop::from(
+                Refusal::of_faults(vec![(Code::PatchFailed, fault)])
+                    .unwrap_or_else(Refusal::internal),
+            )
+        })
+    };
+    if beyond == 0 {
+        return apply(present);
+    }
+    let seen = apply(&visible(run, state, beyond)?)?;
+    let canonical = |value: &Value, beyond| without(run, state, &value.to_string(), beyond);
+    let named = match patch {
+        Patch::Merge(patch) => filled(patch),
+        Patch::Json(_) => Value::Null,
+    };
+    let names_beyond = !named.is_null() && canonical(&named, beyond)? != canonical(&named, 0)?;
+    if names_beyond || canonical(&seen, beyond)? != canonical(&seen, 0)? {
+        return Err(refuse_beyond(beyond).into());
+    }
+    if state.classes() & beyond == 0 {
+        return Ok(seen);
+    }
+    // Positions in a list of which the writer does not see all are not what they seem.
+    match patch.apply(present) {
+        Ok(patched) if canonical(&patched, beyond)? == canonical(&seen, 0)? => Ok(patched),
+        _ => Err(refuse_beyond(beyond).into()),
+    }
+}
+
+/// A merge patch as if it removed nothing, so that what it names can be seen.
+fn filled(patch: &Value) -> Value {
+    match patch {
+        Value::Null => Value::Bool(true),
+        Value::Object(members) => members
+            .iter()
+            .map(|(name, value)| (name.clone(), filled(value)))
+            .collect::<serde_json::Map<_, _>>()
+            .into(),
+        other => other.clone(),
+    }
+}
+
+/// The text of a body without the classes.
+fn without(
+    run: &Run<'_, '_, '_>,
+    state: &Resolved,
+    body: &str,
+    beyond: u8,
+) -> Result<String, Stop> {
+    let model = &run.job.context.model;
+    let shown = model.withhold_from(state.domain(), state.model(), body, !beyond & ALL_CLASSES);
+    shown.map_err(|error| {
+        tracing::error!(%error, "a state cannot be compared");
+        Stop::from(Refusal::internal())
+    })
+}
+
+/// Used for everything that reaches beyond the writer's classes.
+pub(super) fn refuse_beyond(beyond: u8) -> Refusal {
+    let classes: Vec<&str> = PrivacyClass::ALL
+        .into_iter()
+        .filter(|class| class.bit() & beyond != 0)
+        .map(PrivacyClass::as_str)
+        .collect();
+    Refusal::new(
+        Code::Forbidden,
+        format!(
+            "Your grants do not reach properties of the classes {}: leave them as they are. An amendment (PATCH) of the other properties does; a replacement would remove them.",
+            classes.join(", ")
+        ),
+    )
 }

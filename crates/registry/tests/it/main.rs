@@ -17,6 +17,7 @@ mod identifiers;
 mod invariants;
 mod operations;
 mod preconditions;
+mod proof;
 mod protection;
 mod references;
 mod searching;

@@ -45,7 +45,15 @@ pub(super) fn check(run: &mut Run<'_, '_, '_>) -> Result<(), Failure> {
             }
             for period in periods {
                 if let Some((when, through)) = circle(run, id, &link, period)? {
-                    let path: Vec<String> = through.iter().map(ToString::to_string).collect();
+                    // What stands in between and is not for this writer is not named.
+                    let mut path: Vec<String> = Vec::with_capacity(through.len());
+                    for id in through {
+                        path.push(if run.sees(id)? {
+                            id.to_string()
+                        } else {
+                            "…".to_owned()
+                        });
+                    }
                     let fault = Fault::new(
                         pointer_of(run, id, &link),
                         Code::HierarchyCycle,

@@ -107,9 +107,7 @@ fn in_use(
                 .find_map(|state| place(&state.value, scheme, value))
         })
         .unwrap_or_default();
-    let image = run.tx.record(other)?;
-    let visible = image.is_some_and(|image| run.job.context.allows(&image));
-    if !visible {
+    if !run.sees_identifier(other, scheme, value)? {
         tracing::warn!(record = %id, other = %other, %scheme, "identifier in use by a record that the writer may not see");
         return Ok(Fault::new(
             pointer,

@@ -210,8 +210,13 @@ impl<'q> Statement<'q> {
         sql.push(" AND r.domain = ").small(search.domain.code());
         sql.push(" AND ").holds("s", "r.owner", known, day);
         sql.push(" AND ");
+        let derived: &[&str] = if self.driver() == Driver::Identifier {
+            &["m"]
+        } else {
+            &[]
+        };
         self.visibility
-            .push(sql, "s", "r", self.today, self.reach());
+            .push_by(sql, "s", "r", derived, self.today, self.reach());
         if let Some(controller) = search.controller {
             sql.push(" AND r.controller = ").id(controller);
         }
@@ -246,7 +251,8 @@ impl<'q> Statement<'q> {
     fn push_identifier<T>(&self, sql: &mut Sql<'q, T>) {
         let (known, day) = (&self.coordinate.known, self.coordinate.valid_at);
         if let Some((scheme, value)) = &self.search.identifier {
-            sql.push("(SELECT DISTINCT i.owner, i.record_id FROM identifier i WHERE i.owner IN ");
+            // The rule must show the identifier that shows the record; of several classes the highest counts.
+            sql.push("(SELECT i.owner, i.record_id, MAX(i.class) AS class FROM identifier i WHERE i.owner IN ");
             sql.texts(self.owners.iter().copied());
             sql.push(" AND i.scheme = ")
                 .text(scheme.as_str())
@@ -258,7 +264,7 @@ impl<'q> Statement<'q> {
             } else {
                 sql.holds("i", "i.owner", known, day);
             }
-            sql.push(") AS m");
+            sql.push(" GROUP BY i.owner, i.record_id) AS m");
         }
     }
 
