@@ -49,8 +49,8 @@ pub use options::{Clock, Stopwatch, StoreOptions};
 pub use owner::{OwnerRow, OwnerSet};
 pub use read::{
     Absent, ChangeEntry, Condition, Count, Direction, ESTIMATE, HierarchyRow, IdentifierRow,
-    LinkCondition, LinkCursor, LinkRow, Lookup, Matching, Page, Reader, RecordRow, SearchCursor,
-    SortBy, SortKey, StoreSearch, Targets,
+    LinkCondition, LinkCursor, LinkRow, Lookup, Matching, Page, Reader, RecordRow, RecordedLink,
+    SearchCursor, SortBy, SortKey, StoreSearch, Targets,
 };
 pub use retention::{DisposalRow, RetentionCandidate, RetentionRuleRow};
 pub use store::Store;
