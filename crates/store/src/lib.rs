@@ -60,6 +60,6 @@ pub use visibility::{
     VisibilityRule,
 };
 pub use write::{
-    ChangeKind, Claim, Erased, Erasure, Inbound, Needs, Operation, Protection, RecordImage, RecordStatus,
-    StagedWrite, StoredOutcome, WriteTx,
+    ChangeKind, Claim, Erased, Erasure, Inbound, Needs, Operation, Protection, RecordImage,
+    RecordStatus, StagedWrite, StoredOutcome, WriteTx,
 };

@@ -87,15 +87,7 @@ type RuleTypes = (
         Nullable<Text>,
         Nullable<Integer>,
     ),
-    (
-        Text,
-        Text,
-        Nullable<Text>,
-        SqlDay,
-        SqlDay,
-        SqlMoment,
-        Text,
-    ),
+    (Text, Text, Nullable<Text>, SqlDay, SqlDay, SqlMoment, Text),
 );
 type RuleParts = (
     (Id, Option<Id>, Option<i16>, Option<String>, Option<i32>),

@@ -7,9 +7,7 @@ use std::collections::HashMap;
 use askama::Template;
 use grunddata_information_model::InformationModel;
 use grunddata_model::{Domain, Period};
-use grunddata_registry::{
-    ExtractReader, LinkExtract, PersonExtract, RecordExtract, StateExtract,
-};
+use grunddata_registry::{ExtractReader, LinkExtract, PersonExtract, RecordExtract, StateExtract};
 use serde_json::Value;
 
 use texts::{day, instant, operation, record_kind};
@@ -149,7 +147,10 @@ fn record(one: &RecordExtract, model: &InformationModel, labels: &Labels) -> Rec
     });
     Record {
         kind: record_kind(one.domain),
-        name: one.display.clone().unwrap_or_else(|| "utan namn".to_owned()),
+        name: one
+            .display
+            .clone()
+            .unwrap_or_else(|| "utan namn".to_owned()),
         id: one.id.to_string(),
         states: states
             .into_iter()
@@ -207,7 +208,11 @@ fn flatten(value: &Value, path: &mut Vec<String>, out: &mut impl FnMut(&[String]
                 path.pop();
             }
         }
-        Value::Array(items) if items.iter().all(|item| !item.is_object() && !item.is_array()) => {
+        Value::Array(items)
+            if items
+                .iter()
+                .all(|item| !item.is_object() && !item.is_array()) =>
+        {
             let items: Vec<String> = items.iter().map(plain).collect();
             out(path, items.join(", "));
         }

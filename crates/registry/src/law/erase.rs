@@ -224,11 +224,7 @@ impl Registry {
     ///
     /// # Errors
     /// [`Code::Forbidden`] for who is no steward of the owner.
-    pub fn disposals(
-        &self,
-        context: &Context,
-        owner: &OwnerKey,
-    ) -> Result<Vec<Disposal>, Refusal> {
+    pub fn disposals(&self, context: &Context, owner: &OwnerKey) -> Result<Vec<Disposal>, Refusal> {
         must_be_steward(context, owner)?;
         let rows = self
             .inner
@@ -239,7 +235,11 @@ impl Registry {
     }
 
     /// The domain of a record that the actor may know of.
-    pub(super) fn domain_unless_erased(&self, context: &Context, id: RecordId) -> Result<Domain, Refusal> {
+    pub(super) fn domain_unless_erased(
+        &self,
+        context: &Context,
+        id: RecordId,
+    ) -> Result<Domain, Refusal> {
         use grunddata_store::{Lookup, RecordStatus};
         let visibility = self.visibility(context)?;
         let found = self
@@ -299,7 +299,11 @@ impl Registry {
             records: ids.clone(),
             transaction: TransactionId::mint(context.now),
             actor: Arc::from(context.actor.name.as_str()),
-            reason: Arc::from(format!("{} (disposal {})", references.join("; "), disposal.id)),
+            reason: Arc::from(format!(
+                "{} (disposal {})",
+                references.join("; "),
+                disposal.id
+            )),
         };
         let needs = Needs {
             records: ids.clone(),
@@ -321,7 +325,10 @@ impl Registry {
             Err(WriteError::Refused(error)) => Err(refuse_store(error)),
             Err(WriteError::Busy) => Err(refuse_write(WriteError::Busy)),
             Err(WriteError::ClockJump { expected, now }) => {
-                Err(refuse_write(WriteError::<Failure>::ClockJump { expected, now }))
+                Err(refuse_write(WriteError::<Failure>::ClockJump {
+                    expected,
+                    now,
+                }))
             }
             Err(WriteError::Store(error)) => Err(refuse_store(error)),
         }

@@ -325,13 +325,9 @@ impl Work<'_, '_> {
         for (row, until) in rows {
             states.extend(self.state(row, until)?);
         }
-        let changes = self.reader.history(
-            id,
-            &Known::latest(),
-            self.visibility,
-            None,
-            VERSIONS,
-        )?;
+        let changes = self
+            .reader
+            .history(id, &Known::latest(), self.visibility, None, VERSIONS)?;
         let versions = changes.into_iter().rev();
         Ok(Some((
             controller,
@@ -340,7 +336,9 @@ impl Work<'_, '_> {
                 domain,
                 display,
                 states,
-                versions: versions.map(|change| version(change, self.by_name)).collect(),
+                versions: versions
+                    .map(|change| version(change, self.by_name))
+                    .collect(),
                 identifiers,
                 links: self.links(id, Direction::Out)?,
                 referrers: self.links(id, Direction::In)?,
@@ -422,9 +420,7 @@ impl Work<'_, '_> {
         id: RecordId,
         direction: Direction,
     ) -> Result<Vec<LinkExtract>, StoreError> {
-        let links = self
-            .reader
-            .recorded_links(id, direction, self.visibility)?;
+        let links = self.reader.recorded_links(id, direction, self.visibility)?;
         let other = |link: &RecordedLink| match direction {
             Direction::Out => link.target,
             Direction::In => link.source,

@@ -5,7 +5,7 @@ use grunddata_store::{Lookup, MarkRow, StoreError, Visibility};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{must_be_steward, TEXT};
+use super::{TEXT, must_be_steward};
 use crate::registry::refuse_store;
 use crate::write::check_text;
 use crate::{Code, Context, Refusal, Registry};
@@ -82,7 +82,9 @@ impl Registry {
             Ok(()) => Ok(row.into()),
             Err(StoreError::Staged { .. }) => Err(Refusal::new(
                 Code::Erased,
-                format!("The content of the record {record} was erased: there is nothing left to hold or to restrict."),
+                format!(
+                    "The content of the record {record} was erased: there is nothing left to hold or to restrict."
+                ),
             )),
             Err(error) => Err(refuse_store(error)),
         }

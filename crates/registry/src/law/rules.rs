@@ -156,7 +156,9 @@ impl Registry {
         if years.is_some_and(|years| years > MOST_YEARS) {
             return Err(Refusal::new(
                 Code::InvalidParameter,
-                format!("years is a number from 0 to {MOST_YEARS}: preserve what is to be kept longer."),
+                format!(
+                    "years is a number from 0 to {MOST_YEARS}: preserve what is to be kept longer."
+                ),
             )
             .fact(fact::PARAMETER, "years"));
         }
@@ -227,7 +229,9 @@ impl Registry {
         }
         Err(Refusal::new(
             Code::NotFound,
-            format!("{owner} has no retention rule {id} that began before {from} and would hold longer."),
+            format!(
+                "{owner} has no retention rule {id} that began before {from} and would hold longer."
+            ),
         ))
     }
 

@@ -18,7 +18,11 @@ fn decision(reference: &str) -> Decision {
     }
 }
 
-fn rule(domain: Option<grunddata_model::Domain>, kind: Option<&str>, keeping: Keeping) -> NewRetentionRule {
+fn rule(
+    domain: Option<grunddata_model::Domain>,
+    kind: Option<&str>,
+    keeping: Keeping,
+) -> NewRetentionRule {
     NewRetentionRule {
         owner: owner("a"),
         controller: None,
@@ -44,10 +48,17 @@ struct Former {
 impl Stack {
     fn former(&self, name: &str, organisation: RecordId, ended: &str) -> Former {
         let person_id = self.id(create(Person, person(name), "2001-01-01"));
-        let role = self.id(create(RoleDomain, role(person_id, organisation), "2001-01-01"));
+        let role = self.id(create(
+            RoleDomain,
+            role(person_id, organisation),
+            "2001-01-01",
+        ));
         self.write(end(RoleDomain, role, ended, None)).unwrap();
         self.write(end(Person, person_id, ended, None)).unwrap();
-        Former { person: person_id, role }
+        Former {
+            person: person_id,
+            role,
+        }
     }
 
     fn administrator(&self) -> Context {
@@ -56,7 +67,9 @@ impl Stack {
 
     fn code(&self, id: RecordId) -> Option<Code> {
         let system = self.system();
-        self.get_as(&system, id, &At::on(day("2005-01-01"))).err().map(|refusal| refusal.code)
+        self.get_as(&system, id, &At::on(day("2005-01-01")))
+            .err()
+            .map(|refusal| refusal.code)
     }
 }
 
@@ -176,7 +189,8 @@ on_both! {
         // A later write does not lift it, nor does one that takes back a protection.
         let marked = json!({"name": {"full": "Rut"}, "protection": {"level": "confidentiality-marking"}});
         stack.write(replace(Person, person_id, marked, "2026-02-01")).unwrap();
-        stack.write(replace(Person, person_id, person("Rut"), "2001-01-01")).unwrap();
+        let unmarked = replace(Person, person_id, person("Rut"), "2001-01-01");
+        stack.write(replaced(unmarked, |replace| replace.overwrite_planned = true)).unwrap();
         assert!(!sees(&reader, person_id));
         assert_eq!(stack.write_as(&editor, amend(Person, person_id, json!({"name": {"full": "R"}}), "2026-02-01", None)).unwrap_err().code, Code::NotFound);
         stack.registry.lift_mark(&steward, &owner("a"), MarkKind::Restriction, mark.id).unwrap();

@@ -52,18 +52,7 @@ type LinkTypes = (
     (Text, Nullable<SqlId>, SmallInt, SqlDay, SmallInt),
 );
 type LinkParts = (
-    (
-        String,
-        Id,
-        i16,
-        String,
-        Id,
-        Day,
-        Day,
-        Moment,
-        Moment,
-        i16,
-    ),
+    (String, Id, i16, String, Id, Day, Day, Moment, Moment, i16),
     (String, Option<Id>, i16, Day, i16),
 );
 
@@ -87,8 +76,7 @@ impl Reader<'_> {
         visibility: &Visibility,
     ) -> Result<Vec<(RecordRow, Instant)>, StoreError> {
         let today = self.today();
-        let mut sql =
-            Sql::<(HeadTypes, Nullable<Integer>, StateTypes, SqlMoment)>::new("SELECT ");
+        let mut sql = Sql::<(HeadTypes, Nullable<Integer>, StateTypes, SqlMoment)>::new("SELECT ");
         sql.push(HEAD)
             .push(", s.version, ")
             .push(STATE)
@@ -146,7 +134,10 @@ fn link(
         domain: domain(other_code)?,
         level: of_columns(until, level).on(today),
     };
-    let Some(sight) = visibility.sight(&seen).filter(|sight| sight.form >= Form::NameOnly) else {
+    let Some(sight) = visibility
+        .sight(&seen)
+        .filter(|sight| sight.form >= Form::NameOnly)
+    else {
         return Ok(None);
     };
     // The link is a property of its source.

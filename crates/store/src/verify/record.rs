@@ -154,8 +154,13 @@ impl Verifier<'_> {
                     .map(|state| (state.period, state.value.protection()));
                 Protection::of_states(states)
             };
-            let of_others = Protection::of(identified.get(&id).into_iter().flatten().copied())
-                .and(if restricted.contains(&id) { RESTRICTED } else { Protection::NONE });
+            let of_others = Protection::of(identified.get(&id).into_iter().flatten().copied()).and(
+                if restricted.contains(&id) {
+                    RESTRICTED
+                } else {
+                    Protection::NONE
+                },
+            );
             let stored = of_columns(*until, *level);
             // At least what is believed; no more than what ever was, of a record that was retracted meanwhile.
             let (least, most) = (

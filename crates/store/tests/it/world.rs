@@ -9,8 +9,8 @@ use grunddata_model::{
     Domain, Instant, OwnerKey, Period, RecordId, State, Timeline, TransactionId,
 };
 use grunddata_store::{
-    ChangeKind, ControllerSet, Coordinate, Erased, Erasure, Forms, Known, Lookup, Needs, NewOwner, Operation,
-    OwnerSet, RecordStatus, StagedWrite, Store, StoreError, StoreOptions, Visibility,
+    ChangeKind, ControllerSet, Coordinate, Erased, Erasure, Forms, Known, Lookup, Needs, NewOwner,
+    Operation, OwnerSet, RecordStatus, StagedWrite, Store, StoreError, StoreOptions, Visibility,
     VisibilityRule, WriteError, WriteTx,
 };
 use grunddata_testing::{Database, Engine};

@@ -1,7 +1,5 @@
 use grunddata_model::{Instant, OwnerKey, RecordId};
-use grunddata_registry::{
-    ChangeKind, ControllerExtract, IdentifierExtract, VersionExtract,
-};
+use grunddata_registry::{ChangeKind, ControllerExtract, IdentifierExtract, VersionExtract};
 use serde_json::json;
 
 use super::*;
