@@ -224,13 +224,13 @@ pub(crate) async fn lift_restriction(caller: Authorised<Write>, call: Call) -> R
 
 /// `GET /persons/{id}/extract`
 pub(crate) async fn extract(caller: Authorised<Write>, call: Call) -> Reply {
-    let (extract, _) = extracted(caller, &call).await?;
+    let extract = extracted(caller, &call).await?;
     shown(StatusCode::OK, &extract)
 }
 
 /// `GET /persons/{id}/extract.html`
 pub(crate) async fn extract_page(caller: Authorised<Write>, call: Call) -> Reply {
-    let (extract, _) = extracted(caller, &call).await?;
+    let extract = extracted(caller, &call).await?;
     let html = grunddata_web::extract_page(&extract, call.app.vault.model())
         .map_err(|error| Problem::internal(error.to_string()))?;
     let style = STANDARD.encode(Sha256::digest(EXTRACT_STYLE.as_bytes()));
@@ -246,10 +246,7 @@ pub(crate) async fn extract_page(caller: Authorised<Write>, call: Call) -> Reply
         .body(html))
 }
 
-async fn extracted(
-    caller: Authorised<Write>,
-    call: &Call,
-) -> Result<(PersonExtract, RecordId), Problem> {
+async fn extracted(caller: Authorised<Write>, call: &Call) -> Result<PersonExtract, Problem> {
     let by_name = match call.query()?.get("byName") {
         None | Some("false") => false,
         Some("true") => true,
@@ -270,7 +267,7 @@ async fn extracted(
             registry
                 .extract_person(context, id, options(None, false))
                 .map_err(refused)?;
-            context.disclosed.take();
+            drop(context.disclosed.take());
             let log = app.access_log.archive();
             let found = log
                 .readers_of(id, None, None)
@@ -284,10 +281,9 @@ async fn extracted(
                 count: reader.count,
             });
             let options = options(Some(readers.collect()), found.complete);
-            let extract = registry
+            registry
                 .extract_person(context, id, options)
-                .map_err(refused)?;
-            Ok((extract, id))
+                .map_err(refused)
         })
         .await
 }
@@ -305,16 +301,15 @@ async fn put_mark(caller: Authorised<Write>, mut call: Call, kind: MarkKind) -> 
     let mut fields = Fields::new(body, "", &["record", "reason"])?;
     let record: Option<RecordId> = fields.parse("record", "invalid-format");
     let reason = fields.text("reason").unwrap_or_default();
-    if record.is_none() {
-        fields.reject(
-            "record",
+    fields.finish()?;
+    let record = record.ok_or_else(|| {
+        fields::problem(vec![fields::fault(
+            "/record",
             "required-property",
             "record is required: the id of the record.".to_owned(),
             "record krävs: postens id.".to_owned(),
-        );
-    }
-    fields.finish()?;
-    let record = record.ok_or_else(|| Problem::internal("a record without an id".to_owned()))?;
+        )])
+    })?;
     let mark = call
         .app
         .pool
