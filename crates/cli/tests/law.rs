@@ -14,12 +14,14 @@ use serde_json::{Value, json};
 
 #[cfg(test)]
 fn run(data: &Path, arguments: &[&str]) -> Output {
-    Process::new(env!("CARGO_BIN_EXE_grunddata"))
-        .args(arguments)
-        .arg("--data")
-        .arg(data)
-        .output()
-        .unwrap()
+    let mut process = Process::new(env!("CARGO_BIN_EXE_grunddata"));
+    // Settings of whoever runs the tests are not theirs.
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("GRUNDDATA_")) {
+        process.env_remove(name);
+    }
+    let arguments = arguments.iter().copied();
+    process.args(arguments).arg("--data").arg(data);
+    process.output().unwrap()
 }
 
 #[cfg(test)]
