@@ -19,6 +19,8 @@ fn addresses(http: &Http, path: &str, root: bool) -> Vec<String> {
         .replace("{owner}", "norrberga")
         .replace("{token}", "0000000000000000")
         .replace("{grant}", id)
+        .replace("{rule}", id)
+        .replace("{mark}", id)
         .replace("{code}", "not-found")
         .replace("{domain}", "organisation");
     assert!(

@@ -1,10 +1,14 @@
 //! What can be written on the command line.
 
+mod retention;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
+
+pub(crate) use retention::{Erase, ExtractPerson, Hold, NewRule, Retention, RetentionRules};
 
 /// A master-data registry: persons, roles, organisations, geography and services, validated, versioned on two clocks
 /// and linked.
@@ -134,6 +138,35 @@ nothing.")]
     /// Search the access log, or check that nothing of it was changed
     #[command(subcommand)]
     Log(Log),
+    /// Print everything that is kept about a person (registerutdrag)
+    #[command(after_long_help = "\
+Examples:
+  grunddata extract-person 01990c3e-7a5b-7000-8000-000000000001 --html utdrag.html
+  grunddata extract-person 01990c3e-7a5b-7000-8000-000000000001 > utdrag.json
+
+All states in both times, versions, identifiers, links in both directions, sources, and who has
+read them by unit and time, by the body that is responsible. What the extract shows is noted in the
+access log, as any reading is.")]
+    ExtractPerson(ExtractPerson),
+    /// For how long records are kept: rules, plans and runs
+    #[command(subcommand)]
+    Retention(Retention),
+    /// Legal holds: keep records from being erased
+    #[command(subcommand)]
+    Hold(Hold),
+    /// Restrictions of processing: hide records from all but stewards
+    #[command(subcommand)]
+    Restriction(Hold),
+    /// Erase records for good, by a decision of their own
+    #[command(after_long_help = "\
+Example:
+  grunddata erase 01990c3e-7a5b-7000-8000-000000000001 \
+    --decision 'Uppgiften var aldrig avsedd för registret' --reference 'KS 2026/31'
+
+All or none are erased. What refers to them must be named too; a legal hold stops it. What is left
+is that there was a record with that id: reads answer 410. On SQLite the database file is written
+anew at the end.")]
+    Erase(Erase),
     /// Check files of records against the information model, without a database
     #[command(after_long_help = "\
 Examples:
@@ -390,5 +423,15 @@ mod tests {
         insta::assert_snapshot!("help-grant-give", long_help(&["grant", "give"]));
         insta::assert_snapshot!("help-log-search", long_help(&["log", "search"]));
         insta::assert_snapshot!("help-owner-add", long_help(&["owner", "add"]));
+        for path in [
+            &["extract-person"][..],
+            &["erase"],
+            &["hold", "add"],
+            &["retention", "plan"],
+            &["retention", "run"],
+            &["retention", "rule", "add"],
+        ] {
+            insta::assert_snapshot!(format!("help-{}", path.join("-")), long_help(path));
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod commands;
+mod console;
 mod database;
 mod failure;
 mod output;
@@ -11,6 +12,7 @@ mod settings;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use grunddata_registry::MarkKind;
 
 use crate::arguments::{Arguments, Command};
 use crate::failure::Failure;
@@ -49,6 +51,11 @@ fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Token(token) => commands::token::run(&settings, token),
         Command::Grant(grant) => commands::grant::run(&settings, grant),
         Command::Log(log) => commands::log::run(&settings, log),
+        Command::ExtractPerson(person) => commands::extract_person::run(&settings, person),
+        Command::Retention(retention) => commands::retention::run(&settings, retention),
+        Command::Hold(hold) => commands::hold::run(&settings, MarkKind::Hold, hold),
+        Command::Restriction(hold) => commands::hold::run(&settings, MarkKind::Restriction, hold),
+        Command::Erase(erase) => commands::erase::run(&settings, erase),
         Command::Completions(_) | Command::Validate(_) | Command::Openapi(_) => {
             Ok(ExitCode::SUCCESS)
         }

@@ -125,6 +125,10 @@ codes! {
     ReferenceNotCovered => "reference-not-covered",
     /// Other records refer to what would go away.
     StillReferenced => "still-referenced",
+    /// A legal hold keeps a record from being erased.
+    LegalHold => "legal-hold",
+    /// What is due is not what the plan said.
+    PlanChanged => "plan-changed",
     /// The write would close a circle in a hierarchy.
     HierarchyCycle => "hierarchy-cycle",
     /// A code that does not hold on the first day on which the record would have it.

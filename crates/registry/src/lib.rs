@@ -11,6 +11,7 @@ mod access;
 mod code;
 mod coordinate;
 mod grants;
+mod law;
 mod owners;
 mod patch;
 mod query;
@@ -28,6 +29,12 @@ pub use code::Code;
 pub use coordinate::{AsOf, At, CoordinateParameters, KnownAt, Pins};
 pub use grants::{GivenGrant, GrantSubject, SubjectKind};
 pub use grunddata_store::Form;
+pub use law::{
+    ControllerExtract, Decision, Disposal, DisposalContent, DisposedRecord, Due, ExtractOptions,
+    ExtractReader, IdentifierExtract, Keeping, LinkExtract, Mark, MarkKind, NewRetentionRule,
+    PersonExtract, PreservedRecords, RecordExtract, RetentionPlan, RetentionRule, StateExtract,
+    VersionExtract,
+};
 pub use owners::{NewOwner, Owner};
 pub use patch::Patch;
 pub use query::{

@@ -48,6 +48,12 @@ impl Connection {
             Purpose::Read => -2_000,
             Purpose::Write | Purpose::Maintain => -16_000,
         };
+        // What is removed is overwritten with zeros: what was erased must not stand in the file.
+        let secure_delete = if purpose == Purpose::Read {
+            "OFF"
+        } else {
+            "ON"
+        };
         let wait = timeout.as_millis().clamp(1_000, 30_000);
         connection
             .batch_execute(&format!(
@@ -58,6 +64,7 @@ impl Connection {
                  PRAGMA foreign_keys = ON;\
                  PRAGMA temp_store = MEMORY;\
                  PRAGMA journal_size_limit = 67108864;\
+                 PRAGMA secure_delete = {secure_delete};\
                  PRAGMA cache_size = {cache};"
             ))
             .map_err(from_diesel)?;
@@ -124,6 +131,15 @@ impl Connection {
         match self {
             Self::Sqlite(connection) => sql.execute(&mut **connection),
             Self::Postgres(connection) => sql.execute(&mut **connection),
+        }
+        .map_err(from_diesel)
+    }
+
+    /// Runs statements without values and without rows, outside a transaction.
+    pub(crate) fn batch(&mut self, text: &str) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(connection) => connection.batch_execute(text),
+            Self::Postgres(connection) => connection.batch_execute(text),
         }
         .map_err(from_diesel)
     }

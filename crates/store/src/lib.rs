@@ -23,11 +23,14 @@ mod directory;
 mod engine;
 mod error;
 mod grants;
+mod marks;
 mod metrics;
 mod migrations;
 mod options;
 mod owner;
 mod read;
+mod reclaim;
+mod retention;
 mod schema;
 mod sql;
 mod sql_types;
@@ -40,14 +43,16 @@ pub use coordinate::{Coordinate, Known};
 pub use directory::{NewOwner, TokenRow};
 pub use error::{StoreError, WriteError};
 pub use grants::GrantRow;
+pub use marks::{MarkKind, MarkRow};
 pub use metrics::{BATCH_SIZES, StoreMetrics};
 pub use options::{Clock, Stopwatch, StoreOptions};
 pub use owner::{OwnerRow, OwnerSet};
 pub use read::{
     Absent, ChangeEntry, Condition, Count, Direction, ESTIMATE, HierarchyRow, IdentifierRow,
-    LinkCondition, LinkCursor, LinkRow, Lookup, Matching, Page, Reader, RecordRow, SearchCursor,
-    SortBy, SortKey, StoreSearch, Targets,
+    LinkCondition, LinkCursor, LinkRow, Lookup, Matching, Page, Reader, RecordRow, RecordedLink,
+    SearchCursor, SortBy, SortKey, StoreSearch, Targets,
 };
+pub use retention::{DisposalRow, RetentionCandidate, RetentionRuleRow};
 pub use store::Store;
 pub use verify::{Finding, Progress};
 pub use visibility::{
@@ -55,6 +60,6 @@ pub use visibility::{
     VisibilityRule,
 };
 pub use write::{
-    ChangeKind, Claim, Inbound, Needs, Operation, Protection, RecordImage, RecordStatus,
-    StagedWrite, StoredOutcome, WriteTx,
+    ChangeKind, Claim, Erased, Erasure, Inbound, Needs, Operation, Protection, RecordImage,
+    RecordStatus, StagedWrite, StoredOutcome, WriteTx,
 };

@@ -263,3 +263,55 @@ diesel::table! {
         source -> Text,
     }
 }
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    retention_rule (owner, id) {
+        owner -> Text,
+        id -> SqlId,
+        controller -> Nullable<SqlId>,
+        domain -> Nullable<SmallInt>,
+        kind -> Nullable<Text>,
+        years -> Nullable<Integer>,
+        decision -> Text,
+        reference -> Text,
+        archive -> Nullable<Text>,
+        valid_from -> SqlDay,
+        valid_to -> SqlDay,
+        created_at -> SqlMoment,
+        created_by -> Text,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    record_mark (owner, record_id, kind, id) {
+        owner -> Text,
+        record_id -> SqlId,
+        kind -> SmallInt,
+        id -> SqlId,
+        reason -> Text,
+        created_at -> SqlMoment,
+        created_by -> Text,
+        lifted_at -> Nullable<SqlMoment>,
+        lifted_by -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    disposal (owner, id) {
+        owner -> Text,
+        id -> SqlId,
+        begun_at -> SqlMoment,
+        finished_at -> Nullable<SqlMoment>,
+        actor -> Text,
+        content -> Text,
+    }
+}

@@ -288,7 +288,11 @@ impl Store {
     }
 
     pub(crate) fn connect(&self) -> Result<Connection, StoreError> {
+        self.connect_for(Purpose::Maintain)
+    }
+
+    pub(crate) fn connect_for(&self, purpose: Purpose) -> Result<Connection, StoreError> {
         let engine = &self.shared.engine;
-        Connection::open(&engine.target, &engine.options, Purpose::Maintain)
+        Connection::open(&engine.target, &engine.options, purpose)
     }
 }

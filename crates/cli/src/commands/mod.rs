@@ -2,11 +2,15 @@
 
 pub(crate) mod completions;
 pub(crate) mod demo;
+pub(crate) mod erase;
+pub(crate) mod extract_person;
 pub(crate) mod grant;
+pub(crate) mod hold;
 pub(crate) mod log;
 pub(crate) mod migrate;
 pub(crate) mod openapi;
 pub(crate) mod owner;
+pub(crate) mod retention;
 pub(crate) mod seed;
 pub(crate) mod serve;
 pub(crate) mod token;

@@ -15,6 +15,7 @@ mod forms;
 mod histories;
 mod identifiers;
 mod invariants;
+mod law;
 mod operations;
 mod preconditions;
 mod proof;

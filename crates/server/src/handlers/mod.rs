@@ -9,6 +9,7 @@ pub(crate) mod graph;
 pub(crate) mod history;
 pub(crate) mod identifiers;
 pub(crate) mod landing;
+pub(crate) mod law;
 pub(crate) mod model;
 pub(crate) mod owners;
 pub(crate) mod records;

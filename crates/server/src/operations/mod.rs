@@ -3,6 +3,7 @@
 
 mod administration;
 mod binding;
+mod law;
 mod parameter;
 mod table;
 
@@ -83,6 +84,10 @@ impl Operation {
 
     fn get(path: &'static str, id: &'static str, binding: Binding) -> Self {
         Self::new(Method::GET, path, id, binding)
+    }
+
+    fn delete(path: &'static str, id: &'static str, binding: Binding) -> Self {
+        Self::new(Method::DELETE, path, id, binding)
     }
 
     fn post(path: &'static str, id: &'static str, binding: Binding) -> Self {

@@ -72,6 +72,14 @@ parameters! {
         "The token's id, as the list shows it; never the token itself." "Nyckelns id, så som listan visar det; aldrig själva nyckeln.";
     GRANT Path "grant" r#"{"type":"string","format":"uuid"}"# "01990c3e-7a5b-7000-8000-00000000000c"
         "The grant's id, as the list shows it." "Behörighetens id, så som listan visar det.";
+    RULE Path "rule" r#"{"type":"string","format":"uuid"}"# "01990c3e-7a5b-7000-8000-00000000000e"
+        "The rule's id, as the list shows it." "Regelns id, så som listan visar det.";
+    MARK Path "mark" r#"{"type":"string","format":"uuid"}"# "01990c3e-7a5b-7000-8000-00000000000f"
+        "The id, as the list shows it." "Id, så som listan visar det.";
+    RULE_END Query "validFrom" r#"{"type":"string","format":"date"}"# "2027-01-01"
+        "The first day on which the rule does not hold any more. Default: today." "Första dagen då regeln inte längre gäller. Förval: i dag.";
+    BY_NAME Query "byName" r#"{"type":"boolean","default":false}"# "false"
+        "Whether those who wrote and read are told by name: only when that has been decided." "Om de som skrivit och läst anges med namn: bara efter särskilt beslut.";
     LOG_FROM Query "from" r#"{"type":"string","format":"date-time"}"# "2026-11-01T00:00:00Z"
         "Not before this instant." "Inte före denna tidpunkt.";
     LOG_TO Query "to" r#"{"type":"string","format":"date-time"}"# "2026-12-01T00:00:00Z"

@@ -129,6 +129,7 @@ pub(crate) fn table() -> Vec<Operation> {
     table.extend(of_many());
     table.extend(of_the_standard());
     table.extend(super::administration::operations());
+    table.extend(super::law::of_the_law());
     table.extend(of_the_api());
     table
 }

@@ -279,6 +279,14 @@ pub static TYPES: &[ProblemType] = &[
         "Utelämna knownAt för det som är känt nu, eller ange en tidpunkt som har varit.",
     ),
     row(
+        "legal-hold",
+        409,
+        "A legal hold keeps it from being erased",
+        "Ett gallringsstopp hindrar att den gallras",
+        "Lift the hold first, when its reason is gone.",
+        "Häv gallringsstoppet först, när skälet till det är borta.",
+    ),
+    row(
         "limit-out-of-range",
         400,
         "Page size out of range",
@@ -453,6 +461,14 @@ pub static TYPES: &[ProblemType] = &[
         "En personlig identitet får inte stå i en adress",
         "Send it in the body with POST /records/lookup or POST /{collection}/search: addresses end up in logs.",
         "Skicka den i innehållet med POST /records/lookup eller POST /{collection}/search: adresser hamnar i loggar.",
+    ),
+    row(
+        "plan-changed",
+        409,
+        "What is due has changed",
+        "Det som ska gallras har ändrats",
+        "Look at the plan as it is now, and run that one.",
+        "Granska planen som den är nu, och genomför den.",
     ),
     row(
         "planned-states",

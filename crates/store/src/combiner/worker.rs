@@ -261,7 +261,8 @@ fn run_jobs(
     Ok(decided)
 }
 
-fn lock_owner(
+/// Takes the owner's counter row until the end of the transaction; its position and last instant.
+pub(crate) fn lock_owner(
     connection: &mut Connection,
     owner: &OwnerKey,
 ) -> Result<Option<(i64, Instant)>, StoreError> {

@@ -6,6 +6,7 @@ mod hierarchy;
 mod identifiers;
 mod links;
 mod pin;
+mod recorded;
 mod records;
 mod search;
 mod text;
@@ -21,6 +22,7 @@ pub use find::{Absent, Lookup};
 pub use hierarchy::HierarchyRow;
 pub use identifiers::IdentifierRow;
 pub use links::{Direction, LinkCursor, LinkRow};
+pub use recorded::RecordedLink;
 pub use records::{RecordRow, Targets};
 pub use search::{
     Condition, Count, ESTIMATE, LinkCondition, Matching, Page, SearchCursor, SortBy, SortKey,

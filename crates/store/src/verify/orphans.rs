@@ -8,7 +8,7 @@ use crate::verify::Verifier;
 use crate::write::owner_key;
 
 /// Each rule counts, per owner, rows that must not be there.
-const RULES: [(&str, &str); 14] = [
+const RULES: [(&str, &str); 17] = [
     (
         "state-has-record",
         "SELECT s.owner, COUNT(*) FROM state s LEFT JOIN record r ON r.owner = s.owner AND r.id = s.record_id \
@@ -79,6 +79,22 @@ const RULES: [(&str, &str); 14] = [
         "term-has-variant",
         "SELECT t.owner, COUNT(*) FROM term t LEFT JOIN term_variant v ON v.owner = t.owner AND v.domain = t.domain \
          AND v.deletion = t.word AND v.word = t.word WHERE v.word IS NULL GROUP BY t.owner",
+    ),
+    (
+        "mark-has-record",
+        "SELECT m.owner, COUNT(*) FROM record_mark m LEFT JOIN record r ON r.owner = m.owner AND r.id = m.record_id \
+         WHERE r.id IS NULL OR (r.status = 4 AND m.reason <> '') GROUP BY m.owner",
+    ),
+    (
+        "term-has-entry",
+        "SELECT x.owner, COUNT(*) FROM (SELECT t.owner, t.domain, t.word FROM term t EXCEPT \
+         SELECT e.owner, e.domain, e.value FROM entry e WHERE e.mode = 3) x GROUP BY x.owner",
+    ),
+    (
+        // The decision on the erasure alone says why; nothing else in the log tells of the content.
+        "erased-log-is-bare",
+        "SELECT c.owner, COUNT(*) FROM record r JOIN change c ON c.owner = r.owner AND c.record_id = r.id \
+         WHERE r.status = 4 AND c.operation <> 10 AND (c.reason IS NOT NULL OR c.source IS NOT NULL) GROUP BY c.owner",
     ),
 ];
 

@@ -8,6 +8,7 @@ use grunddata_information_model::Resolved;
 use grunddata_model::{Instant, OwnerKey, Period, RecordId, State, Timeline, TimelineError};
 
 use crate::error::StoreError;
+use crate::marks::{MarkKind, RESTRICTED, marked};
 use crate::sql::{LIST, Sql};
 use crate::sql_types::{Day, Id, Moment, SqlDay, SqlId, SqlMoment};
 use crate::verify::{Expected, Progress, Verifier};
@@ -113,6 +114,7 @@ impl Verifier<'_> {
         let states = self.load_states(owner, &ids)?;
         let changes = self.load_changes(owner, &ids)?;
         let identified = self.identified(&states)?;
+        let restricted = marked(self.connection, owner.as_str(), MarkKind::Restriction, &ids)?;
         for (id, _, version, status, until, level) in heads {
             let id = id.record();
             let believed = self.check_versions(
@@ -136,6 +138,15 @@ impl Verifier<'_> {
                 );
                 self.found(owner, Some(id), "status-agrees", detail);
             }
+            if status == Some(RecordStatus::Erased) {
+                // Whether somebody may be told of it depends on how it was protected: that stays as it was.
+                let states = states.get(&id).map_or(0, Vec::len);
+                if states > 0 {
+                    let detail = format!("{states} states of an erased record");
+                    self.found(owner, Some(id), "erased-has-nothing", detail);
+                }
+                continue;
+            }
             let of_states = |believed: bool| {
                 let states = states.get(&id).into_iter().flatten();
                 let states = states
@@ -143,7 +154,13 @@ impl Verifier<'_> {
                     .map(|state| (state.period, state.value.protection()));
                 Protection::of_states(states)
             };
-            let of_others = Protection::of(identified.get(&id).into_iter().flatten().copied());
+            let of_others = Protection::of(identified.get(&id).into_iter().flatten().copied()).and(
+                if restricted.contains(&id) {
+                    RESTRICTED
+                } else {
+                    Protection::NONE
+                },
+            );
             let stored = of_columns(*until, *level);
             // At least what is believed; no more than what ever was, of a record that was retracted meanwhile.
             let (least, most) = (
@@ -338,19 +355,20 @@ impl Verifier<'_> {
         heads: &[HeadParts],
         ids: &[RecordId],
     ) -> Result<(), StoreError> {
-        let mut sql = Sql::<(SqlId, Text, SmallInt)>::new(
-            "SELECT d.id, d.owner, d.domain FROM directory_id d WHERE d.id IN ",
+        let mut sql = Sql::<(SqlId, Text, SmallInt, SmallInt)>::new(
+            "SELECT d.id, d.owner, d.domain, d.erased FROM directory_id d WHERE d.id IN ",
         );
         sql.ids(ids.iter().copied());
-        let rows: Vec<(Id, String, i16)> = self.connection.load(&sql)?;
-        let known: HashMap<Id, (String, i16)> = rows
+        let rows: Vec<(Id, String, i16, i16)> = self.connection.load(&sql)?;
+        let known: HashMap<Id, (String, i16, i16)> = rows
             .into_iter()
-            .map(|(id, owner, domain)| (id, (owner, domain)))
+            .map(|(id, owner, domain, erased)| (id, (owner, domain, erased)))
             .collect();
-        for (id, domain_code, ..) in heads {
-            let agrees = known
-                .get(id)
-                .is_some_and(|(said, code)| said == owner.as_str() && code == domain_code);
+        for (id, domain_code, _, status, ..) in heads {
+            let is_erased = i16::from(*status == RecordStatus::Erased.code());
+            let agrees = known.get(id).is_some_and(|(said, code, erased)| {
+                said == owner.as_str() && code == domain_code && *erased == is_erased
+            });
             if !agrees {
                 let detail = "the directory of ids says otherwise";
                 self.found(owner, Some(id.record()), "directory-agrees", detail);

@@ -23,6 +23,7 @@ use crate::write::rows::{
     ChangeRow, DirectoryIdRow, DirectoryIdentifierRow, EntryRow, IdentifierRow, Insert as _,
     LinkRow, RecordRow, StateRow, TransactionRow,
 };
+use crate::write::scrub::scrub;
 use crate::write::staged::{RecordStatus, StagedWrite};
 use crate::write::statements::{
     ENTRIES, IDENTIFIERS, LINKS, STATES, insert_missing, raise_protection, supersede,
@@ -97,6 +98,9 @@ pub(crate) fn flush(
     transactions.sort_unstable_by_key(|row| row.id);
     TransactionRow::insert(connection, &transactions)?;
     remember(connection, owner, jobs)?;
+    let gone = scrub(connection, model, owner, jobs)?;
+    known.vocabulary.forget(owner, &gone);
+    words.retain(|word| !gone.contains(word));
     Ok((last, words))
 }
 

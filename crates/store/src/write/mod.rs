@@ -3,6 +3,7 @@
 
 mod claims;
 mod derive;
+mod erase;
 mod flush;
 mod inbound;
 mod load;
@@ -10,6 +11,7 @@ mod overlay;
 mod protection;
 mod references;
 mod rows;
+mod scrub;
 mod staged;
 mod statements;
 mod tx;
@@ -19,12 +21,13 @@ pub(crate) use derive::{Derived, derived, mode_code, timeline_hash};
 pub(crate) use flush::{WORD, flush};
 pub(crate) use load::{domain, owner_key, period, reload};
 pub(crate) use overlay::{AcceptedJob, Batch};
-pub(crate) use protection::{heads as protections, identifies, of_columns};
+pub(crate) use protection::{heads as protections, identifies, lower, of_columns, raise_from};
 pub(crate) use references::Known as KnownRows;
 pub(crate) use vocabulary::{deletions, is_eligible};
 
 pub use claims::Claim;
 pub use derive::Protection;
+pub use erase::{Erased, Erasure};
 pub use inbound::Inbound;
 pub use staged::{
     ChangeKind, Needs, Operation, RecordImage, RecordStatus, StagedWrite, StoredOutcome,

@@ -14,6 +14,7 @@ use grunddata_model::{Domain, RecordId};
 use crate::connection::Connection;
 use crate::dialect;
 use crate::error::StoreError;
+use crate::marks::{MarkKind, RESTRICTED, marked};
 use crate::sql::{LIST, Sql};
 use crate::sql_types::{Day, Id, SqlDay, SqlId};
 use crate::write::derive::{Protection, protection};
@@ -72,6 +73,28 @@ pub(crate) fn protect(
     for (id, protection) in written.into_iter().chain(inherited) {
         raise(&mut raised, id, protection);
     }
+    spread(connection, model, owner, raised)
+}
+
+/// Raises a record, and all that have ever identified it, to at least this.
+pub(crate) fn raise_from(
+    connection: &mut Connection,
+    model: &InformationModel,
+    owner: &str,
+    id: RecordId,
+    protection: Protection,
+) -> Result<(), StoreError> {
+    raise_head(connection, owner, id, protection)?;
+    spread(connection, model, owner, Levels::from([(id, protection)]))
+}
+
+/// Gives everything that has ever identified these records their protection.
+fn spread(
+    connection: &mut Connection,
+    model: &InformationModel,
+    owner: &str,
+    raised: Levels,
+) -> Result<(), StoreError> {
     let mut next: BTreeMap<String, Levels> = BTreeMap::from([(owner.to_owned(), raised)]);
     // Ends: days and levels only rise, and only to those that there are.
     while let Some((owner, raised)) = next.pop_first() {
@@ -233,7 +256,7 @@ struct Anew {
 }
 
 /// Computes anew how the records are protected, and all that have ever identified one of them.
-fn lower(
+pub(crate) fn lower(
     connection: &mut Connection,
     model: &InformationModel,
     owner: &str,
@@ -312,26 +335,39 @@ fn lower(
     Ok(())
 }
 
-/// What the states of a record say that are believed now.
+/// What the states of a record say that are believed now, with the restriction of its processing.
 fn own_protection(
     connection: &mut Connection,
     owner: &str,
     id: RecordId,
 ) -> Result<Protection, StoreError> {
-    let mut sql = Sql::<(SqlDay, SqlDay, SmallInt)>::new(
-        "SELECT s.valid_from, s.valid_to, s.protection FROM state s WHERE s.owner = ",
-    );
-    sql.text(owner)
-        .push(" AND s.record_id = ")
-        .id(id)
-        .push(" AND s.superseded_at = ")
-        .forever();
-    let rows: Vec<(Day, Day, i16)> = connection.load(&sql)?;
+    let mut rows: Vec<(Day, Day, i16)> = Vec::new();
+    // What is retracted was not said to be without protection: where nothing is believed, all that ever was counts.
+    for believed in [true, false] {
+        let mut sql = Sql::<(SqlDay, SqlDay, SmallInt)>::new(
+            "SELECT s.valid_from, s.valid_to, s.protection FROM state s WHERE s.owner = ",
+        );
+        sql.text(owner).push(" AND s.record_id = ").id(id);
+        if believed {
+            sql.push(" AND s.superseded_at = ").forever();
+        }
+        rows = connection.load(&sql)?;
+        if !rows.is_empty() {
+            break;
+        }
+    }
     let mut states = Vec::with_capacity(rows.len());
     for (from, to, level) in rows {
         states.push((period(from, to)?, u8::try_from(level).unwrap_or(u8::MAX)));
     }
-    Ok(Protection::of_states(states))
+    let own = Protection::of_states(states);
+    // A restriction of processing holds until it is lifted, whatever is written meanwhile.
+    let restricted = marked(connection, owner, MarkKind::Restriction, &[id])?;
+    Ok(if restricted.is_empty() {
+        own
+    } else {
+        own.and(RESTRICTED)
+    })
 }
 
 /// Whom a record has ever identified.

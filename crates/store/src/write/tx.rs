@@ -9,6 +9,7 @@ use grunddata_information_model::Resolved;
 use grunddata_model::{Instant, OwnerKey, RecordId, SchemeCode, Timeline};
 
 use crate::error::StoreError;
+use crate::marks::{MarkKind, marked};
 use crate::sql::{LIST, Sql};
 use crate::write::claims::Claim;
 use crate::write::derive::{Protection, identifiers_of, links_of, protection};
@@ -437,6 +438,20 @@ impl WriteTx<'_> {
         let result = self.batch.load_outcomes(&[*key], since);
         self.noted(result)?;
         Ok(self.batch.stored_outcomes.get(key).cloned().flatten())
+    }
+
+    /// Which of the records of this owner have a mark of the kind that has not been lifted.
+    ///
+    /// # Errors
+    /// [`StoreError`] of the database.
+    pub fn marked(
+        &mut self,
+        kind: MarkKind,
+        ids: &[RecordId],
+    ) -> Result<Vec<RecordId>, StoreError> {
+        let batch = &mut *self.batch;
+        let result = marked(&mut batch.connection, batch.owner.as_str(), kind, ids);
+        self.noted(result)
     }
 
     /// Remembers the outcome of this job under an idempotency key.

@@ -82,6 +82,17 @@ impl Vocabulary {
             known.insert(self.key(owner, domain, &word));
         }
     }
+
+    /// Forgets words whose rows are removed: whoever brings one again brings its rows.
+    pub(crate) fn forget(&self, owner: &str, words: &[(i16, String)]) {
+        if words.is_empty() {
+            return;
+        }
+        let mut known = self.known.lock();
+        for (domain, word) in words {
+            known.remove(&self.key(owner, *domain, word));
+        }
+    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@ mod combiner;
 #[cfg(test)]
 mod durability;
 #[cfg(test)]
+mod erasure;
+#[cfg(test)]
 mod histories;
 #[cfg(test)]
 mod links;

@@ -9,8 +9,8 @@ use grunddata_model::{
     Domain, Instant, OwnerKey, Period, RecordId, State, Timeline, TransactionId,
 };
 use grunddata_store::{
-    ChangeKind, ControllerSet, Coordinate, Forms, Known, Lookup, Needs, NewOwner, Operation,
-    OwnerSet, RecordStatus, StagedWrite, Store, StoreError, StoreOptions, Visibility,
+    ChangeKind, ControllerSet, Coordinate, Erased, Erasure, Forms, Known, Lookup, Needs, NewOwner,
+    Operation, OwnerSet, RecordStatus, StagedWrite, Store, StoreError, StoreOptions, Visibility,
     VisibilityRule, WriteError, WriteTx,
 };
 use grunddata_testing::{Database, Engine};
@@ -230,6 +230,18 @@ pub(crate) fn put(
 impl World {
     pub(crate) fn url(&self) -> &str {
         &self.database.url
+    }
+
+    /// Erases the records in one transaction, with the decision `Beslut 17/2026`, and moves the clock on.
+    pub(crate) fn erase(&self, records: &[RecordId]) -> Result<Erased, WriteError<StoreError>> {
+        self.tick();
+        let erasure = Erasure {
+            records: records.to_vec(),
+            transaction: TransactionId(new_id().uuid()),
+            actor: "arkivarie".into(),
+            reason: "Beslut 17/2026".into(),
+        };
+        self.job(move |tx| tx.erase(&erasure))
     }
 
     pub(crate) fn add_owner(&self, key: &str) -> OwnerKey {

@@ -1,0 +1,280 @@
+//! Retention, holds, restrictions and erasure; and the register extract.
+
+use grunddata_model::Domain::{Organisation, Person, Role as RoleDomain};
+use grunddata_model::RecordId;
+use grunddata_registry::{
+    At, Code, Context, Decision, ExtractOptions, ExtractReader, Keeping, MarkKind,
+    NewRetentionRule, Note, Role,
+};
+use grunddata_testing::on_both;
+use serde_json::json;
+
+use crate::stack::*;
+
+fn decision(reference: &str) -> Decision {
+    Decision {
+        text: "Uppgifterna gallras enligt dokumenthanteringsplanen.".to_owned(),
+        reference: reference.to_owned(),
+    }
+}
+
+fn rule(
+    domain: Option<grunddata_model::Domain>,
+    kind: Option<&str>,
+    keeping: Keeping,
+) -> NewRetentionRule {
+    NewRetentionRule {
+        owner: owner("a"),
+        controller: None,
+        domain,
+        kind: kind.map(str::to_owned),
+        keeping,
+        decision: decision("KS 2024/17 § 3"),
+        valid_from: Some(day("2024-01-01")),
+        valid_to: None,
+    }
+}
+
+fn erase_after(years: u32) -> Keeping {
+    Keeping::Erase { years }
+}
+
+/// A person with an employment, both ended on a day.
+struct Former {
+    person: RecordId,
+    role: RecordId,
+}
+
+impl Stack {
+    fn former(&self, name: &str, organisation: RecordId, ended: &str) -> Former {
+        let person_id = self.id(create(Person, person(name), "2001-01-01"));
+        let role = self.id(create(
+            RoleDomain,
+            role(person_id, organisation),
+            "2001-01-01",
+        ));
+        self.write(end(RoleDomain, role, ended, None)).unwrap();
+        self.write(end(Person, person_id, ended, None)).unwrap();
+        Former {
+            person: person_id,
+            role,
+        }
+    }
+
+    fn administrator(&self) -> Context {
+        self.as_actor("a", Role::Administrator)
+    }
+
+    fn code(&self, id: RecordId) -> Option<Code> {
+        let system = self.system();
+        self.get_as(&system, id, &At::on(day("2005-01-01")))
+            .err()
+            .map(|refusal| refusal.code)
+    }
+}
+
+on_both! {
+    using stack;
+
+    fn a_plan_erases_what_is_due_and_nothing_else(stack: Stack) {
+        let school = stack.id(create(Organisation, organisation("Skolan", "unit"), "2000-01-01"));
+        let old = stack.former("Gamla Gerda", school, "2010-01-01");
+        let held = stack.former("Hållna Hanna", school, "2010-01-01");
+        let young = stack.former("Unge Ulf", school, "2025-01-01");
+        let admin = stack.administrator();
+        stack.registry.put_retention_rule(&admin, rule(Some(Person), None, erase_after(10))).unwrap();
+        stack.registry.put_retention_rule(&admin, rule(Some(RoleDomain), None, erase_after(10))).unwrap();
+        let kept = Keeping::Preserve { archive: Some("Stadsarkivet".to_owned()) };
+        stack.registry.put_retention_rule(&admin, rule(Some(Organisation), None, kept)).unwrap();
+        let steward = stack.as_actor("a", Role::Steward);
+        let hold = stack.registry.put_mark(&steward, MarkKind::Hold, held.role, "Tvist i tingsrätten").unwrap();
+        let plan = stack.registry.retention_plan(&steward, &owner("a")).unwrap();
+        let ids = |list: &[grunddata_registry::Due]| list.iter().map(|due| due.id).collect::<Vec<_>>();
+        assert_eq!(ids(&plan.erased), [old.person, old.role]);
+        assert_eq!(ids(&plan.held), [held.role]);
+        // What stays refers to it.
+        assert_eq!(ids(&plan.referenced), [held.person]);
+        assert_eq!(plan.referenced[0].referrers, [held.role]);
+        assert_eq!(plan.erased[0].since, day("2020-01-01"));
+        assert!(plan.preserved.is_empty(), "the school has not ended");
+        // A plan changes nothing, and only an administrator carries it out.
+        assert_eq!(stack.code(old.person), None);
+        let refusal = stack.registry.run_retention(&steward, &owner("a"), &plan.token).unwrap_err();
+        assert_eq!(refusal.code, Code::Forbidden);
+        let disposal = stack.registry.run_retention(&admin, &owner("a"), &plan.token).unwrap();
+        assert!(disposal.finished_at.is_some());
+        assert_eq!((disposal.content.planned, disposal.content.records.len(), disposal.content.left.len()), (2, 2, 0));
+        assert_eq!(disposal.content.counts[&Person], 1);
+        for id in [old.person, old.role] {
+            assert_eq!(stack.code(id), Some(Code::Erased));
+        }
+        assert_eq!(stack.code(held.person), None);
+        assert_eq!(stack.code(young.person), None);
+        assert_eq!(stack.registry.disposals(&steward, &owner("a")).unwrap(), [disposal]);
+        // The plan has been carried out: the same token names no plan any more.
+        let refusal = stack.registry.run_retention(&admin, &owner("a"), &plan.token).unwrap_err();
+        assert_eq!(refusal.code, Code::PlanChanged);
+        // When the hold is lifted, the rest is due.
+        assert_eq!(stack.registry.lift_mark(&steward, &owner("a"), MarkKind::Hold, hold.id).unwrap(), held.role);
+        let plan = stack.registry.retention_plan(&steward, &owner("a")).unwrap();
+        assert_eq!(ids(&plan.erased), [held.person, held.role]);
+    }
+
+    fn the_rule_that_says_most_counts(stack: Stack) {
+        let school = stack.id(create(Organisation, organisation("Skolan", "unit"), "2000-01-01"));
+        let one = stack.former("Enar", school, "2010-01-01");
+        let admin = stack.administrator();
+        let put = |rule| stack.registry.put_retention_rule(&admin, rule).unwrap();
+        put(rule(None, None, erase_after(1)));
+        let general = put(rule(Some(RoleDomain), None, erase_after(2)));
+        let special = put(rule(Some(RoleDomain), Some("employment"), Keeping::Preserve { archive: None }));
+        let plan = stack.registry.retention_plan(&admin, &owner("a")).unwrap();
+        assert_eq!((plan.erased.len(), plan.referenced.len()), (0, 1));
+        assert_eq!((plan.preserved[0].rule, plan.preserved[0].records), (special.id, 1));
+        // A rule that has ended does not count.
+        stack.registry.end_retention_rule(&admin, &owner("a"), special.id, Some(day("2026-02-01"))).unwrap();
+        let plan = stack.registry.retention_plan(&admin, &owner("a")).unwrap();
+        assert_eq!(plan.erased.iter().find(|due| due.id == one.role).unwrap().rule, general.id);
+        let refusal = stack.registry.end_retention_rule(&admin, &owner("a"), special.id, None).unwrap_err();
+        assert_eq!(refusal.code, Code::NotFound);
+        assert_eq!(stack.registry.retention_rules(&admin, &owner("a")).unwrap().len(), 3);
+    }
+
+    fn single_records_are_erased_by_a_decision(stack: Stack) {
+        let school = stack.id(create(Organisation, organisation("Skolan", "unit"), "2000-01-01"));
+        let person_id = stack.id(create(Person, person("Felaktig Fia"), "2001-01-01"));
+        let role_id = stack.id(create(RoleDomain, role(person_id, school), "2001-01-01"));
+        let (admin, steward) = (stack.administrator(), stack.as_actor("a", Role::Steward));
+        let code = |context: &Context, ids: &[RecordId]| {
+            stack.registry.erase(context, ids, decision("KS 2026/1")).unwrap_err().code
+        };
+        assert_eq!(code(&steward, &[person_id, role_id]), Code::Forbidden);
+        assert_eq!(code(&stack.as_actor("b", Role::Administrator), &[person_id]), Code::NotFound);
+        let refusal = stack.registry.erase(&admin, &[person_id], decision("KS 2026/1")).unwrap_err();
+        assert_eq!(refusal.code, Code::StillReferenced);
+        assert_eq!(refusal.facts["referrers"], json!([role_id.to_string()]));
+        let hold = stack.registry.put_mark(&steward, MarkKind::Hold, person_id, "Begäran om utdrag").unwrap();
+        assert_eq!(code(&admin, &[person_id, role_id]), Code::LegalHold);
+        assert_eq!(stack.code(person_id), None);
+        stack.registry.lift_mark(&steward, &owner("a"), MarkKind::Hold, hold.id).unwrap();
+        let disposal = stack.registry.erase(&admin, &[person_id, role_id], decision("KS 2026/1")).unwrap();
+        assert_eq!(disposal.content.records.len(), 2);
+        assert_eq!(code(&admin, &[person_id]), Code::Erased);
+        let marks = stack.registry.marks(&steward, &owner("a"), MarkKind::Hold).unwrap();
+        assert_eq!(marks[0].reason, "", "why there was a hold goes with the rest");
+        // Nothing is written to it, and its id is not used again.
+        let refusal = stack.refused(amend(Person, person_id, json!({"note": "x"}), "2026-01-01", None));
+        assert!(matches!(refusal.code, Code::Erased | Code::InvalidData), "{refusal}");
+        let refusal = stack.refused(replace(Person, person_id, person("Igen"), "2026-01-01"));
+        assert_eq!(refusal.code, Code::Erased);
+        let refusal = stack.registry.put_mark(&steward, MarkKind::Hold, person_id, "för sent").unwrap_err();
+        assert_eq!(refusal.code, Code::Erased);
+    }
+
+    fn a_restricted_record_is_hidden_from_all_but_stewards(stack: Stack) {
+        let school = stack.id(create(Organisation, organisation("Skolan", "unit"), "2000-01-01"));
+        let person_id = stack.id(create(Person, person("Rut"), "2001-01-01"));
+        let role_id = stack.id(create(RoleDomain, role(person_id, school), "2001-01-01"));
+        let (reader, editor) = (stack.as_actor("a", Role::Reader), stack.as_actor("a", Role::Editor));
+        let steward = stack.as_actor("a", Role::Steward);
+        let sees = |context: &Context, id| stack.get_as(context, id, &At::now(context)).map_err(|refusal| refusal.code).is_ok();
+        assert!(sees(&reader, person_id) && sees(&reader, role_id));
+        let refusal = stack.registry.put_mark(&editor, MarkKind::Restriction, person_id, "art. 18").unwrap_err();
+        assert_eq!(refusal.code, Code::Forbidden);
+        let mark = stack.registry.put_mark(&steward, MarkKind::Restriction, person_id, "art. 18").unwrap();
+        for context in [&reader, &editor] {
+            assert!(!sees(context, person_id) && !sees(context, role_id));
+        }
+        assert!(sees(&steward, person_id) && sees(&steward, role_id));
+        // A later write does not lift it, nor does one that takes back a protection.
+        let marked = json!({"name": {"full": "Rut"}, "protection": {"level": "confidentiality-marking"}});
+        stack.write(replace(Person, person_id, marked, "2026-02-01")).unwrap();
+        let unmarked = replace(Person, person_id, person("Rut"), "2001-01-01");
+        stack.write(replaced(unmarked, |replace| replace.overwrite_planned = true)).unwrap();
+        assert!(!sees(&reader, person_id));
+        assert_eq!(stack.write_as(&editor, amend(Person, person_id, json!({"name": {"full": "R"}}), "2026-02-01", None)).unwrap_err().code, Code::NotFound);
+        stack.registry.lift_mark(&steward, &owner("a"), MarkKind::Restriction, mark.id).unwrap();
+        assert!(sees(&reader, person_id) && sees(&reader, role_id));
+    }
+
+    fn lifting_a_restriction_leaves_a_protection(stack: Stack) {
+        let data = json!({"name": {"full": "Skyddad"}, "protection": {"level": "protected-registration"}});
+        let person_id = stack.id(create(Person, data, "2001-01-01"));
+        let retracted = stack.id(create(Person, json!({"name": {"full": "Fel"}, "protection": {"level": "protected-registration"}}), "2001-01-01"));
+        stack.write(retract(Person, retracted, None)).unwrap();
+        let steward = stack.as_actor("a", Role::Steward);
+        let outsider = stack.outsider(Role::Reader);
+        for id in [person_id, retracted] {
+            let mark = stack.registry.put_mark(&steward, MarkKind::Restriction, id, "art. 18").unwrap();
+            stack.registry.lift_mark(&steward, &owner("a"), MarkKind::Restriction, mark.id).unwrap();
+            assert_eq!(stack.get_as(&outsider, id, &At::now(&outsider)).unwrap_err().code, Code::NotFound);
+        }
+    }
+
+    fn an_extract_tells_everything_in_both_times(stack: Stack) {
+        let board = stack.id(create(Organisation, organisation("Socialnämnden", "unit"), "2000-01-01"));
+        let numbered = json!({"name": {"full": "Åsa Ek"}, "identifiers": [{"scheme": "se-personal-identity-number", "value": "199205042394"}]});
+        let mut first = create(Person, numbered, "2001-01-01");
+        first.note = Note { reason: Some("Flyttade in".to_owned()), source: Some("hr".to_owned()), ..Note::default() };
+        let person_id = stack.id(first);
+        stack.write(replace(Person, person_id, person("Åsa Ekdal"), "2001-01-01")).unwrap();
+        let of_board = created(create(RoleDomain, role(person_id, board), "2010-01-01"), |create| create.envelope.controller = Some(board));
+        let role_id = stack.id(of_board);
+        stack.write(retract(RoleDomain, role_id, None)).unwrap();
+        let other = stack.id(create(Person, person("Någon Annan"), "2001-01-01"));
+        let steward = stack.as_actor("a", Role::Steward);
+        let instant = stack.now();
+        let reader = |unit: Option<&str>, actor: &str| ExtractReader {
+            unit: unit.map(str::to_owned), actor: Some(actor.to_owned()), on_behalf_of: None, first: instant, last: instant, count: 2,
+        };
+        let readers = vec![reader(Some("Skolan"), "anna"), reader(Some("Skolan"), "bo"), reader(None, "cilla")];
+        let options = ExtractOptions { by_name: false, readers: Some(readers), readers_complete: true };
+        let extract = stack.registry.extract_person(&steward, person_id, options.clone()).unwrap();
+        assert_eq!(extract.display.as_deref(), Some("Åsa Ekdal"));
+        assert_eq!(extract.sources, ["hr"]);
+        let names: Vec<&str> = extract.controllers.iter().map(|controller| controller.name.as_str()).collect();
+        assert_eq!(names, ["Owner a", "Socialnämnden"]);
+        let own = &extract.controllers[0].records[0];
+        assert_eq!((own.states.len(), own.versions.len()), (2, 2));
+        assert!(own.states[0].superseded_at.is_some() && own.states[1].superseded_at.is_none());
+        assert_eq!(own.identifiers.len(), 1);
+        assert!(!own.identifiers[0].believed);
+        assert_eq!(own.versions[0].reason.as_deref(), Some("Flyttade in"));
+        assert_eq!(own.referrers[0].record, role_id);
+        let role = &extract.controllers[1].records[0];
+        assert_eq!((role.id, role.states.len(), role.versions.len()), (role_id, 1, 2));
+        assert!(role.links.iter().any(|link| link.record == board && link.display.as_deref() == Some("Socialnämnden")));
+        let told = extract.readers.unwrap();
+        assert_eq!(told.iter().map(|reader| (reader.unit.as_deref(), reader.count)).collect::<Vec<_>>(), [(None, 2), (Some("Skolan"), 4)]);
+        assert!(told.iter().all(|reader| reader.actor.is_none()));
+        assert!(own.versions.iter().all(|version| version.actor.is_none()));
+        let by_name = stack.registry.extract_person(&steward, person_id, ExtractOptions { by_name: true, ..options }).unwrap();
+        assert_eq!(by_name.readers.unwrap().len(), 3);
+        assert_eq!(by_name.controllers[0].records[0].versions[0].actor.as_deref(), Some("test"));
+        let text = serde_json::to_string(&by_name.controllers).unwrap();
+        assert!(!text.contains(&other.to_string()) && text.contains("199205042394"));
+        // It is for stewards, about persons, and noted as read.
+        assert!(steward.disclosed.take().records.contains(&role_id));
+        let code = |context: &Context, id| stack.registry.extract_person(context, id, ExtractOptions::default()).unwrap_err().code;
+        assert_eq!(code(&stack.as_actor("a", Role::Reader), person_id), Code::Forbidden);
+        assert_eq!(code(&stack.as_actor("b", Role::Steward), person_id), Code::NotFound);
+        assert_eq!(code(&steward, board), Code::InvalidParameter);
+        stack.registry.erase(&stack.administrator(), &[person_id, role_id], decision("KS 1")).unwrap();
+        assert_eq!(code(&steward, person_id), Code::Erased);
+    }
+
+    fn rules_are_put_by_administrators_with_a_decision(stack: Stack) {
+        let steward = stack.as_actor("a", Role::Steward);
+        let code = |context: &Context, rule| stack.registry.put_retention_rule(context, rule).unwrap_err().code;
+        assert_eq!(code(&steward, rule(None, None, erase_after(1))), Code::Forbidden);
+        let admin = stack.administrator();
+        let undecided = NewRetentionRule { decision: Decision { text: " ".to_owned(), reference: "x".to_owned() }, ..rule(None, None, erase_after(1)) };
+        assert_eq!(code(&admin, undecided), Code::InvalidText);
+        assert_eq!(code(&admin, rule(None, None, erase_after(501))), Code::InvalidParameter);
+        let backwards = NewRetentionRule { valid_to: Some(day("2023-01-01")), ..rule(None, None, erase_after(1)) };
+        assert_eq!(code(&admin, backwards), Code::InvalidPeriod);
+        let nobody = NewRetentionRule { owner: owner("nobody"), ..rule(None, None, erase_after(1)) };
+        assert_eq!(code(&stack.system(), nobody), Code::UnknownOwner);
+        assert_eq!(stack.registry.retention_plan(&stack.as_actor("a", Role::Reader), &owner("a")).unwrap_err().code, Code::Forbidden);
+    }
+}

@@ -1,0 +1,113 @@
+//! Erasing records: what a job asks for. What is done to the rows stands in `scrub`.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use grunddata_model::{Period, RecordId, Timeline, TransactionId};
+
+use crate::error::StoreError;
+use crate::marks::MarkKind;
+use crate::write::inbound::Inbound;
+use crate::write::staged::{ChangeKind, Operation, RecordStatus, StagedWrite};
+use crate::write::tx::WriteTx;
+
+/// Records whose content is to be removed from all recorded time, in one transaction.
+#[derive(Debug, Clone)]
+pub struct Erasure {
+    /// The records, all of the job's owner. One that is erased already is left as it is.
+    pub records: Vec<RecordId>,
+    /// The transaction that the erasure belongs to.
+    pub transaction: TransactionId,
+    /// Who erases.
+    pub actor: Arc<str>,
+    /// The decision that it rests on. It stays in the log for good, and must not hold what is erased.
+    pub reason: Arc<str>,
+}
+
+/// What became of an [`Erasure`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Erased {
+    /// The records with the version that is their tombstone.
+    Done(Vec<(RecordId, u32)>),
+    /// Nothing is staged: a legal hold keeps these from being erased.
+    Held(Vec<RecordId>),
+    /// Nothing is staged: records that are not erased with them refer to them.
+    StillReferenced(Vec<(RecordId, Inbound)>),
+}
+
+impl WriteTx<'_> {
+    /// Stages the erasure of records of this owner. When the batch is committed nothing is left of them but their heads,
+    /// their rows in the log without anything that says what they were, and one more change, `erase`, with the decision.
+    ///
+    /// Records of this owner that are believed to refer to them, on whatever day, must be erased in the same call. What
+    /// other owners refer to does not stop an erasure: their references lead to a tombstone from then on.
+    ///
+    /// # Errors
+    /// [`StoreError::Staged`] for an id of which this owner has no record, or that the job has written; [`StoreError`] of the database.
+    pub fn erase(&mut self, erasure: &Erasure) -> Result<Erased, StoreError> {
+        let together: HashSet<RecordId> = erasure.records.iter().copied().collect();
+        let mut images = Vec::with_capacity(together.len());
+        let mut referenced = Vec::new();
+        let mut seen = HashSet::with_capacity(together.len());
+        for id in &erasure.records {
+            if !seen.insert(*id) {
+                continue;
+            }
+            let owner = self.owner().clone();
+            let Some(image) = self.record(*id)?.filter(|image| image.owner == owner) else {
+                return Err(StoreError::Staged {
+                    record: *id,
+                    problem: "the owner has no such record to erase".to_owned(),
+                });
+            };
+            if image.status == RecordStatus::Erased {
+                continue;
+            }
+            if self.staged().any(|write| write.id == *id) {
+                return Err(StoreError::Staged {
+                    record: *id,
+                    problem: "a job that writes a record cannot erase it as well".to_owned(),
+                });
+            }
+            for inbound in self.inbound(*id)? {
+                if !together.contains(&inbound.source) {
+                    referenced.push((*id, inbound));
+                }
+            }
+            images.push(image);
+        }
+        let ids: Vec<RecordId> = images.iter().map(|image| image.id).collect();
+        let held = self.marked(MarkKind::Hold, &ids)?;
+        if !held.is_empty() {
+            return Ok(Erased::Held(held));
+        }
+        if !referenced.is_empty() {
+            return Ok(Erased::StillReferenced(referenced));
+        }
+        let mut done = Vec::with_capacity(images.len());
+        for image in images {
+            let version = self.stage(StagedWrite {
+                id: image.id,
+                domain: image.domain,
+                fresh: false,
+                // Who may be told that it is erased depends on it.
+                controller: image.controller,
+                origin: None,
+                transaction: erasure.transaction,
+                operation: Operation::Erase,
+                change_kind: ChangeKind::Change,
+                corrects: None,
+                actor: Arc::clone(&erasure.actor),
+                reason: Some(Arc::clone(&erasure.reason)),
+                source: None,
+                touched: Period::ALWAYS,
+                before: image.timeline.clone(),
+                after: Timeline::empty(),
+                status: RecordStatus::Erased,
+                forward_to: None,
+            })?;
+            done.push((image.id, version));
+        }
+        Ok(Erased::Done(done))
+    }
+}

@@ -1,0 +1,3 @@
+DROP TABLE disposal;
+DROP TABLE record_mark;
+DROP TABLE retention_rule;

@@ -1,0 +1,133 @@
+//! Retention, holds, restrictions, erasure and the register extract over HTTP.
+
+use std::collections::BTreeSet;
+
+use grunddata_testing::on_both;
+use serde_json::{Value, json};
+
+use crate::http_records::server::Http;
+
+/// The id of a person, and of an employment of that person, which both ended in 2010.
+fn former(http: &Http, name: &str) -> (String, String) {
+    let id = |answer: &crate::http_records::server::Answer| {
+        answer.expect(201);
+        answer.json["id"].as_str().expect("id").to_owned()
+    };
+    let period =
+        |data: Value| json!({"data": data, "validFrom": "2001-01-01", "validTo": "2010-01-01"});
+    let unit = id(&http.writer().post(
+        "/organisations",
+        json!({"data": {"name": {"sv": "Skolan"}, "kind": "unit"}, "validFrom": "2000-01-01"}),
+    ));
+    let person = id(&http
+        .writer()
+        .post("/persons", period(json!({"name": {"full": name}}))));
+    let role = id(&http.writer().post(
+        "/roles",
+        period(
+            json!({"kind": "employment", "person": {"id": person}, "organisation": {"id": unit}}),
+        ),
+    ));
+    (person, role)
+}
+
+fn rule(domain: &str) -> Value {
+    json!({
+        "domain": domain, "eraseAfterYears": 5, "validFrom": "2020-01-01",
+        "decision": "Gallras fem år efter avslut.", "reference": "KS 2020/1",
+    })
+}
+
+on_both! {
+    using Http::start;
+
+    fn a_plan_is_looked_at_and_carried_out(http: Http) {
+        let (person, role) = former(&http, "Gamla Gerda");
+        let (held, held_role) = former(&http, "Hållna Hanna");
+        http.writer().post("/owners/norrberga/retention-rules", rule("person")).problem(403, "forbidden");
+        for domain in ["person", "role"] {
+            http.admin().post("/owners/norrberga/retention-rules", rule(domain)).expect(201);
+        }
+        let faulty = http.admin().post("/owners/norrberga/retention-rules", json!({"domain": "persons"}));
+        faulty.problem(400, "invalid-body");
+        assert!(faulty.json["errors"].as_array().expect("errors").len() >= 3, "{}", faulty.text);
+        let hold = http.admin().post("/holds", json!({"record": held_role, "reason": "Tvist"}));
+        hold.expect(201);
+        let plan = http.admin().get("/owners/norrberga/retention-plan");
+        plan.expect(200);
+        let ids = |list: &str| -> Vec<&str> {
+            plan.json[list].as_array().expect("list").iter().map(|due| due["id"].as_str().expect("id")).collect()
+        };
+        // Made in the same millisecond, their ids may stand in either order.
+        let both: BTreeSet<&str> = ids("erased").into_iter().collect();
+        assert_eq!(both, BTreeSet::from([person.as_str(), role.as_str()]));
+        assert_eq!((ids("held"), ids("referenced")), (vec![held_role.as_str()], vec![held.as_str()]));
+        http.admin().post("/owners/norrberga/disposals", json!({"plan": "another"})).problem(409, "plan-changed");
+        let done = http.admin().post("/owners/norrberga/disposals", json!({"plan": plan.json["token"]}));
+        done.expect(201);
+        assert_eq!(done.json["counts"], json!({"person": 1, "role": 1}));
+        for path in [format!("/persons/{person}"), format!("/persons/{person}?validAt=2005-01-01"), format!("/roles/{role}/history")] {
+            http.admin().get(&path).problem(410, "erased");
+        }
+        http.admin().get(&format!("/persons/{held}?validAt=2005-01-01")).expect(200);
+        let listed = http.admin().get("/owners/norrberga/disposals");
+        assert_eq!(listed.json["items"][0]["id"], done.json["id"]);
+        assert!(!listed.text.contains("Gerda"));
+        http.admin().delete(&format!("/owners/norrberga/holds/{}", hold.json["id"].as_str().expect("id"))).expect(204);
+        let holds = http.admin().get("/owners/norrberga/holds");
+        assert!(holds.json["items"][0]["liftedAt"].is_string());
+        let rules = http.admin().get("/owners/norrberga/retention-rules");
+        let id = rules.json["items"][0]["id"].as_str().expect("id");
+        http.admin().delete(&format!("/owners/norrberga/retention-rules/{id}")).expect(204);
+        http.admin().delete(&format!("/owners/norrberga/retention-rules/{id}")).problem(404, "not-found");
+    }
+
+    fn records_are_erased_by_a_decision(http: Http) {
+        let (person, role) = former(&http, "Felaktig Fia");
+        let request = |ids: &[&String]| json!({"records": ids, "decision": "Aldrig avsedd", "reference": "KS 2026/31"});
+        http.writer().post("/erasures", request(&[&person])).problem(403, "forbidden");
+        let referenced = http.admin().post("/erasures", request(&[&person]));
+        referenced.problem(409, "still-referenced");
+        assert_eq!(referenced.json["referrers"], json!([role]));
+        http.admin().post("/erasures", request(&[&"x".to_owned()])).problem(400, "invalid-body");
+        http.admin().post("/holds", json!({"record": person, "reason": "Tvist"})).expect(201);
+        http.admin().post("/erasures", request(&[&person, &role])).problem(409, "legal-hold");
+        http.admin().get(&format!("/persons/{person}?validAt=2005-01-01")).expect(200);
+    }
+
+    fn a_restriction_hides_a_record_from_readers(http: Http) {
+        let (person, _) = former(&http, "Rut");
+        let path = format!("/persons/{person}?validAt=2005-01-01");
+        http.reader().get(&path).expect(200);
+        let mark = http.admin().post("/restrictions", json!({"record": person, "reason": "art. 18"}));
+        mark.expect(201);
+        http.reader().get(&path).problem(404, "not-found");
+        http.admin().get(&path).expect(200);
+        let id = mark.json["id"].as_str().expect("id");
+        http.admin().delete(&format!("/owners/norrberga/restrictions/{id}")).expect(204);
+        http.reader().get(&path).expect(200);
+    }
+
+    fn an_extract_is_given_to_stewards_and_logged(http: Http) {
+        let (person, role) = former(&http, "Åsa Ek");
+        http.reader().get(&format!("/persons/{person}?validAt=2005-01-01")).expect(200);
+        http.reader().get(&format!("/persons/{person}/extract")).problem(403, "forbidden");
+        let extract = http.admin().get(&format!("/persons/{person}/extract"));
+        extract.expect(200);
+        let records = extract.json["controllers"][0]["records"].as_array().expect("records");
+        assert_eq!(records.iter().map(|record| record["id"].as_str().expect("id")).collect::<Vec<_>>(), [person.as_str(), role.as_str()]);
+        assert_eq!(extract.json["readersComplete"], true);
+        assert!(extract.json["readers"][0]["count"].as_u64().expect("count") >= 1);
+        assert!(extract.json["readers"][0].get("actor").is_none());
+        let named = http.admin().get(&format!("/persons/{person}/extract?byName=true"));
+        assert!(named.json["readers"].as_array().expect("readers").iter().any(|reader| reader["actor"] == "reader"), "{}", named.text);
+        let page = http.admin().get(&format!("/persons/{person}/extract.html"));
+        page.expect(200);
+        assert!(page.header("content-type").starts_with("text/html"));
+        assert!(page.header("content-security-policy").contains("sha256-"));
+        assert!(page.text.contains("Registerutdrag för Åsa Ek") && page.text.contains("lang=\"sv\""));
+        http.admin().get(&format!("/persons/{person}/extract?byName=ja")).problem(400, "invalid-parameter");
+        let log = http.admin().get(&format!("/access-log?record={role}&order=newest"));
+        assert_eq!(log.json["items"][0]["operation"], "extractPersonPage");
+    }
+}
