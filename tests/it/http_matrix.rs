@@ -211,6 +211,10 @@ fn question(http: &Http, place: &Place, method: &str, path: &str) -> Option<Ques
                     None,
                 )
             }
+            (_, below) if of_law(below) => {
+                let (address, body) = law(http, place, method, below)?;
+                plain(&address, body)
+            }
             ("get", "/problems/{code}") => plain("/problems/not-found", None),
             ("get", "/id/{domain}/{id}") => plain(
                 &format!("/id/organisation/{}", place.records["organisations"]),
@@ -253,6 +257,10 @@ fn question(http: &Http, place: &Place, method: &str, path: &str) -> Option<Ques
     };
     let new = data(collection, place);
     match (method, rest) {
+        ("get", "/{id}/extract" | "/{id}/extract.html") => plain(
+            &format!("/{collection}{}", rest.replace("{id}", known)),
+            None,
+        ),
         (
             "get",
             "" | "/{id}" | "/{id}/timeline" | "/{id}/history" | "/{id}/links" | "/{id}/ancestors"
@@ -299,6 +307,56 @@ fn question(http: &Http, place: &Place, method: &str, path: &str) -> Option<Ques
         }
         _ => None,
     }
+}
+
+fn of_law(below: &str) -> bool {
+    [
+        "retention",
+        "disposals",
+        "erasures",
+        "holds",
+        "restrictions",
+    ]
+    .iter()
+    .any(|word| below.contains(word))
+}
+
+/// Retention, holds, restrictions and erasure, each on a record of its own.
+fn law(http: &Http, place: &Place, method: &str, below: &str) -> Option<(String, Option<Value>)> {
+    let fresh = || made(http, "organisations", create("organisations", place));
+    let rule = || json!({"domain": "person", "eraseAfterYears": 90, "validFrom": "2020-01-01", "decision": "Prov", "reference": "KS 2020/1"});
+    let id = |answer: Answer| {
+        answer.expect(201);
+        answer.json["id"].as_str().expect("id").to_owned()
+    };
+    let path = below.replace("{owner}", "norrberga");
+    let body = match (method, below) {
+        ("get", _) => None,
+        ("post", "/owners/{owner}/retention-rules") => Some(rule()),
+        ("post", "/owners/{owner}/disposals") => Some(json!({"plan": "another"})),
+        ("post", "/erasures") => {
+            Some(json!({"records": [fresh()], "decision": "Prov", "reference": "KS 2026/1"}))
+        }
+        ("post", "/holds" | "/restrictions") => Some(json!({"record": fresh(), "reason": "Prov"})),
+        ("delete", "/owners/{owner}/retention-rules/{rule}") => {
+            let made = http
+                .admin()
+                .post("/owners/norrberga/retention-rules", rule());
+            return Some((path.replace("{rule}", &id(made)), None));
+        }
+        ("delete", "/owners/{owner}/holds/{mark}") => {
+            let body = json!({"record": fresh(), "reason": "Prov"});
+            let made = http.admin().post("/holds", body);
+            return Some((path.replace("{mark}", &id(made)), None));
+        }
+        ("delete", "/owners/{owner}/restrictions/{mark}") => {
+            let body = json!({"record": fresh(), "reason": "Prov"});
+            let made = http.admin().post("/restrictions", body);
+            return Some((path.replace("{mark}", &id(made)), None));
+        }
+        _ => return None,
+    };
+    Some((path, body))
 }
 
 fn ask(http: &Http, token: Option<&str>, method: &str, question: &Question) -> Answer {
