@@ -333,7 +333,11 @@ fn law(http: &Http, place: &Place, method: &str, below: &str) -> Option<(String,
     let body = match (method, below) {
         ("get", _) => None,
         ("post", "/owners/{owner}/retention-rules") => Some(rule()),
-        ("post", "/owners/{owner}/disposals") => Some(json!({"plan": "another"})),
+        ("post", "/owners/{owner}/disposals") => {
+            let plan = http.admin().get("/owners/norrberga/retention-plan");
+            plan.expect(200);
+            Some(json!({"plan": plan.json["token"]}))
+        }
         ("post", "/erasures") => {
             Some(json!({"records": [fresh()], "decision": "Prov", "reference": "KS 2026/1"}))
         }

@@ -56,6 +56,10 @@ pub(crate) fn command(arguments: &[&str]) -> Command {
             command.env_remove(name);
         }
     }
+    // A database elsewhere has no directory of its own for the log.
+    static LOG: OnceLock<tempfile::TempDir> = OnceLock::new();
+    let log = LOG.get_or_init(|| tempfile::tempdir().expect("a directory"));
+    command.env("GRUNDDATA_ACCESS_LOG", log.path());
     command
 }
 

@@ -108,7 +108,10 @@ mod tests {
             .expect_err("a panic");
         assert_eq!(failed.kind.code, "internal");
         assert_eq!(pool.run(|| Ok(2)).await.expect("the thread lives"), 2);
-        assert_eq!(pool.busy(), 0);
+        // The thread counts itself free after the answer is out.
+        while pool.busy() != 0 {
+            tokio::task::yield_now().await;
+        }
     }
 
     #[actix_web::test]
