@@ -34,6 +34,7 @@ mod visit;
 pub use call::Call;
 pub use config::Config;
 pub use grunddata_web::extract_page;
+pub use handlers::law::readers_of;
 pub use problem::Problem;
 pub use server::{Running, Server, ServerError, run_until_signal};
 

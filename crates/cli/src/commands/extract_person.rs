@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use grunddata_access_log::{Archive, Kind as LogKind};
 use grunddata_model::RecordId;
 use grunddata_registry::{ExtractOptions, ExtractReader};
+use grunddata_server::readers_of;
 
 use crate::arguments::ExtractPerson;
 use crate::console::{self, Act};
@@ -69,23 +70,13 @@ fn readers(directory: &Path, id: RecordId) -> Result<Readers, Failure> {
     if !directory.exists() {
         return Ok((None, false));
     }
-    let found = Archive::open(directory)
-        .readers_of(id, None, None)
-        .map_err(|error| {
-            Failure::new(
-                Kind::Failed,
-                format!("the access log cannot be read: {error}"),
-            )
-        })?;
-    let readers = found.readers.into_iter().map(|reader| ExtractReader {
-        unit: reader.unit,
-        actor: Some(reader.actor),
-        on_behalf_of: reader.on_behalf_of,
-        first: reader.first,
-        last: reader.last,
-        count: reader.count,
-    });
-    Ok((Some(readers.collect()), found.complete))
+    let (readers, complete) = readers_of(&Archive::open(directory), id).map_err(|error| {
+        Failure::new(
+            Kind::Failed,
+            format!("the access log cannot be read: {error}"),
+        )
+    })?;
+    Ok((Some(readers), complete))
 }
 
 /// Writes a file that its owner alone can read.

@@ -5,6 +5,7 @@ use actix_web::http::{StatusCode, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::NaiveDate;
+use grunddata_access_log::{AccessLogError, Archive};
 use grunddata_model::{Domain, OwnerKey, RecordId};
 use grunddata_registry::{
     Decision, ExtractOptions, ExtractReader, Keeping, MarkKind, NewRetentionRule, PersonExtract,
@@ -268,19 +269,9 @@ async fn extracted(caller: Authorised<Write>, call: &Call) -> Result<PersonExtra
                 .extract_person(context, id, options(None, false))
                 .map_err(refused)?;
             drop(context.disclosed.take());
-            let log = app.access_log.archive();
-            let found = log
-                .readers_of(id, None, None)
+            let (readers, complete) = readers_of(app.access_log.archive(), id)
                 .map_err(|error| Problem::internal(error.to_string()))?;
-            let readers = found.readers.into_iter().map(|reader| ExtractReader {
-                unit: reader.unit,
-                actor: Some(reader.actor),
-                on_behalf_of: reader.on_behalf_of,
-                first: reader.first,
-                last: reader.last,
-                count: reader.count,
-            });
-            let options = options(Some(readers.collect()), found.complete);
+            let options = options(Some(readers), complete);
             registry
                 .extract_person(context, id, options)
                 .map_err(refused)
@@ -418,4 +409,24 @@ fn domain(fields: &mut Fields) -> Option<Domain> {
         );
     }
     found
+}
+
+/// Who has read a record according to the access log, for its register extract; and whether all of the log could be read.
+///
+/// # Errors
+/// When the log cannot be read at all.
+pub fn readers_of(
+    log: &Archive,
+    id: RecordId,
+) -> Result<(Vec<ExtractReader>, bool), AccessLogError> {
+    let found = log.readers_of(id, None, None)?;
+    let readers = found.readers.into_iter().map(|reader| ExtractReader {
+        unit: reader.unit,
+        actor: Some(reader.actor),
+        on_behalf_of: reader.on_behalf_of,
+        first: reader.first,
+        last: reader.last,
+        count: reader.count,
+    });
+    Ok((readers.collect(), found.complete))
 }
