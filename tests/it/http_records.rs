@@ -196,6 +196,7 @@ on_both! {
         created.expect(201);
         assert!(created.text.is_empty() && created.header("location").contains("/organisations/"));
         assert_eq!(created.header("preference-applied"), "return=minimal");
+        assert_eq!(created.header("etag"), "\"1\"");
         let (_, path) = http.organisation("Tyst två", "2026-01-01");
         let put = http.writer().with("prefer", "return=minimal").with("if-match", "1").put(&path, json!({"data": organisation("Ny")}));
         put.expect(204);

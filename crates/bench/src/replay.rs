@@ -42,7 +42,7 @@ pub(crate) fn sqlite(source: &Path, target: &Path, commits: u64) -> Result<Repla
     for (name, value) in [
         ("journal_mode", "WAL"),
         ("synchronous", "FULL"),
-        ("cache_size", "-65536"),
+        ("cache_size", "-32000"),
     ] {
         into.pragma_update(None, name, value)?;
     }

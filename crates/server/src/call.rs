@@ -231,12 +231,12 @@ impl Call {
 /// # Errors
 /// `invalid-id`. Only the usual form with hyphens is an id: one record, one address.
 pub(crate) fn record_id(text: &str) -> Result<RecordId, Problem> {
-    let shown: String = text.chars().take(60).collect();
     if text.len() == 36
         && let Ok(id) = text.parse::<RecordId>()
     {
         return Ok(id);
     }
+    let shown: String = text.chars().take(60).collect();
     Err(Problem::new(
         "invalid-id",
         format!(

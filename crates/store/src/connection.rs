@@ -45,8 +45,8 @@ impl Connection {
             .map_err(|error| StoreError::Unavailable(error.to_string().into()))?;
         // Negative: KiB. Many reader connections share the page cache of the operating system.
         let cache = match purpose {
-            Purpose::Read => -2_000,
-            Purpose::Write | Purpose::Maintain => -16_000,
+            Purpose::Read => -8_000,
+            Purpose::Write | Purpose::Maintain => -32_000,
         };
         // What is removed is overwritten with zeros: what was erased must not stand in the file.
         let secure_delete = if purpose == Purpose::Read {
@@ -142,6 +142,15 @@ impl Connection {
             Self::Postgres(connection) => connection.batch_execute(text),
         }
         .map_err(from_diesel)
+    }
+
+    /// Tells PostgreSQL's planner how large the tables are. SQLite's is not asked to choose: its statements are written so
+    /// that it has no choice.
+    pub(crate) fn analyse(&mut self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres(_) => self.batch("ANALYZE"),
+        }
     }
 
     /// Begins a transaction that will write. On SQLite it takes the write lock at once (a deferred transaction that

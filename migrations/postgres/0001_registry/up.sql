@@ -50,7 +50,8 @@ CREATE TABLE state (
     classes smallint NOT NULL,
     protection smallint NOT NULL,
     has_links smallint NOT NULL,
-    PRIMARY KEY (owner, record_id, superseded_at, valid_from) INCLUDE (valid_to, recorded_at)
+    -- What is told of the target of a reference stands in the index as well, so that a name costs no look at the row.
+    PRIMARY KEY (owner, record_id, superseded_at, valid_from) INCLUDE (valid_to, recorded_at, protection, display)
 );
 
 CREATE TABLE identifier (

@@ -49,9 +49,10 @@ CREATE TABLE state (
     kind TEXT,
     classes INTEGER NOT NULL,
     protection INTEGER NOT NULL,
-    has_links INTEGER NOT NULL,
-    PRIMARY KEY (owner, record_id, superseded_at, valid_from, valid_to, recorded_at)
+    has_links INTEGER NOT NULL
 ) STRICT;
+-- The key. What is told of the target of a reference stands in it as well, so that a name costs no look at the row.
+CREATE UNIQUE INDEX state_key ON state (owner, record_id, superseded_at, valid_from, valid_to, recorded_at, protection, display);
 
 CREATE TABLE identifier (
     owner TEXT NOT NULL,

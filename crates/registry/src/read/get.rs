@@ -136,19 +136,12 @@ impl Registry {
         let coordinate = match pinned {
             Some(coordinate) => coordinate,
             None => {
-                let own = Coordinate {
-                    valid_at: at.valid_at,
-                    known: Known {
-                        pins: vec![pin.clone()],
-                        others: Some(Instant::from_micros(0)),
-                    },
-                };
                 let targets = if ids.is_empty() {
-                    Targets::default()
+                    Some(Targets::default())
                 } else {
-                    reader.targets(&ids, &own, visibility)?
+                    reader.own_targets(&ids, (&pin.0, pin.1), at.valid_at, visibility)?
                 };
-                if targets.displays.len() + targets.hidden.len() == ids.len() {
+                if let Some(targets) = targets {
                     let known = Known {
                         pins: vec![pin],
                         others: Some(settled(context)),

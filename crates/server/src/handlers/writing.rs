@@ -211,10 +211,17 @@ fn answer(caller: &Authorised<Write>, call: &Call, written: &Written) -> Reply {
     let api = base.api();
     let minimal = minimal(call);
     let created = written.outcome == Outcome::Created;
-    let shown = shown(caller, written)?;
+    // Nothing of a new record that holds today need be read to say where it is: no answer, no entry in the access log.
+    let today = caller.context().today;
+    let unseen = minimal && created && written.period.is_some_and(|period| period.contains(today));
+    let shown = if unseen {
+        None
+    } else {
+        shown(caller, written)?
+    };
     // What does not hold today is found on the day on which it is shown.
     let coordinate = match &shown {
-        Some(found) if found.as_of.valid_at != caller.context().today => {
+        Some(found) if found.as_of.valid_at != today => {
             format!("?validAt={}", found.as_of.valid_at)
         }
         _ => String::new(),
@@ -235,6 +242,7 @@ fn answer(caller: &Authorised<Write>, call: &Call, written: &Written) -> Reply {
             // Somebody may have written since: the tag is that of what is sent.
             etag::tag(found.record.version, &body)
         }
+        None if unseen => format!("\"{}\"", written.version),
         // Nothing of the record holds any more (a retraction): the outcome is told instead.
         None => {
             let outcome = outcome(written, &api);

@@ -158,6 +158,7 @@ impl Worker {
             self.connection = Some(connection);
             return Ok(Outcome::Decided(decided));
         };
+        let before = position;
         let (position, words) = flush(
             &mut connection,
             &self.engine.known,
@@ -175,6 +176,9 @@ impl Worker {
                 return Err(error);
             }
         } else {
+            if outgrown(before, position) {
+                connection.analyse()?;
+            }
             self.connection = Some(connection);
         }
         self.engine.known.vocabulary.learn(owner.as_str(), words);
@@ -208,6 +212,14 @@ impl Worker {
         let found: Option<(Id,)> = connection.first(&sql)?;
         Ok(found.is_some())
     }
+}
+
+/// Whether an owner's log has just become four times as long, from its 256th entry on. A table that grows fast is planned
+/// for as if it were empty until autovacuum comes by, and a batch that joins it with a list of keys would read it as a
+/// whole.
+fn outgrown(before: i64, after: i64) -> bool {
+    let steps = |position: i64| position.max(1).ilog2() / 2;
+    after >= 256 && steps(after) > steps(before)
 }
 
 /// Two processes took the same id at once: when the batch is repeated, the second one sees the first.
@@ -286,4 +298,19 @@ fn advance(
     sql.push(" WHERE key = ").text(owner.as_str());
     connection.execute(&sql)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statistics_are_made_when_the_log_is_four_times_as_long() {
+        let made: Vec<i64> = (0..100_000)
+            .filter(|position| outgrown(*position, position + 1))
+            .map(|position| position + 1)
+            .collect();
+        assert_eq!(made, [256, 1_024, 4_096, 16_384, 65_536]);
+        assert!(outgrown(0, 5_000) && !outgrown(5_000, 10_000));
+    }
 }

@@ -126,6 +126,8 @@ pub(crate) type StateParts = (
 );
 pub(crate) type RowTypes = (HeadTypes, Nullable<Integer>, StateTypes);
 pub(crate) type RowParts = (HeadParts, Option<i32>, StateParts);
+/// What is asked of a target, whose state is `s`.
+const TARGET: &str = "SELECT r.id, r.owner, r.domain, r.controller, r.protected_until, r.protection, s.protection, s.display";
 type TargetTypes = (
     SqlId,
     Text,
@@ -279,44 +281,88 @@ impl Reader<'_> {
         coordinate: &Coordinate,
         visibility: &Visibility,
     ) -> Result<Targets, StoreError> {
-        let today = self.today();
         let mut targets = Targets::default();
         for chunk in ids.chunks(LIST) {
-            let mut sql = Sql::<TargetTypes>::new(
-                "SELECT r.id, r.owner, r.domain, r.controller, r.protected_until, r.protection, s.protection, s.display \
-                 FROM directory_id d JOIN record r ON r.owner = d.owner AND r.id = d.id \
+            let mut sql = Sql::<TargetTypes>::new(TARGET);
+            sql.push(
+                " FROM directory_id d JOIN record r ON r.owner = d.owner AND r.id = d.id \
                  LEFT JOIN state s ON s.owner = d.owner AND s.record_id = d.id AND ",
             );
             sql.holds("s", "d.owner", &coordinate.known, coordinate.valid_at)
                 .push(" WHERE d.id IN ")
                 .ids(chunk.iter().copied());
-            for parts in self.connection.load::<_, TargetParts>(&sql)? {
-                let (id, owner, code, controller, until, level, of_state, display) = parts;
-                let of_state = of_state.map_or(0, |level| u8::try_from(level).unwrap_or(u8::MAX));
-                let seen = Seen {
-                    owner: &owner,
-                    controller: controller.map(Id::record),
-                    domain: domain(code)?,
-                    level: of_columns(until, level).on(today).max(of_state),
-                };
-                match visibility.sight(&seen) {
-                    Some(sight) if sight.form >= Form::NameOnly => {
-                        let named = display.is_some();
-                        targets
-                            .displays
-                            .extend(display.map(|display| (id.record(), display)));
-                        if named && seen.domain == Domain::Person {
-                            targets.persons.push((owner_key(&owner)?, id.record()));
-                        }
-                    }
-                    None if seen.level > 0 => {
-                        targets.hidden.insert(id.record());
-                    }
-                    _ => {}
-                }
-            }
+            self.add_targets(&sql, visibility, &mut targets)?;
         }
         Ok(targets)
+    }
+
+    /// The same where all targets are the owner's own, which neither the directory nor a row of a state is looked at for;
+    /// `None` where one is not. Their state is that at the owner's instant. Each id is given once.
+    ///
+    /// # Errors
+    /// [`StoreError`] of the database.
+    pub fn own_targets(
+        &mut self,
+        ids: &[RecordId],
+        (owner, instant): (&OwnerKey, Instant),
+        valid_at: NaiveDate,
+        visibility: &Visibility,
+    ) -> Result<Option<Targets>, StoreError> {
+        let known = Known::at(instant);
+        let mut targets = Targets::default();
+        for chunk in ids.chunks(LIST) {
+            let mut sql = Sql::<TargetTypes>::new(TARGET);
+            sql.push(
+                " FROM record r LEFT JOIN state s ON s.owner = r.owner AND s.record_id = r.id AND ",
+            );
+            sql.holds("s", "r.owner", &known, valid_at)
+                .push(" WHERE r.owner = ")
+                .text(owner.as_str())
+                .push(" AND r.id IN ")
+                .ids(chunk.iter().copied());
+            if self.add_targets(&sql, visibility, &mut targets)? < chunk.len() {
+                return Ok(None);
+            }
+        }
+        Ok(Some(targets))
+    }
+
+    /// Adds what a statement finds; how many records it found, whatever may be told of them.
+    fn add_targets(
+        &mut self,
+        sql: &Sql<'_, TargetTypes>,
+        visibility: &Visibility,
+        targets: &mut Targets,
+    ) -> Result<usize, StoreError> {
+        let today = self.today();
+        let rows: Vec<TargetParts> = self.connection.load(sql)?;
+        let found = rows.len();
+        for parts in rows {
+            let (id, owner, code, controller, until, level, of_state, display) = parts;
+            let of_state = of_state.map_or(0, |level| u8::try_from(level).unwrap_or(u8::MAX));
+            let seen = Seen {
+                owner: &owner,
+                controller: controller.map(Id::record),
+                domain: domain(code)?,
+                level: of_columns(until, level).on(today).max(of_state),
+            };
+            match visibility.sight(&seen) {
+                Some(sight) if sight.form >= Form::NameOnly => {
+                    let named = display.is_some();
+                    targets
+                        .displays
+                        .extend(display.map(|display| (id.record(), display)));
+                    if named && seen.domain == Domain::Person {
+                        targets.persons.push((owner_key(&owner)?, id.record()));
+                    }
+                }
+                None if seen.level > 0 => {
+                    targets.hidden.insert(id.record());
+                }
+                _ => {}
+            }
+        }
+        Ok(found)
     }
 
     /// Every state of a record by valid time, as known.

@@ -1,6 +1,10 @@
 //! The rows of the tables, borrowed from what they were computed from, and how many are inserted at once.
 
+use diesel::dsl::SqlTypeOf;
+use diesel::pg::Pg;
 use diesel::prelude::*;
+use diesel::query_builder::{AstPass, QueryFragment, QueryId};
+use diesel::sqlite::Sqlite;
 
 use crate::connection::Connection;
 use crate::error::{StoreError, from_diesel};
@@ -8,31 +12,34 @@ use crate::schema;
 use crate::sql_types::{Day, Id, Moment};
 
 macro_rules! row {
-    ($(#[$doc:meta])* $name:ident of $table:ident { $($field:ident: $type:ty,)+ }) => {
+    ($(#[$doc:meta])* $name:ident of $table:ident { $first:ident: $first_type:ty, $($field:ident: $type:ty,)+ }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Insertable)]
         #[diesel(table_name = schema::$table, treat_none_as_default_value = false)]
         pub(crate) struct $name<'a> {
+            pub(crate) $first: $first_type,
             $(pub(crate) $field: $type,)+
         }
+
+        impl QueryId for One<'_, $name<'_>> {
+            type QueryId = One<'static, $name<'static>>;
+            const HAS_STATIC_QUERY_ID: bool = true;
+        }
+
+        row!(@fragment Sqlite, $name of $table { $first, $($field,)+ });
+        row!(@fragment Pg, $name of $table { $first, $($field,)+ });
 
         impl Insert for $name<'_> {
             fn insert(connection: &mut Connection, rows: &[Self]) -> Result<(), StoreError> {
                 match connection {
                     Connection::Sqlite(connection) => {
                         for row in rows {
-                            diesel::insert_into(schema::$table::table)
-                                .values(row)
-                                .execute(&mut **connection)
-                                .map_err(from_diesel)?;
+                            One(row).execute(&mut **connection).map_err(from_diesel)?;
                         }
                     }
                     Connection::Postgres(connection) if rows.len() < COPY_FROM => {
                         for row in rows {
-                            diesel::insert_into(schema::$table::table)
-                                .values(row)
-                                .execute(&mut **connection)
-                                .map_err(from_diesel)?;
+                            One(row).execute(&mut **connection).map_err(from_diesel)?;
                         }
                     }
                     Connection::Postgres(connection) => {
@@ -46,7 +53,30 @@ macro_rules! row {
             }
         }
     };
+    (@fragment $database:ty, $name:ident of $table:ident { $first:ident, $($field:ident,)+ }) => {
+        impl QueryFragment<$database> for One<'_, $name<'_>> {
+            fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, $database>) -> QueryResult<()> {
+                use schema::$table as columns;
+                out.push_sql(concat!("INSERT INTO ", stringify!($table), " (", stringify!($first)));
+                $(out.push_sql(concat!(", ", stringify!($field)));)+
+                out.push_sql(") VALUES (");
+                out.push_bind_param::<SqlTypeOf<columns::$first>, _>(&self.0.$first)?;
+                $(
+                    out.push_sql(", ");
+                    out.push_bind_param::<SqlTypeOf<columns::$field>, _>(&self.0.$field)?;
+                )+
+                out.push_sql(")");
+                Ok(())
+            }
+        }
+    };
 }
+
+/// The prepared insert of one row. It is told by its type, and walked for its values alone: most of what a batch does on
+/// SQLite is this.
+struct One<'r, R>(&'r R);
+
+impl<R, C> RunQueryDsl<C> for One<'_, R> {}
 
 /// From this many rows on PostgreSQL takes them by COPY; fewer go as prepared inserts, one round trip each.
 const COPY_FROM: usize = 4;
