@@ -1,7 +1,9 @@
 //! Authorisation: every operation of the table is tried without a token and with one that is too small.
 
+use std::time::Duration;
+
 use grunddata_server::access::Access;
-use grunddata_server::config::RateLimit;
+use grunddata_server::config::{FailureLimit, RateLimit};
 use grunddata_testing::on_both;
 use serde_json::{Value, json};
 
@@ -93,7 +95,8 @@ on_both! {
 
 /// No owner has open data.
 fn closed(engine: grunddata_testing::Engine) -> Http {
-    let http = Http::start(engine);
+    // The test fails to authenticate at every operation.
+    let http = Http::start_with(engine, |config| config.limits.failures = None);
     http.admin()
         .put("/owners/oppen", json!({"name": "Öppen", "openData": false}))
         .expect(200);
@@ -251,5 +254,42 @@ on_both! {
         assert_eq!(answers[0].status, 401);
         let refused = answers.iter().find(|answer| answer.status == 429).expect("a new guess has no new bucket");
         refused.problem(429, "too-many-requests");
+    }
+}
+
+fn wary(engine: grunddata_testing::Engine) -> Http {
+    Http::start_with(engine, |config| {
+        config.trust_forwarded = true;
+        config.limits.failures = Some(FailureLimit {
+            failures: 3,
+            within: Duration::from_secs(600),
+        });
+    })
+}
+
+on_both! {
+    using wary;
+
+    fn who_guesses_tokens_is_locked_out(http: Http) {
+        let from = |address: &str| http.nobody().with("forwarded", &format!("for={address}"));
+        let guess = |text: &str| from("192.0.2.1").with("authorization", &format!("Bearer {text}")).get("/organisations");
+        // In use before the guessing begins.
+        http.reader().with("forwarded", "for=192.0.2.1").get("/organisations").expect(200);
+        for number in 0..3 {
+            guess(&format!("gd_guess{number}")).problem(401, "unauthenticated");
+        }
+        let refused = guess("gd_guess3");
+        refused.problem(429, "locked-out");
+        assert!(refused.header("retry-after").parse::<u32>().is_ok_and(|seconds| (590..=600).contains(&seconds)), "{}", refused.header("retry-after"));
+        // Nobody is asked about the token: one that holds is refused like the others.
+        http.writer().with("forwarded", "for=192.0.2.1").get("/organisations").problem(429, "locked-out");
+        http.writer().with("forwarded", "for=192.0.2.1").at_root("/").problem(429, "locked-out");
+        // Without a token, with one that was in use, and from elsewhere it goes on.
+        from("192.0.2.1").get("/organisations").expect(200);
+        http.admin().put("/owners/oppen", json!({"name": "Öppen", "openData": true})).expect(200);
+        http.reader().with("forwarded", "for=192.0.2.1").get("/organisations").expect(200);
+        http.writer().with("forwarded", "for=192.0.2.2").get("/organisations").expect(200);
+        let metrics = http.nobody().at_root("/metrics").text;
+        assert!(metrics.contains("\ngrunddata_lockouts_total 1\n"), "{metrics}");
     }
 }

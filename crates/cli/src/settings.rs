@@ -128,6 +128,22 @@ pub(crate) struct Limits {
     requests_per_second: Option<u32>,
     /// How many requests may come at once after a pause; twice as many as in a second when left out.
     request_burst: Option<u32>,
+    /// Failed authentications from one address before it is locked out; 0 = any number.
+    failed_authentications: Option<u32>,
+    /// Within which time they count, and for how long an address is locked out.
+    lockout_seconds: Option<u64>,
+}
+
+impl Limits {
+    /// When an address is locked out.
+    fn failures(&self) -> Option<server::FailureLimit> {
+        let mut limit = server::FailureLimit::default();
+        limit.failures = self.failed_authentications.unwrap_or(limit.failures);
+        limit.within = self
+            .lockout_seconds
+            .map_or(limit.within, Duration::from_secs);
+        (limit.failures > 0).then_some(limit)
+    }
 }
 
 /// `[store]`
@@ -298,6 +314,7 @@ impl Settings {
                             .request_burst
                             .unwrap_or_else(|| per_second.saturating_mul(2)),
                     }),
+                failures: limits.failures(),
             },
             operator: server::Operator {
                 name: operator.name.clone().unwrap_or(defaults.operator.name),
@@ -386,6 +403,28 @@ mod tests {
         let settings = Settings::from_sources(&Global::default(), []).unwrap();
         assert!(settings.is_embedded());
         assert_eq!(settings.database(), "grunddata-data/grunddata.sqlite");
+    }
+
+    #[test]
+    fn addresses_are_locked_out_unless_it_is_turned_off() {
+        let limit = |pairs: &[(&str, &str)]| {
+            Settings::from_sources(&Global::default(), environment(pairs))
+                .unwrap()
+                .server()
+                .limits
+                .failures
+        };
+        assert_eq!(limit(&[]), Some(server::FailureLimit::default()));
+        let given = limit(&[
+            ("GRUNDDATA_LIMITS_FAILED_AUTHENTICATIONS", "5"),
+            ("GRUNDDATA_LIMITS_LOCKOUT_SECONDS", "60"),
+        ])
+        .unwrap();
+        assert_eq!((given.failures, given.within.as_secs()), (5, 60));
+        assert_eq!(
+            limit(&[("GRUNDDATA_LIMITS_FAILED_AUTHENTICATIONS", "0")]),
+            None
+        );
     }
 
     #[test]

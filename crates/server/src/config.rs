@@ -108,6 +108,26 @@ pub struct Limits {
     pub heavy_queue: usize,
     /// How often one client may ask (`too-many-requests`); `None` = as often as it likes.
     pub rate: Option<RateLimit>,
+    /// How many failed authentications from one address (`locked-out`); `None` = any number.
+    pub failures: Option<FailureLimit>,
+}
+
+/// When an address is locked out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FailureLimit {
+    /// After how many failed authentications.
+    pub failures: u32,
+    /// Within which time, and for how long.
+    pub within: Duration,
+}
+
+impl Default for FailureLimit {
+    fn default() -> Self {
+        Self {
+            failures: 20,
+            within: Duration::from_secs(600),
+        }
+    }
 }
 
 /// A token bucket.
@@ -131,6 +151,7 @@ impl Default for Limits {
             connections_per_worker: 10_000,
             heavy_queue: 256,
             rate: None,
+            failures: Some(FailureLimit::default()),
         }
     }
 }

@@ -18,6 +18,7 @@ mod etag;
 mod fields;
 mod handlers;
 mod links;
+mod lockout;
 mod metrics;
 mod openapi;
 pub mod operations;
