@@ -15,6 +15,7 @@ mod deploy;
 mod durability;
 mod http_access;
 mod http_bad_input;
+mod http_cors;
 mod http_law;
 mod http_log;
 mod http_matrix;

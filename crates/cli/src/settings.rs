@@ -38,6 +38,8 @@ pub(crate) struct Settings {
     pub(crate) public_address: Option<String>,
     /// Whether `Forwarded` is believed.
     pub(crate) trust_forwarded: bool,
+    /// The origins whose pages may call.
+    pub(crate) cors_origins: Vec<String>,
     /// HTTP threads.
     pub(crate) workers: Option<usize>,
     /// Threads for long reads.
@@ -63,6 +65,7 @@ impl Default for Settings {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             public_address: None,
             trust_forwarded: false,
+            cors_origins: Vec::new(),
             workers: None,
             heavy_readers: None,
             shutdown_seconds: None,
@@ -195,12 +198,18 @@ impl Settings {
         };
         for (name, value) in environment {
             let Some(path) = setting(&name) else { continue };
-            builder = if path == "models" {
-                let directories: Vec<&str> =
-                    value.split(':').filter(|part| !part.is_empty()).collect();
-                builder.set_override(path, directories)
-            } else {
-                builder.set_override(path, value)
+            let list = match path.as_str() {
+                "models" => Some(':'),
+                "cors_origins" => Some(','),
+                _ => None,
+            };
+            builder = match list {
+                Some(between) => {
+                    let parts = value.split(between).map(str::trim);
+                    let parts: Vec<&str> = parts.filter(|part| !part.is_empty()).collect();
+                    builder.set_override(path, parts)
+                }
+                None => builder.set_override(path, value),
             }
             .map_err(wrong)?;
         }
@@ -280,6 +289,7 @@ impl Settings {
             listen: self.listen,
             public_address: self.public_address.clone(),
             trust_forwarded: self.trust_forwarded,
+            origins: self.cors_origins.clone(),
             tls: self.tls.as_ref().map(|tls| server::Tls {
                 certificate: tls.certificate.clone(),
                 key: tls.key.clone(),
@@ -403,6 +413,22 @@ mod tests {
         let settings = Settings::from_sources(&Global::default(), []).unwrap();
         assert!(settings.is_embedded());
         assert_eq!(settings.database(), "grunddata-data/grunddata.sqlite");
+    }
+
+    #[test]
+    fn origins_are_told_in_the_environment_and_in_the_file() {
+        let variables = environment(&[(
+            "GRUNDDATA_CORS_ORIGINS",
+            "https://a.example, http://localhost:5173",
+        )]);
+        let settings = Settings::from_sources(&Global::default(), variables).unwrap();
+        assert_eq!(
+            settings.server().origins,
+            ["https://a.example", "http://localhost:5173"]
+        );
+        let (_directory, global) = file("cors_origins = [\"https://b.example\"]");
+        let settings = Settings::from_sources(&global, []).unwrap();
+        assert_eq!(settings.server().origins, ["https://b.example"]);
     }
 
     #[test]

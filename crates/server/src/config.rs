@@ -15,6 +15,9 @@ pub struct Config {
     pub public_address: Option<String>,
     /// Whether a proxy in front sets `Forwarded` (RFC 7239). Only then is the header believed.
     pub trust_forwarded: bool,
+    /// The origins whose pages may call, each exactly as a browser sends it: `https://karta.example.se`. None: no page of
+    /// another origin.
+    pub origins: Vec<String>,
     /// Certificate and key; absent = plain HTTP (behind a proxy, or on this machine only).
     pub tls: Option<Tls>,
     /// The directory of the access log.
@@ -39,6 +42,7 @@ impl Default for Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             public_address: None,
             trust_forwarded: false,
+            origins: Vec::new(),
             tls: None,
             access_log: PathBuf::from("grunddata-data/access-log"),
             identity: IdentityConfig::default(),

@@ -13,6 +13,7 @@ mod body;
 mod call;
 mod compression;
 pub mod config;
+mod cors;
 mod envelope;
 mod etag;
 mod fields;
