@@ -197,6 +197,35 @@ on_both! {
         assert_eq!(pointers, ["/name", "/expiresAt", "/grants/0/role"]);
     }
 
+    fn a_token_is_given_a_new_secret(http: Http) {
+        let made = http.as_("owner-admin").post("/tokens", json!({"name": "hr-laddning", "unit": "Lönekontoret", "grants": [{"owner": "norrberga", "role": "editor"}]}));
+        made.expect(201);
+        let id = made.json["id"].as_str().expect("id");
+        let path = format!("/tokens/{id}/rotations");
+        let rotated = http.as_("owner-admin").post(&path, json!({"overlapDays": 3}));
+        rotated.expect(201);
+        assert_eq!(rotated.header("cache-control"), "no-store");
+        assert_eq!((&rotated.json["replaces"], &rotated.json["name"], &rotated.json["unit"]), (&json!(id), &json!("hr-laddning"), &json!("Lönekontoret")));
+        for answer in [&made, &rotated] {
+            http.with_token(answer.json["token"].as_str().expect("token")).get("/organisations").expect(200);
+        }
+        let old = http.as_("owner-admin").get(&format!("/tokens/{id}"));
+        assert_eq!(old.json["expiresAt"].as_str().map(|at| &at[..10]), Some("2026-11-24"));
+        // Once more, and at once: the one in between is refused from now on.
+        let (second, secret) = (rotated.json["id"].as_str().expect("id"), rotated.json["token"].as_str().expect("token"));
+        http.as_("owner-admin").post(&format!("/tokens/{second}/rotations"), json!({"overlapDays": 0})).expect(201);
+        http.with_token(secret).get("/organisations").problem(401, "unauthenticated");
+        http.as_("owner-admin").post(&path, json!({"overlapDays": 91})).problem(400, "invalid-parameter");
+        http.as_("owner-admin").post(&path, json!({"overlapDays": -1})).problem(400, "invalid-body");
+        http.as_("owner-admin").post(&path, json!({"overlap": 1})).problem(400, "invalid-body");
+        http.as_("owner-admin").post(&path, json!({})).problem(400, "invalid-parameter");
+        http.as_("owner-admin").post("/tokens/0000000000000000/rotations", json!({})).problem(404, "not-found");
+        // Logged as administration, by the address that names the token.
+        let log = http.admin().get("/access-log?kind=administration&operation=rotateToken&limit=100");
+        log.expect(200);
+        assert!(log.json["items"].as_array().expect("items").iter().any(|entry| entry["detail"]["address"] == format!("/api/v1{path}") && entry["outcome"] == "ok"), "{}", log.text);
+    }
+
     fn owners_are_kept_by_administrators(http: Http) {
         http.as_("owner-admin").put("/owners/ny", json!({"name": "Ny kommun"})).problem(403, "forbidden");
         let created = http.admin().put("/owners/ny", json!({"name": "Ny kommun"}));

@@ -191,12 +191,13 @@ fn question(http: &Http, place: &Place, method: &str, path: &str) -> Option<Ques
                     json!({"name": "ny", "grants": [{"owner": "norrberga", "role": "open-data-reader"}]}),
                 ),
             ),
-            ("get" | "delete", "/tokens/{token}") => {
+            ("get" | "delete", "/tokens/{token}") | ("post", "/tokens/{token}/rotations") => {
                 let made = http.as_("owner-admin").post("/tokens", json!({"name": "till-prov", "grants": [{"owner": "norrberga", "role": "open-data-reader"}]}));
                 made.expect(201);
+                let id = made.json["id"].as_str().expect("id");
                 plain(
-                    &format!("/tokens/{}", made.json["id"].as_str().expect("id")),
-                    None,
+                    &below.replace("{token}", id),
+                    (method == "post").then(|| json!({})),
                 )
             }
             ("get", "/access-log") => plain("/access-log?owner=norrberga", None),

@@ -107,6 +107,7 @@ impl Http {
                 name: name.to_owned(),
                 grants: vec![Grant::of(scope, role)],
                 feeds_copies: false,
+                unit: None,
                 expires_at: None,
             };
             (
@@ -170,6 +171,7 @@ impl Http {
             name: name.to_owned(),
             grants,
             feeds_copies: false,
+            unit: None,
             expires_at: None,
         };
         let context = self.registry.context(Actor::system("test"), "token");

@@ -129,7 +129,7 @@ nothing.")]
     /// Add and list owners: the organisations that answer for records
     #[command(subcommand)]
     Owner(Owner),
-    /// Make, list and revoke tokens: the keys of clients
+    /// Make, rotate, list and revoke tokens: the keys of clients
     #[command(subcommand)]
     Token(Token),
     /// Give, list and take back grants: what users, groups and clients of other issuers may do
@@ -267,6 +267,27 @@ TOKEN`.")]
         /// Let it feed copies of other registers
         #[arg(long)]
         feeds_copies: bool,
+        /// The unit that uses it: stands in the access log and in register extracts
+        #[arg(long)]
+        unit: Option<String>,
+    },
+    /// Give a token a new secret and print it once; the old one is good for some days more
+    #[command(after_long_help = "\
+Examples:
+  grunddata token rotate 5f0c1d2e3a4b5c6d
+  grunddata token rotate 5f0c1d2e3a4b5c6d --overlap-days 1 --days 365
+
+Name and rights stay the same, and so does the client in the access log. `grunddata token list` shows
+when each of the two was last used: revoke the old one once it is not used any longer.")]
+    Rotate {
+        /// The id that `grunddata token list` shows
+        id: String,
+        /// Days for which the old secret is still good; at most 90
+        #[arg(long, default_value_t = grunddata_registry::OVERLAP_DAYS)]
+        overlap_days: u32,
+        /// Days until the new one is refused; as many as the old one was made for when left out
+        #[arg(long)]
+        days: Option<u32>,
     },
     /// List the tokens, newest first
     List,
@@ -420,6 +441,7 @@ mod tests {
             insta::assert_snapshot!(format!("help-{name}"), long_help(&[name]));
         }
         insta::assert_snapshot!("help-token-create", long_help(&["token", "create"]));
+        insta::assert_snapshot!("help-token-rotate", long_help(&["token", "rotate"]));
         insta::assert_snapshot!("help-grant-give", long_help(&["grant", "give"]));
         insta::assert_snapshot!("help-log-search", long_help(&["log", "search"]));
         insta::assert_snapshot!("help-owner-add", long_help(&["owner", "add"]));

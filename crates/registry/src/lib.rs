@@ -47,7 +47,7 @@ pub use read::{
 };
 pub use refusal::{Fault, Refusal, fact, nearest};
 pub use registry::{Limits, Registry};
-pub use tokens::{MintedToken, NewToken, Token};
+pub use tokens::{MOST_OVERLAP_DAYS, MintedToken, NewToken, OVERLAP_DAYS, Rotation, Token};
 pub use write::{
     Amend, ChangeKind, Command, Content, Create, End, Envelope, From, Idempotency, IfMatch, Note,
     OnUncovered, Operation, Origin, Outcome, PreparedBatch, Replace, Retract, Revert, Revive,
