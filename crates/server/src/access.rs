@@ -370,7 +370,7 @@ impl Vault {
                 name: identity.acting.unwrap_or(identity.name),
                 grants,
                 feeds_copies: false,
-                unit: None,
+                unit: identity.unit,
             },
             on_behalf_of: identity.on_behalf_of,
             purpose: identity.purpose,

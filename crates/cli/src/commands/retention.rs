@@ -208,12 +208,10 @@ pub(crate) fn logged(
     operation: &'static str,
     disposal: &Disposal,
 ) -> Result<(), Failure> {
-    let records = disposal.content.records.iter().map(|record| record.id);
     let act = Act {
         kind: LogKind::Erasure,
         operation,
         owners: vec![disposal.owner.clone()],
-        records: records.collect(),
         detail: Some(json!({"disposal": disposal.id})),
     };
     console::log(settings, context, act)
@@ -230,7 +228,6 @@ fn act(
         kind: LogKind::Administration,
         operation,
         owners: vec![owner.clone()],
-        records: Vec::new(),
         detail,
     };
     console::log(settings, context, act)

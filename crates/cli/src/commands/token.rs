@@ -108,7 +108,6 @@ fn act(operation: &'static str, detail: Value) -> Act {
         kind: LogKind::Administration,
         operation,
         owners: Vec::new(),
-        records: Vec::new(),
         detail: Some(detail),
     }
 }
