@@ -8,7 +8,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-pub(crate) use retention::{Erase, ExtractPerson, Hold, NewRule, Retention, RetentionRules};
+pub(crate) use retention::{
+    Erase, Erasures, ExtractPerson, Hold, NewRule, Retention, RetentionRules,
+};
 
 /// A master-data registry: persons, roles, organisations, geography and services, validated, versioned on two clocks
 /// and linked.
@@ -167,6 +169,9 @@ All or none are erased. What refers to them must be named too; a legal hold stop
 is that there was a record with that id: reads answer 410. On SQLite the database file is written
 anew at the end.")]
     Erase(Erase),
+    /// Keep the list of what was erased, and erase it again after a restore
+    #[command(subcommand)]
+    Erasures(Erasures),
     /// Check files of records against the information model, without a database
     #[command(after_long_help = "\
 Examples:
@@ -448,6 +453,8 @@ mod tests {
         for path in [
             &["extract-person"][..],
             &["erase"],
+            &["erasures", "export"],
+            &["erasures", "apply"],
             &["hold", "add"],
             &["retention", "plan"],
             &["retention", "run"],

@@ -52,7 +52,7 @@ pub use read::{
     LinkCondition, LinkCursor, LinkRow, Lookup, Matching, Page, Reader, RecordRow, RecordedLink,
     SearchCursor, SortBy, SortKey, StoreSearch, Targets,
 };
-pub use retention::{DisposalRow, RetentionCandidate, RetentionRuleRow};
+pub use retention::{DisposalRow, ErasedRow, RetentionCandidate, RetentionRuleRow};
 pub use store::Store;
 pub use verify::{Finding, Progress};
 pub use visibility::{

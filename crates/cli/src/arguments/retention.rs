@@ -128,6 +128,33 @@ pub(crate) struct NewRule {
     pub(crate) to: Option<String>,
 }
 
+/// `erasures`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Erasures {
+    /// Write the list of everything that was erased: ids, owners, when and by which decision, no content
+    #[command(after_long_help = "\
+Example:
+  grunddata erasures export /srv/elsewhere/erasures.json
+
+Make it after every erasure and keep it apart from the database and its back-ups: it must not be
+lost with them.")]
+    Export {
+        /// The file, readable by you alone; one that is there is replaced
+        file: PathBuf,
+    },
+    /// Erase again, after a restore, what the list says and the back-up has brought back
+    #[command(after_long_help = "\
+Example:
+  grunddata erasures apply /srv/elsewhere/erasures.json
+
+What is erased already or is not there is passed over, so that it can be run again at any time. What
+a legal hold keeps, or others refer to, is left and named; then the command ends with 1.")]
+    Apply {
+        /// A file that `grunddata erasures export` has written
+        file: PathBuf,
+    },
+}
+
 /// `hold` and `restriction`
 #[derive(Debug, Subcommand)]
 pub(crate) enum Hold {

@@ -120,7 +120,7 @@ impl Registry {
             .collect();
         let (held, free): (Vec<Due>, Vec<Due>) =
             due.into_iter().partition(|due| marked.contains(&due.id));
-        let ids: Vec<RecordId> = free.iter().map(|due| due.id).collect();
+        let ids = ids_of(&free);
         let referrers = store
             .read(|reader| reader.referrers(owner, &ids))
             .map_err(refuse_store)?;
@@ -129,7 +129,7 @@ impl Registry {
             owner: owner.clone(),
             today,
             token: token(owner, &erased),
-            together: together(&erased, &referrers),
+            together: together(&ids_of(&erased), &referrers),
             erased,
             held,
             referenced,
@@ -224,12 +224,19 @@ fn settle(due: Vec<Due>, referrers: &[(RecordId, RecordId)]) -> (Vec<Due>, Vec<D
     (erased, referenced)
 }
 
-/// Which of the records hang together by references, so that they must go in one transaction.
-fn together(erased: &[Due], referrers: &[(RecordId, RecordId)]) -> Vec<Vec<usize>> {
-    let places: HashMap<RecordId, usize> = erased
+fn ids_of(due: &[Due]) -> Vec<RecordId> {
+    due.iter().map(|due| due.id).collect()
+}
+
+/// Which of the records hang together by references, so that they must go in one transaction: as places in the list.
+pub(super) fn together(
+    records: &[RecordId],
+    referrers: &[(RecordId, RecordId)],
+) -> Vec<Vec<usize>> {
+    let places: HashMap<RecordId, usize> = records
         .iter()
         .enumerate()
-        .map(|(place, due)| (due.id, place))
+        .map(|(place, id)| (*id, place))
         .collect();
     let mut neighbours: HashMap<usize, Vec<usize>> = HashMap::new();
     for (target, source) in referrers {
@@ -240,7 +247,7 @@ fn together(erased: &[Due], referrers: &[(RecordId, RecordId)]) -> Vec<Vec<usize
     }
     let mut seen = BTreeSet::new();
     let mut groups = Vec::new();
-    for place in 0..erased.len() {
+    for place in 0..records.len() {
         if !seen.insert(place) {
             continue;
         }
@@ -312,12 +319,12 @@ mod tests {
             (id(5), id(5)),
         ];
         let (erased, referenced) = settle((1..=5).map(due).collect(), &referrers);
-        let ids = |list: &[Due]| list.iter().map(|due| due.id).collect::<Vec<_>>();
+        let ids = ids_of;
         assert_eq!(ids(&erased), [id(3), id(4), id(5)]);
         assert_eq!(ids(&referenced), [id(1), id(2)]);
         assert_eq!(referenced[0].referrers, [id(9)]);
         assert_eq!(referenced[1].referrers, [id(1)]);
-        let groups = together(&erased, &referrers);
+        let groups = together(&ids(&erased), &referrers);
         assert_eq!(groups, [vec![0, 1], vec![2]]);
     }
 
