@@ -82,6 +82,26 @@ on_both! {
         http.admin().delete(&format!("/owners/norrberga/retention-rules/{id}")).problem(404, "not-found");
     }
 
+    fn what_is_preserved_is_erased_after_its_delivery(http: Http) {
+        let (person, role) = former(&http, "Bevarade Bo");
+        let kept = json!({"preserve": true, "archive": "Stadsarkivet", "validFrom": "2020-01-01", "decision": "Bevaras.", "reference": "KS 2020/2"});
+        let rule = http.admin().post("/owners/norrberga/retention-rules", kept);
+        let delivery = json!({"rule": rule.json["id"], "reference": "SA 2026/4", "delivered": "2026-11-21"});
+        http.writer().post("/owners/norrberga/deliveries", delivery.clone()).problem(403, "forbidden");
+        http.admin().post("/owners/norrberga/deliveries", json!({"rule": "x", "delivered": "soon"})).problem(400, "invalid-body");
+        http.admin().post("/owners/norrberga/deliveries", json!({"reference": "SA 2026/4"})).problem(400, "invalid-body");
+        http.admin().post("/owners/norrberga/deliveries", json!({"rule": person, "reference": "SA", "delivered": "2026-11-20"})).problem(404, "not-found");
+        http.admin().post("/owners/norrberga/deliveries", json!({"rule": rule.json["id"], "reference": "SA", "delivered": "2026-11-22"})).problem(400, "invalid-parameter");
+        let made = http.admin().post("/owners/norrberga/deliveries", delivery);
+        made.expect(201);
+        assert_eq!((&made.json["archive"], &made.json["createdBy"]), (&json!("Stadsarkivet"), &json!("admin")));
+        assert_eq!(http.admin().get("/owners/norrberga/deliveries").json["items"], json!([made.json]));
+        // It was written on the very day of the delivery: nobody can say that this is what was delivered.
+        let plan = http.admin().get("/owners/norrberga/retention-plan");
+        assert_eq!((plan.json["erased"].as_array().map(Vec::len), &plan.json["preserved"][0]["records"]), (Some(0), &json!(2)), "{}", plan.text);
+        http.admin().get(&format!("/roles/{role}?validAt=2005-01-01")).expect(200);
+    }
+
     fn records_are_erased_by_a_decision(http: Http) {
         let (person, role) = former(&http, "Felaktig Fia");
         let request = |ids: &[&String]| json!({"records": ids, "decision": "Aldrig avsedd", "reference": "KS 2026/31"});

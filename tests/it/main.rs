@@ -9,6 +9,7 @@
     reason = "a test that cannot go on must fail, and say why"
 )]
 
+mod commands;
 mod crate_edges;
 mod demo;
 mod deploy;

@@ -456,6 +456,7 @@ mod tests {
             &["erasures", "export"],
             &["erasures", "apply"],
             &["hold", "add"],
+            &["retention", "deliver"],
             &["retention", "plan"],
             &["retention", "run"],
             &["retention", "rule", "add"],

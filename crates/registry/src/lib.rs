@@ -30,10 +30,10 @@ pub use coordinate::{AsOf, At, CoordinateParameters, KnownAt, Pins};
 pub use grants::{GivenGrant, GrantSubject, SubjectKind};
 pub use grunddata_store::Form;
 pub use law::{
-    ControllerExtract, Decision, Disposal, DisposalContent, DisposedRecord, Due, ErasedAgain,
-    Erasures, ExtractOptions, ExtractReader, IdentifierExtract, Keeping, LinkExtract, Mark,
-    MarkKind, NewRetentionRule, PastErasure, PersonExtract, PreservedRecords, RecordExtract,
-    RetentionPlan, RetentionRule, StateExtract, VersionExtract,
+    ControllerExtract, Decision, Delivery, Disposal, DisposalContent, DisposedRecord, Due,
+    ErasedAgain, Erasures, ExtractOptions, ExtractReader, IdentifierExtract, Keeping, LinkExtract,
+    Mark, MarkKind, NewDelivery, NewRetentionRule, PastErasure, PersonExtract, PreservedRecords,
+    RecordExtract, RetentionPlan, RetentionRule, StateExtract, VersionExtract,
 };
 pub use owners::{NewOwner, Owner};
 pub use patch::Patch;

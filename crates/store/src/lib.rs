@@ -18,6 +18,7 @@
 mod combiner;
 mod connection;
 mod coordinate;
+mod deliveries;
 mod dialect;
 mod directory;
 mod engine;
@@ -40,6 +41,7 @@ mod visibility;
 mod write;
 
 pub use coordinate::{Coordinate, Known};
+pub use deliveries::DeliveryRow;
 pub use directory::{NewOwner, TokenRow};
 pub use error::{StoreError, WriteError};
 pub use grants::GrantRow;

@@ -24,6 +24,34 @@ pub(crate) enum Retention {
     /// Put, list and end rules: for how long records are kept, by which decision
     #[command(subcommand)]
     Rule(RetentionRules),
+    /// Note what was handed over to an archive: what a rule preserves is erased here only after that
+    #[command(after_long_help = "\
+Example:
+  grunddata retention deliver se-2480 --rule 01990c3e-7a5b-7000-8000-00000000000e \\
+    --date 2026-11-20 --reference 'SA 2026/4'
+
+From then on a plan erases what the rule covers, had ended, and was last changed, before that day.")]
+    Deliver {
+        /// The owner whose records they are
+        owner: String,
+        /// The rule that preserves them, as the list of rules shows it
+        #[arg(long, value_name = "ID")]
+        rule: String,
+        /// The day of the delivery
+        #[arg(long)]
+        date: NaiveDate,
+        /// Where the archive's receipt is found
+        #[arg(long)]
+        reference: String,
+        /// The archive [default: the one that the rule names]
+        #[arg(long)]
+        archive: Option<String>,
+    },
+    /// List the deliveries to archives
+    Deliveries {
+        /// The owner whose records they are
+        owner: String,
+    },
     /// Show what would be erased today, what is held, and what is still referred to; changes nothing
     #[command(after_long_help = "\
 Example:

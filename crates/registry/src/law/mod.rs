@@ -2,6 +2,7 @@
 //! and what one person may be told of what is kept about them.
 
 mod again;
+mod deliveries;
 mod erase;
 mod extract;
 mod marks;
@@ -17,6 +18,7 @@ use crate::write::check_text;
 use crate::{Action, Code, Context, Refusal};
 
 pub use again::{ErasedAgain, Erasures, PastErasure};
+pub use deliveries::{Delivery, NewDelivery};
 pub use erase::{Content as DisposalContent, Disposal, DisposedRecord};
 pub use extract::{
     ControllerExtract, ExtractOptions, ExtractReader, IdentifierExtract, LinkExtract,

@@ -3,7 +3,7 @@
 use grunddata_model::Domain::{Organisation, Person, Role as RoleDomain};
 use grunddata_model::RecordId;
 use grunddata_registry::{
-    At, Code, Context, Decision, ExtractOptions, ExtractReader, Keeping, MarkKind,
+    At, Code, Context, Decision, ExtractOptions, ExtractReader, Keeping, MarkKind, NewDelivery,
     NewRetentionRule, Note, Place, Role,
 };
 use grunddata_testing::on_both;
@@ -138,6 +138,42 @@ on_both! {
         let refusal = stack.registry.end_retention_rule(&admin, &owner("a"), special.id, None).unwrap_err();
         assert_eq!(refusal.code, Code::NotFound);
         assert_eq!(stack.registry.retention_rules(&admin, &owner("a")).unwrap().len(), 3);
+    }
+
+    fn what_is_preserved_goes_once_the_archive_has_it(stack: Stack) {
+        let school = stack.id(create(Organisation, organisation("Skolan", "unit"), "2000-01-01"));
+        let old = stack.former("Gamla Gerda", school, "2010-01-01");
+        let (admin, steward) = (stack.administrator(), stack.as_actor("a", Role::Steward));
+        let kept = stack.registry.put_retention_rule(&admin, rule(None, None, Keeping::Preserve { archive: Some("Stadsarkivet".to_owned()) })).unwrap();
+        let nowhere = stack.registry.put_retention_rule(&admin, rule(Some(Organisation), None, Keeping::Preserve { archive: None })).unwrap();
+        let erasing = stack.registry.put_retention_rule(&admin, rule(Some(Organisation), Some("unit"), erase_after(500))).unwrap();
+        let delivery = |of: &grunddata_registry::RetentionRule, delivered: &str| NewDelivery {
+            owner: owner("a"), rule: of.id, archive: None, reference: "SA 2026/4".to_owned(), delivered: day(delivered),
+        };
+        let code = |context: &Context, new| stack.registry.put_delivery(context, new).unwrap_err().code;
+        assert_eq!(code(&steward, delivery(&kept, "2026-02-01")), Code::Forbidden);
+        assert_eq!(code(&admin, delivery(&erasing, "2026-02-01")), Code::InvalidParameter);
+        assert_eq!(code(&admin, delivery(&nowhere, "2026-02-01")), Code::InvalidParameter);
+        assert_eq!(code(&admin, delivery(&kept, "2026-03-02")), Code::InvalidParameter);
+        assert_eq!(code(&admin, NewDelivery { rule: uuid::Uuid::nil(), ..delivery(&kept, "2026-02-01") }), Code::NotFound);
+        assert_eq!(code(&admin, NewDelivery { reference: String::new(), ..delivery(&kept, "2026-02-01") }), Code::InvalidText);
+        let plan = || stack.registry.retention_plan(&stack.as_actor("a", Role::Steward), &owner("a")).unwrap();
+        assert_eq!((plan().erased.len(), plan().preserved[0].records), (0, 2));
+        // A delivery of before the last change is not of what is here.
+        stack.registry.put_delivery(&admin, delivery(&kept, "2026-03-01")).unwrap();
+        assert_eq!((plan().erased.len(), plan().preserved[0].records), (0, 2));
+        stack.pass(2 * 86_400);
+        let admin = stack.administrator();
+        let made = stack.registry.put_delivery(&admin, delivery(&kept, "2026-03-03")).unwrap();
+        assert_eq!(made.archive, "Stadsarkivet");
+        assert_eq!(stack.registry.deliveries(&steward, &owner("a")).unwrap().last(), Some(&made));
+        let late = stack.former("Sena Siv", school, "2010-01-01");
+        let now = plan();
+        assert_eq!(now.erased.iter().map(|due| (due.id, due.since)).collect::<Vec<_>>(), [(old.person, day("2026-03-03")), (old.role, day("2026-03-03"))]);
+        assert_eq!(now.preserved[0].records, 2, "what came later is not in the archive");
+        let disposal = stack.registry.run_retention(&admin, &owner("a"), &now.token).unwrap();
+        assert_eq!((disposal.content.records.len(), disposal.content.decisions[0].reference.as_str()), (2, "KS 2024/17 § 3"));
+        assert_eq!((stack.code(old.person), stack.code(late.person)), (Some(Code::Erased), None));
     }
 
     fn single_records_are_erased_by_a_decision(stack: Stack) {

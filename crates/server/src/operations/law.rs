@@ -51,6 +51,21 @@ fn of_retention() -> Vec<Operation> {
             .takes(&[&p::OWNER_KEY, &p::RULE, &p::RULE_END])
             .answers_empty(204, "Ended", "Avslutad")
             .problems(&OWNER).problems(&["not-found"]),
+        Operation::get("/owners/{owner}/deliveries", "listDeliveries", write(law::deliveries))
+            .tag(ADMINISTRATION)
+            .summary("The deliveries to archives", "Leveranserna till arkiv")
+            .text("For stewards. What was handed over to which archive, by which rule.", "För förvaltare. Vad som levererats till vilket arkiv, enligt vilken regel.")
+            .takes(&[&p::OWNER_KEY])
+            .answers(200, "Deliveries", "The deliveries", "Leveranserna")
+            .problems(&OWNER),
+        Operation::post("/owners/{owner}/deliveries", "putDelivery", admin(law::put_delivery))
+            .tag(ADMINISTRATION)
+            .summary("Note a delivery to an archive", "Anteckna en leverans till arkiv")
+            .text("That what a rule preserves was handed over. From then on a plan erases what had ended, and was last changed, before that day.", "Att det som en regel bevarar har levererats. Därefter gallrar en plan det som hade upphört, och senast ändrats, före den dagen.")
+            .takes(&[&p::OWNER_KEY])
+            .body(JSON, "DeliveryRequest")
+            .answers(201, "Delivery", "The delivery", "Leveransen")
+            .problems(&BODY).problems(&OWNER).problems(&["not-found", "invalid-text"]),
         Operation::get("/owners/{owner}/retention-plan", "getRetentionPlan", write(law::plan))
             .tag(ADMINISTRATION)
             .summary("What would be erased today", "Vad som skulle gallras i dag")
