@@ -1,7 +1,9 @@
 //! Authorisation: every operation of the table is tried without a token and with one that is too small.
 
+use std::time::Duration;
+
 use grunddata_server::access::Access;
-use grunddata_server::config::RateLimit;
+use grunddata_server::config::{FailureLimit, RateLimit};
 use grunddata_testing::on_both;
 use serde_json::{Value, json};
 
@@ -93,7 +95,8 @@ on_both! {
 
 /// No owner has open data.
 fn closed(engine: grunddata_testing::Engine) -> Http {
-    let http = Http::start(engine);
+    // The test fails to authenticate at every operation.
+    let http = Http::start_with(engine, |config| config.limits.failures = None);
     http.admin()
         .put("/owners/oppen", json!({"name": "Öppen", "openData": false}))
         .expect(200);
@@ -194,6 +197,35 @@ on_both! {
         assert_eq!(pointers, ["/name", "/expiresAt", "/grants/0/role"]);
     }
 
+    fn a_token_is_given_a_new_secret(http: Http) {
+        let made = http.as_("owner-admin").post("/tokens", json!({"name": "hr-laddning", "unit": "Lönekontoret", "grants": [{"owner": "norrberga", "role": "editor"}]}));
+        made.expect(201);
+        let id = made.json["id"].as_str().expect("id");
+        let path = format!("/tokens/{id}/rotations");
+        let rotated = http.as_("owner-admin").post(&path, json!({"overlapDays": 3}));
+        rotated.expect(201);
+        assert_eq!(rotated.header("cache-control"), "no-store");
+        assert_eq!((&rotated.json["replaces"], &rotated.json["name"], &rotated.json["unit"]), (&json!(id), &json!("hr-laddning"), &json!("Lönekontoret")));
+        for answer in [&made, &rotated] {
+            http.with_token(answer.json["token"].as_str().expect("token")).get("/organisations").expect(200);
+        }
+        let old = http.as_("owner-admin").get(&format!("/tokens/{id}"));
+        assert_eq!(old.json["expiresAt"].as_str().map(|at| &at[..10]), Some("2026-11-24"));
+        // Once more, and at once: the one in between is refused from now on.
+        let (second, secret) = (rotated.json["id"].as_str().expect("id"), rotated.json["token"].as_str().expect("token"));
+        http.as_("owner-admin").post(&format!("/tokens/{second}/rotations"), json!({"overlapDays": 0})).expect(201);
+        http.with_token(secret).get("/organisations").problem(401, "unauthenticated");
+        http.as_("owner-admin").post(&path, json!({"overlapDays": 91})).problem(400, "invalid-parameter");
+        http.as_("owner-admin").post(&path, json!({"overlapDays": -1})).problem(400, "invalid-body");
+        http.as_("owner-admin").post(&path, json!({"overlap": 1})).problem(400, "invalid-body");
+        http.as_("owner-admin").post(&path, json!({})).problem(400, "invalid-parameter");
+        http.as_("owner-admin").post("/tokens/0000000000000000/rotations", json!({})).problem(404, "not-found");
+        // Logged as administration, by the address that names the token.
+        let log = http.admin().get("/access-log?kind=administration&operation=rotateToken&limit=100");
+        log.expect(200);
+        assert!(log.json["items"].as_array().expect("items").iter().any(|entry| entry["detail"]["address"] == format!("/api/v1{path}") && entry["outcome"] == "ok"), "{}", log.text);
+    }
+
     fn owners_are_kept_by_administrators(http: Http) {
         http.as_("owner-admin").put("/owners/ny", json!({"name": "Ny kommun"})).problem(403, "forbidden");
         let created = http.admin().put("/owners/ny", json!({"name": "Ny kommun"}));
@@ -251,5 +283,42 @@ on_both! {
         assert_eq!(answers[0].status, 401);
         let refused = answers.iter().find(|answer| answer.status == 429).expect("a new guess has no new bucket");
         refused.problem(429, "too-many-requests");
+    }
+}
+
+fn wary(engine: grunddata_testing::Engine) -> Http {
+    Http::start_with(engine, |config| {
+        config.trust_forwarded = true;
+        config.limits.failures = Some(FailureLimit {
+            failures: 3,
+            within: Duration::from_secs(600),
+        });
+    })
+}
+
+on_both! {
+    using wary;
+
+    fn who_guesses_tokens_is_locked_out(http: Http) {
+        let from = |address: &str| http.nobody().with("forwarded", &format!("for={address}"));
+        let guess = |text: &str| from("192.0.2.1").with("authorization", &format!("Bearer {text}")).get("/organisations");
+        // In use before the guessing begins.
+        http.reader().with("forwarded", "for=192.0.2.1").get("/organisations").expect(200);
+        for number in 0..3 {
+            guess(&format!("gd_guess{number}")).problem(401, "unauthenticated");
+        }
+        let refused = guess("gd_guess3");
+        refused.problem(429, "locked-out");
+        assert!(refused.header("retry-after").parse::<u32>().is_ok_and(|seconds| (590..=600).contains(&seconds)), "{}", refused.header("retry-after"));
+        // Nobody is asked about the token: one that holds is refused like the others.
+        http.writer().with("forwarded", "for=192.0.2.1").get("/organisations").problem(429, "locked-out");
+        http.writer().with("forwarded", "for=192.0.2.1").at_root("/").problem(429, "locked-out");
+        // Without a token, with one that was in use, and from elsewhere it goes on.
+        from("192.0.2.1").get("/organisations").expect(200);
+        http.admin().put("/owners/oppen", json!({"name": "Öppen", "openData": true})).expect(200);
+        http.reader().with("forwarded", "for=192.0.2.1").get("/organisations").expect(200);
+        http.writer().with("forwarded", "for=192.0.2.2").get("/organisations").expect(200);
+        let metrics = http.nobody().at_root("/metrics").text;
+        assert!(metrics.contains("\ngrunddata_lockouts_total 1\n"), "{metrics}");
     }
 }

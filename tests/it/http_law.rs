@@ -82,6 +82,26 @@ on_both! {
         http.admin().delete(&format!("/owners/norrberga/retention-rules/{id}")).problem(404, "not-found");
     }
 
+    fn what_is_preserved_is_erased_after_its_delivery(http: Http) {
+        let (person, role) = former(&http, "Bevarade Bo");
+        let kept = json!({"preserve": true, "archive": "Stadsarkivet", "validFrom": "2020-01-01", "decision": "Bevaras.", "reference": "KS 2020/2"});
+        let rule = http.admin().post("/owners/norrberga/retention-rules", kept);
+        let delivery = json!({"rule": rule.json["id"], "reference": "SA 2026/4", "delivered": "2026-11-21"});
+        http.writer().post("/owners/norrberga/deliveries", delivery.clone()).problem(403, "forbidden");
+        http.admin().post("/owners/norrberga/deliveries", json!({"rule": "x", "delivered": "soon"})).problem(400, "invalid-body");
+        http.admin().post("/owners/norrberga/deliveries", json!({"reference": "SA 2026/4"})).problem(400, "invalid-body");
+        http.admin().post("/owners/norrberga/deliveries", json!({"rule": person, "reference": "SA", "delivered": "2026-11-20"})).problem(404, "not-found");
+        http.admin().post("/owners/norrberga/deliveries", json!({"rule": rule.json["id"], "reference": "SA", "delivered": "2026-11-22"})).problem(400, "invalid-parameter");
+        let made = http.admin().post("/owners/norrberga/deliveries", delivery);
+        made.expect(201);
+        assert_eq!((&made.json["archive"], &made.json["createdBy"]), (&json!("Stadsarkivet"), &json!("admin")));
+        assert_eq!(http.admin().get("/owners/norrberga/deliveries").json["items"], json!([made.json]));
+        // It was written on the very day of the delivery: nobody can say that this is what was delivered.
+        let plan = http.admin().get("/owners/norrberga/retention-plan");
+        assert_eq!((plan.json["erased"].as_array().map(Vec::len), &plan.json["preserved"][0]["records"]), (Some(0), &json!(2)), "{}", plan.text);
+        http.admin().get(&format!("/roles/{role}?validAt=2005-01-01")).expect(200);
+    }
+
     fn records_are_erased_by_a_decision(http: Http) {
         let (person, role) = former(&http, "Felaktig Fia");
         let request = |ids: &[&String]| json!({"records": ids, "decision": "Aldrig avsedd", "reference": "KS 2026/31"});
@@ -129,5 +149,54 @@ on_both! {
         http.admin().get(&format!("/persons/{person}/extract?byName=ja")).problem(400, "invalid-parameter");
         let log = http.admin().get(&format!("/access-log?record={role}&order=newest"));
         assert_eq!(log.json["items"][0]["operation"], "extractPersonPage");
+        assert_eq!(log.json["items"][0]["kind"], "extract");
+        let extracts = http.admin().get("/access-log?kind=extract");
+        assert_eq!(extracts.json["items"].as_array().expect("items").len(), 3);
+    }
+
+    fn what_is_done_to_records_is_logged_with_their_ids(http: Http) {
+        let (person, role) = former(&http, "Åsa Ek");
+        let hold = http.admin().post("/holds", json!({"record": person, "reason": "Tvist"}));
+        http.admin().delete(&format!("/owners/norrberga/holds/{}", hold.json["id"].as_str().expect("id"))).expect(204);
+        let mark = http.admin().post("/restrictions", json!({"record": role, "reason": "art. 18"}));
+        http.admin().delete(&format!("/owners/norrberga/restrictions/{}", mark.json["id"].as_str().expect("id"))).expect(204);
+        // Refused, and logged all the same.
+        http.writer().post("/holds", json!({"record": person, "reason": "Tvist"})).problem(403, "forbidden");
+        http.admin().post("/erasures", json!({"records": [person], "decision": "Aldrig avsedd", "reference": "KS 2026/31"})).problem(409, "still-referenced");
+        http.admin().post("/erasures", json!({"records": [person, role], "decision": "Aldrig avsedd", "reference": "KS 2026/31"})).expect(201);
+        let log = http.admin().get("/access-log?order=oldest&limit=1000&owner=norrberga");
+        let acts: Vec<(String, String, Value, Value)> = log.json["items"].as_array().expect("items").iter()
+            .filter(|entry| matches!(entry["kind"].as_str(), Some("administration" | "erasure")))
+            .map(|entry| (entry["kind"].as_str().expect("kind").to_owned(), entry["operation"].as_str().expect("operation").to_owned(), entry["records"].clone(), entry["outcome"].clone()))
+            .collect();
+        let mut both = [person.clone(), role.clone()];
+        both.sort();
+        let act = |kind: &str, operation: &str, records: Value, outcome: Value| (kind.to_owned(), operation.to_owned(), records, outcome);
+        assert_eq!(acts, [
+            act("administration", "putHold", json!([person]), json!("ok")),
+            act("administration", "liftHold", json!([person]), json!("ok")),
+            act("administration", "putRestriction", json!([role]), json!("ok")),
+            act("administration", "liftRestriction", json!([role]), json!("ok")),
+            act("erasure", "eraseRecords", json!([person]), json!({"refused": "still-referenced"})),
+            act("erasure", "eraseRecords", json!(both), json!("ok")),
+        ], "{}", log.text);
+        let refused = http.admin().get("/access-log?actor=writer&operation=putHold");
+        assert_eq!(refused.json["items"][0]["outcome"], json!({"refused": "forbidden"}), "{}", refused.text);
+    }
+
+    fn readers_stand_in_the_extract_by_their_units(http: Http) {
+        let (person, _) = former(&http, "Åsa Ek");
+        for (name, unit) in [("a", "Lönekontoret"), ("b", "Lönekontoret"), ("c", "Skolkontoret")] {
+            let made = http.admin().post("/tokens", json!({"name": name, "unit": unit, "grants": [{"owner": "norrberga", "role": "reader"}]}));
+            made.expect(201);
+            http.with_token(made.json["token"].as_str().expect("token")).get(&format!("/persons/{person}?validAt=2005-01-01")).expect(200);
+        }
+        let extract = http.admin().get(&format!("/persons/{person}/extract"));
+        let units: Vec<(Option<&str>, u64)> = extract.json["readers"].as_array().expect("readers").iter()
+            .map(|reader| (reader["unit"].as_str(), reader["count"].as_u64().expect("count")))
+            .filter(|(unit, _)| unit.is_some())
+            .collect();
+        assert_eq!(units, [(Some("Lönekontoret"), 2), (Some("Skolkontoret"), 1)], "{}", extract.text);
+        http.admin().post("/tokens", json!({"name": "d", "unit": "", "grants": [{"owner": "norrberga", "role": "reader"}]})).problem(422, "invalid-text");
     }
 }

@@ -60,6 +60,29 @@ on_both! {
         assert!(entries(&http, "&kind=log-read").len() >= 3);
     }
 
+    fn a_search_that_finds_nobody_is_logged_without_what_is_personal(http: Http) {
+        let ronja = person(&http, "Ronja Ask");
+        http.organisation("Enheten", "2026-01-01");
+        http.reader().get("/persons?name.family=Okändsson&q=Hemligdotter").expect(200);
+        http.reader().post("/persons/search", json!({"q": "Ronja"})).expect(200);
+        http.reader().post("/records/lookup", json!({"identifiers": [{"scheme": "se-personal-identity-number", "value": "189001019802"}]})).expect(200);
+        // Nothing personal was looked for here, and who may see nothing of it is told nothing.
+        http.reader().get("/organisations?q=Ingenting").expect(200);
+        http.nobody().get("/persons?q=Hemligdotter").expect(200);
+        let found = entries(&http, "&kind=search");
+        let told: Vec<(&str, &Value, &Value, &Value)> = found.iter().map(|entry| (entry["query"].as_str().expect("query"), &entry["count"], &entry["records"], &entry["owners"])).collect();
+        let (none, zero, owners) = (Value::Null, json!(0), json!(["norrberga"]));
+        let (empty, one) = (json!([]), json!([ronja]));
+        assert_eq!(told, [
+            ("person: name.family=… & q=…", &zero, &empty, &owners),
+            ("person: q=…", &none, &one, &owners),
+            ("identifier=se-personal-identity-number:… (1)", &zero, &empty, &owners),
+        ], "{found:?}");
+        for word in ["Okändsson", "Hemligdotter", "189001019802"] {
+            assert!(!json!(found).to_string().contains(word), "{word}");
+        }
+    }
+
     fn auditors_see_the_log_of_their_owners(http: Http) {
         let id = person(&http, "Ronja");
         http.reader().get(&format!("/persons/{id}")).expect(200);
@@ -100,6 +123,8 @@ fn with_issuer(engine: grunddata_testing::Engine) -> (Http, Provider) {
     let provider = Provider::start(Arc::new(noon)).expect("provider");
     let settings = provider.settings("kommun", "grunddata");
     let http = Http::start_with(engine, |config| {
+        let mut settings = settings;
+        settings.claims.unit = "department".to_owned();
         config.identity = IdentityConfig {
             issuers: vec![settings],
             allow_http_loopback: true,
@@ -117,6 +142,7 @@ on_both! {
         let id = person(&http, "Ronja");
         let mut claims = provider.claims("anna", "grunddata");
         claims["groups"] = json!(["skolassistenter"]);
+        claims["department"] = json!("Skolkontoret");
         let token = format!("Bearer {}", provider.token(&claims));
         let anna = || http.nobody().with("authorization", &token);
         // Known, and without any right yet.
@@ -134,6 +160,7 @@ on_both! {
         http.as_("owner-admin").post("/grants", json!({"subject": {"kind": "group", "name": group}, "grant": {"owner": "*", "role": "reader"}})).problem(403, "forbidden");
         let logged = entries(&http, &format!("&record={id}&kind=read"));
         assert_eq!(logged[0]["client"], format!("{}#anna", provider.issuer()));
+        assert_eq!(logged[0]["unit"], "Skolkontoret");
         let listed = http.admin().get("/grants");
         assert_eq!(listed.json["items"].as_array().expect("items").len(), 1);
         http.admin().delete(&format!("/grants/{}", given.json["id"].as_str().expect("id"))).expect(204);

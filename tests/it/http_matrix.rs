@@ -191,12 +191,13 @@ fn question(http: &Http, place: &Place, method: &str, path: &str) -> Option<Ques
                     json!({"name": "ny", "grants": [{"owner": "norrberga", "role": "open-data-reader"}]}),
                 ),
             ),
-            ("get" | "delete", "/tokens/{token}") => {
+            ("get" | "delete", "/tokens/{token}") | ("post", "/tokens/{token}/rotations") => {
                 let made = http.as_("owner-admin").post("/tokens", json!({"name": "till-prov", "grants": [{"owner": "norrberga", "role": "open-data-reader"}]}));
                 made.expect(201);
+                let id = made.json["id"].as_str().expect("id");
                 plain(
-                    &format!("/tokens/{}", made.json["id"].as_str().expect("id")),
-                    None,
+                    &below.replace("{token}", id),
+                    (method == "post").then(|| json!({})),
                 )
             }
             ("get", "/access-log") => plain("/access-log?owner=norrberga", None),
@@ -310,15 +311,9 @@ fn question(http: &Http, place: &Place, method: &str, path: &str) -> Option<Ques
 }
 
 fn of_law(below: &str) -> bool {
-    [
-        "retention",
-        "disposals",
-        "erasures",
-        "holds",
-        "restrictions",
-    ]
-    .iter()
-    .any(|word| below.contains(word))
+    "retention deliveries disposals erasures holds restrictions"
+        .split(' ')
+        .any(|word| below.contains(word))
 }
 
 /// Retention, holds, restrictions and erasure, each on a record of its own.
@@ -333,6 +328,13 @@ fn law(http: &Http, place: &Place, method: &str, below: &str) -> Option<(String,
     let body = match (method, below) {
         ("get", _) => None,
         ("post", "/owners/{owner}/retention-rules") => Some(rule()),
+        ("post", "/owners/{owner}/deliveries") => {
+            let kept = json!({"domain": "person", "preserve": true, "validFrom": "2020-01-01", "decision": "Prov", "reference": "KS 2020/1"});
+            let made = http.admin().post("/owners/norrberga/retention-rules", kept);
+            Some(
+                json!({"rule": id(made), "archive": "Stadsarkivet", "reference": "SA 1", "delivered": "2026-01-01"}),
+            )
+        }
         ("post", "/owners/{owner}/disposals") => {
             let plan = http.admin().get("/owners/norrberga/retention-plan");
             plan.expect(200);

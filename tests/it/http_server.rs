@@ -9,17 +9,19 @@ use grunddata_model::{Instant, OwnerKey};
 use grunddata_registry::{
     Actor, Context, Grant, Limits, NewOwner, NewToken, OwnerScope, Registry, Role,
 };
-use grunddata_server::{Config, Running, Server, telemetry};
+use grunddata_server::{Config, Running, Server};
 use grunddata_store::{Store, StoreOptions};
 use grunddata_testing::{Database, Engine};
 use reqwest::blocking::{Client, RequestBuilder};
 use reqwest::redirect::Policy;
 use serde_json::{Value, json};
 
+use crate::log_watch;
+
 /// The day on which every test runs.
 pub(crate) const TODAY: &str = "2026-11-21";
 
-/// The server. When it is dropped, the whole database is verified.
+/// The server. When it is dropped, the whole database is verified, and that no number of a person stands in the log.
 pub(crate) struct Http {
     running: Option<Running>,
     store: Store,
@@ -52,24 +54,18 @@ pub(crate) fn noon() -> Instant {
 }
 
 impl Http {
-    /// Two owners: `norrberga`, whose data is closed, and `oppen`, whose data is open.
     /// What is written of the access log from now on has nowhere to go.
     pub(crate) fn stop_logging(&self) {
         self.running.as_ref().expect("running").stop_logging();
     }
 
+    /// Two owners: `norrberga`, whose data is closed, and `oppen`, whose data is open.
     pub(crate) fn start(engine: Engine) -> Self {
         Self::start_with(engine, |_| {})
     }
 
     pub(crate) fn start_with(engine: Engine, change: impl FnOnce(&mut Config)) -> Self {
-        // The causes of internal errors stand in the log alone; a failing test shows them. Every test after the first in
-        // a process finds it set up.
-        let log = telemetry::LogConfig {
-            filter: "warn".to_owned(),
-            ..telemetry::LogConfig::default()
-        };
-        telemetry::install(&log).ok();
+        log_watch::begin();
         let database = Database::new(engine);
         let model = InformationModel::embedded().expect("model");
         let noon = noon();
@@ -107,6 +103,7 @@ impl Http {
                 name: name.to_owned(),
                 grants: vec![Grant::of(scope, role)],
                 feeds_copies: false,
+                unit: None,
                 expires_at: None,
             };
             (
@@ -170,6 +167,7 @@ impl Http {
             name: name.to_owned(),
             grants,
             feeds_copies: false,
+            unit: None,
             expires_at: None,
         };
         let context = self.registry.context(Actor::system("test"), "token");
@@ -227,6 +225,7 @@ impl Drop for Http {
             running.stop().expect("a clean stop");
         }
         if !std::thread::panicking() {
+            log_watch::check();
             let findings = self.store.verify(&mut |_| {}).expect("verify");
             assert!(findings.is_empty(), "{findings:?}");
         }

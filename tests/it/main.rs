@@ -9,17 +9,21 @@
     reason = "a test that cannot go on must fail, and say why"
 )]
 
+mod commands;
 mod crate_edges;
 mod demo;
 mod deploy;
 mod durability;
 mod http_access;
 mod http_bad_input;
+mod http_cors;
 mod http_law;
 mod http_log;
 mod http_matrix;
 mod http_proof;
+mod http_quiet;
 mod http_records;
 mod http_search;
+mod log_watch;
 mod program;
 mod readme;

@@ -140,6 +140,7 @@ pub(crate) fn token(registry: &Registry) -> Result<String> {
                     grunddata_registry::Role::Administrator,
                 )],
                 feeds_copies: false,
+                unit: None,
                 expires_at: None,
             },
         )

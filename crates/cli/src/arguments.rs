@@ -8,7 +8,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-pub(crate) use retention::{Erase, ExtractPerson, Hold, NewRule, Retention, RetentionRules};
+pub(crate) use retention::{
+    Erase, Erasures, ExtractPerson, Hold, NewRule, Retention, RetentionRules,
+};
 
 /// A master-data registry: persons, roles, organisations, geography and services, validated, versioned on two clocks
 /// and linked.
@@ -129,7 +131,7 @@ nothing.")]
     /// Add and list owners: the organisations that answer for records
     #[command(subcommand)]
     Owner(Owner),
-    /// Make, list and revoke tokens: the keys of clients
+    /// Make, rotate, list and revoke tokens: the keys of clients
     #[command(subcommand)]
     Token(Token),
     /// Give, list and take back grants: what users, groups and clients of other issuers may do
@@ -167,6 +169,9 @@ All or none are erased. What refers to them must be named too; a legal hold stop
 is that there was a record with that id: reads answer 410. On SQLite the database file is written
 anew at the end.")]
     Erase(Erase),
+    /// Keep the list of what was erased, and erase it again after a restore
+    #[command(subcommand)]
+    Erasures(Erasures),
     /// Check files of records against the information model, without a database
     #[command(after_long_help = "\
 Examples:
@@ -267,6 +272,27 @@ TOKEN`.")]
         /// Let it feed copies of other registers
         #[arg(long)]
         feeds_copies: bool,
+        /// The unit that uses it: stands in the access log and in register extracts
+        #[arg(long)]
+        unit: Option<String>,
+    },
+    /// Give a token a new secret and print it once; the old one is good for some days more
+    #[command(after_long_help = "\
+Examples:
+  grunddata token rotate 5f0c1d2e3a4b5c6d
+  grunddata token rotate 5f0c1d2e3a4b5c6d --overlap-days 1 --days 365
+
+Name and rights stay the same, and so does the client in the access log. `grunddata token list` shows
+when each of the two was last used: revoke the old one once it is not used any longer.")]
+    Rotate {
+        /// The id that `grunddata token list` shows
+        id: String,
+        /// Days for which the old secret is still good; at most 90
+        #[arg(long, default_value_t = grunddata_registry::OVERLAP_DAYS)]
+        overlap_days: u32,
+        /// Days until the new one is refused; as many as the old one was made for when left out
+        #[arg(long)]
+        days: Option<u32>,
     },
     /// List the tokens, newest first
     List,
@@ -420,13 +446,17 @@ mod tests {
             insta::assert_snapshot!(format!("help-{name}"), long_help(&[name]));
         }
         insta::assert_snapshot!("help-token-create", long_help(&["token", "create"]));
+        insta::assert_snapshot!("help-token-rotate", long_help(&["token", "rotate"]));
         insta::assert_snapshot!("help-grant-give", long_help(&["grant", "give"]));
         insta::assert_snapshot!("help-log-search", long_help(&["log", "search"]));
         insta::assert_snapshot!("help-owner-add", long_help(&["owner", "add"]));
         for path in [
             &["extract-person"][..],
             &["erase"],
+            &["erasures", "export"],
+            &["erasures", "apply"],
             &["hold", "add"],
+            &["retention", "deliver"],
             &["retention", "plan"],
             &["retention", "run"],
             &["retention", "rule", "add"],

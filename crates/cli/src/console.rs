@@ -1,7 +1,7 @@
 //! What is done at the console stands in the access log like everything else.
 
 use grunddata_access_log::{AccessLog, Channel, Entry, Kind, Settings as LogSettings};
-use grunddata_model::{OwnerKey, RecordId};
+use grunddata_model::OwnerKey;
 use grunddata_registry::{Actor, Context, Registry};
 use serde_json::Value;
 use uuid::Uuid;
@@ -19,7 +19,6 @@ pub(crate) struct Act {
     pub(crate) kind: Kind,
     pub(crate) operation: &'static str,
     pub(crate) owners: Vec<OwnerKey>,
-    pub(crate) records: Vec<RecordId>,
     pub(crate) detail: Option<Value>,
 }
 
@@ -38,8 +37,7 @@ pub(crate) fn log(settings: &Settings, context: &Context, act: Act) -> Result<()
     entry.owners.extend(shown.owners);
     entry.owners.sort_unstable();
     entry.owners.dedup();
-    entry.records = act.records;
-    entry.records.extend(shown.records);
+    entry.records = shown.records;
     entry.records.sort_unstable();
     entry.records.dedup();
     entry.count = Some(entry.records.len() as u64);

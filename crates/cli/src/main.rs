@@ -59,6 +59,7 @@ fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Hold(hold) => commands::hold::run(&settings, MarkKind::Hold, hold),
         Command::Restriction(hold) => commands::hold::run(&settings, MarkKind::Restriction, hold),
         Command::Erase(erase) => commands::erase::run(&settings, erase),
+        Command::Erasures(erasures) => commands::erasures::run(&settings, erasures),
         Command::Completions(_) | Command::Validate(_) | Command::Openapi(_) => {
             Ok(ExitCode::SUCCESS)
         }

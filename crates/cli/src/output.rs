@@ -2,9 +2,12 @@
 
 use std::fmt::Display;
 use std::io::{IsTerminal as _, Write as _};
+use std::path::Path;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::failure::Failure;
 
 /// A line of the result. A reader that has gone away (`| head`) is no error.
 pub(crate) fn line(text: impl Display) {
@@ -35,6 +38,21 @@ pub(crate) fn bar(length: usize, what: &'static str, quiet: bool) -> ProgressBar
     bar.set_message(what);
     bar.enable_steady_tick(Duration::from_millis(200));
     bar
+}
+
+/// Writes a file that its owner alone can read.
+pub(crate) fn write_private(path: &Path, text: &str) -> Result<(), Failure> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    options
+        .open(path)
+        .and_then(|mut file| file.write_all(text.as_bytes()))
+        .map_err(|error| Failure::write(path, &error))
 }
 
 /// `28447` as `28,447`.

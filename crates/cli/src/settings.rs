@@ -38,6 +38,8 @@ pub(crate) struct Settings {
     pub(crate) public_address: Option<String>,
     /// Whether `Forwarded` is believed.
     pub(crate) trust_forwarded: bool,
+    /// The origins whose pages may call.
+    pub(crate) cors_origins: Vec<String>,
     /// HTTP threads.
     pub(crate) workers: Option<usize>,
     /// Threads for long reads.
@@ -63,6 +65,7 @@ impl Default for Settings {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             public_address: None,
             trust_forwarded: false,
+            cors_origins: Vec::new(),
             workers: None,
             heavy_readers: None,
             shutdown_seconds: None,
@@ -128,6 +131,22 @@ pub(crate) struct Limits {
     requests_per_second: Option<u32>,
     /// How many requests may come at once after a pause; twice as many as in a second when left out.
     request_burst: Option<u32>,
+    /// Failed authentications from one address before it is locked out; 0 = any number.
+    failed_authentications: Option<u32>,
+    /// Within which time they count, and for how long an address is locked out.
+    lockout_seconds: Option<u64>,
+}
+
+impl Limits {
+    /// When an address is locked out.
+    fn failures(&self) -> Option<server::FailureLimit> {
+        let mut limit = server::FailureLimit::default();
+        limit.failures = self.failed_authentications.unwrap_or(limit.failures);
+        limit.within = self
+            .lockout_seconds
+            .map_or(limit.within, Duration::from_secs);
+        (limit.failures > 0).then_some(limit)
+    }
 }
 
 /// `[store]`
@@ -179,12 +198,18 @@ impl Settings {
         };
         for (name, value) in environment {
             let Some(path) = setting(&name) else { continue };
-            builder = if path == "models" {
-                let directories: Vec<&str> =
-                    value.split(':').filter(|part| !part.is_empty()).collect();
-                builder.set_override(path, directories)
-            } else {
-                builder.set_override(path, value)
+            let list = match path.as_str() {
+                "models" => Some(':'),
+                "cors_origins" => Some(','),
+                _ => None,
+            };
+            builder = match list {
+                Some(between) => {
+                    let parts = value.split(between).map(str::trim);
+                    let parts: Vec<&str> = parts.filter(|part| !part.is_empty()).collect();
+                    builder.set_override(path, parts)
+                }
+                None => builder.set_override(path, value),
             }
             .map_err(wrong)?;
         }
@@ -264,6 +289,7 @@ impl Settings {
             listen: self.listen,
             public_address: self.public_address.clone(),
             trust_forwarded: self.trust_forwarded,
+            origins: self.cors_origins.clone(),
             tls: self.tls.as_ref().map(|tls| server::Tls {
                 certificate: tls.certificate.clone(),
                 key: tls.key.clone(),
@@ -298,6 +324,7 @@ impl Settings {
                             .request_burst
                             .unwrap_or_else(|| per_second.saturating_mul(2)),
                     }),
+                failures: limits.failures(),
             },
             operator: server::Operator {
                 name: operator.name.clone().unwrap_or(defaults.operator.name),
@@ -386,6 +413,44 @@ mod tests {
         let settings = Settings::from_sources(&Global::default(), []).unwrap();
         assert!(settings.is_embedded());
         assert_eq!(settings.database(), "grunddata-data/grunddata.sqlite");
+    }
+
+    #[test]
+    fn origins_are_told_in_the_environment_and_in_the_file() {
+        let variables = environment(&[(
+            "GRUNDDATA_CORS_ORIGINS",
+            "https://a.example, http://localhost:5173",
+        )]);
+        let settings = Settings::from_sources(&Global::default(), variables).unwrap();
+        assert_eq!(
+            settings.server().origins,
+            ["https://a.example", "http://localhost:5173"]
+        );
+        let (_directory, global) = file("cors_origins = [\"https://b.example\"]");
+        let settings = Settings::from_sources(&global, []).unwrap();
+        assert_eq!(settings.server().origins, ["https://b.example"]);
+    }
+
+    #[test]
+    fn addresses_are_locked_out_unless_it_is_turned_off() {
+        let limit = |pairs: &[(&str, &str)]| {
+            Settings::from_sources(&Global::default(), environment(pairs))
+                .unwrap()
+                .server()
+                .limits
+                .failures
+        };
+        assert_eq!(limit(&[]), Some(server::FailureLimit::default()));
+        let given = limit(&[
+            ("GRUNDDATA_LIMITS_FAILED_AUTHENTICATIONS", "5"),
+            ("GRUNDDATA_LIMITS_LOCKOUT_SECONDS", "60"),
+        ])
+        .unwrap();
+        assert_eq!((given.failures, given.within.as_secs()), (5, 60));
+        assert_eq!(
+            limit(&[("GRUNDDATA_LIMITS_FAILED_AUTHENTICATIONS", "0")]),
+            None
+        );
     }
 
     #[test]

@@ -93,6 +93,8 @@ pub struct ClaimNames {
     pub client: Vec<String>,
     /// The organisation within the issuer.
     pub tenant: String,
+    /// The unit of the organisation that the subject works for.
+    pub unit: String,
     /// In whose name the subject asks, for issuers that say so without `act`.
     pub on_behalf_of: String,
     /// What for.
@@ -118,6 +120,7 @@ impl Default for ClaimNames {
             groups: vec!["groups".to_owned()],
             client: vec!["client_id".to_owned(), "azp".to_owned()],
             tenant: "tid".to_owned(),
+            unit: String::new(),
             on_behalf_of: String::new(),
             purpose: "purpose".to_owned(),
         }

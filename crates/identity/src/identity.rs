@@ -25,6 +25,8 @@ pub struct Identity {
     pub client: Option<String>,
     /// The organisation within the issuer.
     pub tenant: Option<String>,
+    /// The unit that the subject works for. It gives no rights.
+    pub unit: Option<String>,
     /// Groups, sorted, each once.
     pub groups: Vec<String>,
     /// Scopes (`scope` or `scp`), sorted, each once.
@@ -65,6 +67,7 @@ impl Identity {
             groups,
             client,
             tenant,
+            unit,
             on_behalf_of,
             purpose,
         } = &config.claims;
@@ -80,6 +83,7 @@ impl Identity {
             subject,
             client: client.iter().find_map(|path| single(claims, path)),
             tenant: single(claims, tenant),
+            unit: single(claims, unit),
             groups: unique(groups.iter().flat_map(|path| several(claims, path))),
             scopes: unique(["scope", "scp"].iter().flat_map(|path| {
                 several(claims, path)
@@ -198,6 +202,16 @@ mod tests {
         assert_eq!(identity.scopes, ["read", "write"]);
         assert_eq!(identity.grants, ["steward-2480"]);
         assert_eq!((identity.acting, identity.on_behalf_of), (None, None));
+    }
+
+    #[test]
+    fn the_unit_is_read_where_the_settings_say() {
+        let claims = json!({"sub": "anna", "org": {"unit": "Socialkontoret"}});
+        assert_eq!(read(&config(), claims.clone()).unwrap().unit, None);
+        let mut config = config();
+        config.claims.unit = "org.unit".to_owned();
+        let identity = read(&config, claims).unwrap();
+        assert_eq!(identity.unit.as_deref(), Some("Socialkontoret"));
     }
 
     #[test]

@@ -30,10 +30,10 @@ pub use coordinate::{AsOf, At, CoordinateParameters, KnownAt, Pins};
 pub use grants::{GivenGrant, GrantSubject, SubjectKind};
 pub use grunddata_store::Form;
 pub use law::{
-    ControllerExtract, Decision, Disposal, DisposalContent, DisposedRecord, Due, ExtractOptions,
-    ExtractReader, IdentifierExtract, Keeping, LinkExtract, Mark, MarkKind, NewRetentionRule,
-    PersonExtract, PreservedRecords, RecordExtract, RetentionPlan, RetentionRule, StateExtract,
-    VersionExtract,
+    ControllerExtract, Decision, Delivery, Disposal, DisposalContent, DisposedRecord, Due,
+    ErasedAgain, Erasures, ExtractOptions, ExtractReader, IdentifierExtract, Keeping, LinkExtract,
+    Mark, MarkKind, NewDelivery, NewRetentionRule, PastErasure, PersonExtract, PreservedRecords,
+    RecordExtract, RetentionPlan, RetentionRule, StateExtract, VersionExtract,
 };
 pub use owners::{NewOwner, Owner};
 pub use patch::Patch;
@@ -47,7 +47,7 @@ pub use read::{
 };
 pub use refusal::{Fault, Refusal, fact, nearest};
 pub use registry::{Limits, Registry};
-pub use tokens::{MintedToken, NewToken, Token};
+pub use tokens::{MOST_OVERLAP_DAYS, MintedToken, NewToken, OVERLAP_DAYS, Rotation, Token};
 pub use write::{
     Amend, ChangeKind, Command, Content, Create, End, Envelope, From, Idempotency, IfMatch, Note,
     OnUncovered, Operation, Origin, Outcome, PreparedBatch, Replace, Retract, Revert, Revive,

@@ -17,6 +17,13 @@ const PREFIX: &str = "gd_";
 /// How often the last use is noted, in microseconds.
 const NOTED_EVERY: i64 = 3_600_000_000;
 
+/// How many days the old secret of a rotated token is good, unless something else is said.
+pub const OVERLAP_DAYS: u32 = 7;
+/// The most days for which it can be.
+pub const MOST_OVERLAP_DAYS: u32 = 90;
+
+const MICROS_A_DAY: i64 = 86_400_000_000;
+
 /// A token to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewToken {
@@ -26,8 +33,28 @@ pub struct NewToken {
     pub grants: Vec<Grant>,
     /// Whether it feeds copies of other registers.
     pub feeds_copies: bool,
+    /// The unit whose work it does: the access log says so.
+    pub unit: Option<String>,
     /// From when on it is refused.
     pub expires_at: Option<Instant>,
+}
+
+/// How a token is given a new secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rotation {
+    /// For how many days the old secret is still good.
+    pub overlap_days: u32,
+    /// From when on the new secret is refused. `None` = as long from now on as the old one was made for.
+    pub expires_at: Option<Instant>,
+}
+
+impl Default for Rotation {
+    fn default() -> Self {
+        Self {
+            overlap_days: OVERLAP_DAYS,
+            expires_at: None,
+        }
+    }
 }
 
 /// A token without its secret.
@@ -41,6 +68,12 @@ pub struct Token {
     pub grants: Vec<Grant>,
     /// Whether it feeds copies.
     pub feeds_copies: bool,
+    /// The unit whose work it does.
+    pub unit: Option<String>,
+    /// What tells its user from others, however often the secret is changed: the id of the first of its line.
+    pub client: String,
+    /// The id of the token whose secret it replaces.
+    pub replaces: Option<String>,
     /// When it was made.
     pub created_at: Instant,
     /// From when on it is refused.
@@ -75,6 +108,13 @@ struct StoredRights {
     grants: Vec<Grant>,
     #[serde(default)]
     feeds_copies: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    unit: Option<String>,
+    /// The id of the first of its line; `None` = itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    client: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    replaces: Option<String>,
 }
 
 impl Registry {
@@ -85,6 +125,9 @@ impl Registry {
     /// expired already.
     pub fn mint_token(&self, context: &Context, new: NewToken) -> Result<MintedToken, Refusal> {
         check_name("name", &new.name)?;
+        if let Some(unit) = &new.unit {
+            check_name("unit", unit)?;
+        }
         if new.grants.is_empty() {
             return Err(Refusal::new(
                 Code::InvalidParameter,
@@ -97,33 +140,105 @@ impl Registry {
                 "expiresAt lies in the past.",
             ));
         }
-        let everywhere = context.actor.may_everywhere(Action::Administer);
-        let allowed = new
-            .grants
-            .iter()
-            .all(|grant| hands_on(&context.actor, grant));
-        if !allowed || (new.feeds_copies && !everywhere) {
-            return Err(Refusal::new(
-                Code::Forbidden,
-                "Tokens are made by administrators, each for the owners that they administer and with no more than they hold; one that feeds copies by an administrator of the whole registry.",
+        let rights = StoredRights {
+            grants: new.grants,
+            feeds_copies: new.feeds_copies,
+            unit: new.unit,
+            client: None,
+            replaces: None,
+        };
+        if !makes(&context.actor, &rights.grants, rights.feeds_copies) {
+            return Err(no_maker());
+        }
+        self.put_secret(context, new.name, &rights, new.expires_at)
+    }
+
+    /// Gives a token a new secret: a new token of the same name and rights, with which its user stays the same client.
+    /// The old one is good for the overlap, or until it would have ended anyway.
+    ///
+    /// # Errors
+    /// [`Code::NotFound`] when the actor administers no such token, [`Code::Forbidden`] for who holds less than it,
+    /// [`Code::InvalidParameter`] for one that is no longer good or has been replaced, for too long an overlap, and for an
+    /// end in the past.
+    pub fn rotate_token(
+        &self,
+        context: &Context,
+        id: &str,
+        rotation: Rotation,
+    ) -> Result<MintedToken, Refusal> {
+        let wrong = |detail: String| Err(Refusal::new(Code::InvalidParameter, detail));
+        if rotation.overlap_days > MOST_OVERLAP_DAYS {
+            return wrong(format!(
+                "The old secret can be good for at most {MOST_OVERLAP_DAYS} days more: give 0 to {MOST_OVERLAP_DAYS}."
             ));
         }
+        if rotation.expires_at.is_some_and(|at| at <= context.now) {
+            return wrong("expiresAt lies in the past: give a later instant.".to_owned());
+        }
+        let administered = self.administered(context)?;
+        let (hash, old) = administered
+            .iter()
+            .find(|(_, token)| token.id == id)
+            .ok_or_else(|| unknown(id))?;
+        if !makes(&context.actor, &old.grants, old.feeds_copies) {
+            return Err(no_maker());
+        }
+        if old.revoked_at.is_some() || old.expires_at.is_some_and(|at| at <= context.now) {
+            return wrong(format!(
+                "The token {id} is no longer good. Make a new one instead."
+            ));
+        }
+        let next = administered
+            .iter()
+            .find(|(_, token)| token.replaces.as_deref() == Some(id) && token.revoked_at.is_none());
+        if let Some((_, next)) = next {
+            return wrong(format!(
+                "The token {id} has been replaced by {}: rotate that one, or revoke it first.",
+                next.id
+            ));
+        }
+        let expires_at = rotation.expires_at.or_else(|| {
+            let lifetime = old.expires_at?.micros() - old.created_at.micros();
+            Some(Instant::from_micros(context.now.micros() + lifetime))
+        });
+        let rights = StoredRights {
+            grants: old.grants.clone(),
+            feeds_copies: old.feeds_copies,
+            unit: old.unit.clone(),
+            client: Some(old.client.clone()),
+            replaces: Some(old.id.clone()),
+        };
+        // In this order: if it ends between the two, nobody knows the new secret and the old one is as good as before.
+        let minted = self.put_secret(context, old.name.clone(), &rights, expires_at)?;
+        let overlap = i64::from(rotation.overlap_days) * MICROS_A_DAY;
+        let until = Instant::from_micros(context.now.micros() + overlap);
+        self.inner
+            .store
+            .end_token(hash, until)
+            .map_err(refuse_store)?;
+        Ok(minted)
+    }
+
+    /// A new secret, of which the hash is stored.
+    fn put_secret(
+        &self,
+        context: &Context,
+        name: String,
+        rights: &StoredRights,
+        expires_at: Option<Instant>,
+    ) -> Result<MintedToken, Refusal> {
         let mut random = [0_u8; 32];
         getrandom::fill(&mut random).map_err(|error| {
             tracing::error!(%error, "the operating system gives no random bits");
             Refusal::internal()
         })?;
         let secret = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(random));
-        let rights = StoredRights {
-            grants: new.grants.clone(),
-            feeds_copies: new.feeds_copies,
-        };
         let row = TokenRow {
             hash: hash(&secret),
-            name: new.name,
-            grants: serde_json::to_string(&rights).map_err(|_| Refusal::internal())?,
+            name,
+            grants: serde_json::to_string(rights).map_err(|_| Refusal::internal())?,
             created_at: context.now,
-            expires_at: new.expires_at,
+            expires_at,
             revoked_at: None,
             last_used_at: None,
         };
@@ -139,6 +254,11 @@ impl Registry {
     /// # Errors
     /// [`Code::Forbidden`] for who administers nothing.
     pub fn tokens(&self, context: &Context) -> Result<Vec<Token>, Refusal> {
+        let administered = self.administered(context)?;
+        Ok(administered.into_iter().map(|(_, token)| token).collect())
+    }
+
+    fn administered(&self, context: &Context) -> Result<Vec<([u8; 32], Token)>, Refusal> {
         if !context.actor.may_somewhere(Action::Administer) {
             return Err(Refusal::new(
                 Code::Forbidden,
@@ -147,13 +267,14 @@ impl Registry {
         }
         let mut tokens = Vec::new();
         for row in self.inner.store.tokens().map_err(refuse_store)? {
+            let hash = row.hash;
             let token = token(row)?;
             if token
                 .grants
                 .iter()
                 .all(|grant| administers(&context.actor, &grant.scope))
             {
-                tokens.push(token);
+                tokens.push((hash, token));
             }
         }
         Ok(tokens)
@@ -164,24 +285,13 @@ impl Registry {
     /// # Errors
     /// [`Code::NotFound`] when the actor administers no such token.
     pub fn revoke_token(&self, context: &Context, id: &str) -> Result<(), Refusal> {
-        self.tokens(context)?;
-        for row in self.inner.store.tokens().map_err(refuse_store)? {
-            let hash = row.hash;
-            let token = token(row)?;
-            if token.id == id
-                && token
-                    .grants
-                    .iter()
-                    .all(|grant| administers(&context.actor, &grant.scope))
-            {
-                self.inner.store.revoke_token(&hash).map_err(refuse_store)?;
-                return Ok(());
-            }
-        }
-        Err(Refusal::new(
-            Code::NotFound,
-            format!("There is no token {id} that you administer."),
-        ))
+        let administered = self.administered(context)?;
+        let (hash, _) = administered
+            .iter()
+            .find(|(_, token)| token.id == id)
+            .ok_or_else(|| unknown(id))?;
+        self.inner.store.revoke_token(hash).map_err(refuse_store)?;
+        Ok(())
     }
 
     /// Who a secret belongs to; `None` when it belongs to nobody, has expired or was revoked.
@@ -210,9 +320,10 @@ impl Registry {
         }
         Ok(Some(Actor {
             name: token.name,
-            client: token.id,
+            client: token.client,
             grants: token.grants.into(),
             feeds_copies: token.feeds_copies,
+            unit: token.unit,
         }))
     }
 }
@@ -233,6 +344,28 @@ pub(crate) fn administers(actor: &Actor, scope: &OwnerScope) -> bool {
     }
 }
 
+/// Whether the actor may make a token with these rights.
+fn makes(actor: &Actor, grants: &[Grant], feeds_copies: bool) -> bool {
+    grants.iter().all(|grant| hands_on(actor, grant))
+        && (!feeds_copies || actor.may_everywhere(Action::Administer))
+}
+
+fn no_maker() -> Refusal {
+    Refusal::new(
+        Code::Forbidden,
+        "Tokens are made by administrators, each for the owners that they administer and with no more than they hold; one that feeds copies by an administrator of the whole registry.",
+    )
+}
+
+fn unknown(id: &str) -> Refusal {
+    Refusal::new(
+        Code::NotFound,
+        format!(
+            "There is no token {id} that you administer. The list of tokens shows those that you do."
+        ),
+    )
+}
+
 fn hash(secret: &str) -> [u8; 32] {
     Sha256::digest(secret.as_bytes()).into()
 }
@@ -249,10 +382,13 @@ fn token(row: TokenRow) -> Result<Token, Refusal> {
         id
     });
     Ok(Token {
+        client: rights.client.unwrap_or_else(|| id.clone()),
         id,
         name: row.name,
         grants: rights.grants,
         feeds_copies: rights.feeds_copies,
+        unit: rights.unit,
+        replaces: rights.replaces,
         created_at: row.created_at,
         expires_at: row.expires_at,
         revoked_at: row.revoked_at,

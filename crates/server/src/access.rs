@@ -8,6 +8,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use actix_web::HttpRequest;
 use actix_web::http::header::{self, HeaderMap};
 use grunddata_identity::{Checked, Fetch, Identity, Issuers, Refused};
 use grunddata_information_model::InformationModel;
@@ -15,7 +16,10 @@ use grunddata_registry::{Action, Actor, Context, GrantSubject, Registry, Subject
 use parking_lot::RwLock;
 use sha2::{Digest as _, Sha256};
 
+use crate::config::Config;
+use crate::lockout::Lockout;
 use crate::problem::Problem;
+use crate::rate::Client;
 
 /// How long a token that was found good is believed without asking the store. A revocation on this server takes effect
 /// at once; one on another server within this time.
@@ -171,11 +175,17 @@ enum Caller {
     NeedsFetch(Fetch),
 }
 
+enum Found {
+    Known(Known, Duration),
+    NeedsFetch(Fetch),
+}
+
 /// Keeps the registry, and gives it out to those who may.
 pub(crate) struct Vault {
     registry: Registry,
     issuers: Arc<Issuers>,
     tokens: RwLock<Remembered>,
+    lockout: Option<Lockout>,
     anonymous: Arc<Known>,
     /// Whether any owner has declared its data open, and until when that is believed.
     open: RwLock<Option<(Instant, bool)>>,
@@ -188,11 +198,12 @@ impl std::fmt::Debug for Vault {
 }
 
 impl Vault {
-    pub(crate) fn new(registry: Registry, issuers: Arc<Issuers>) -> Self {
+    pub(crate) fn new(registry: Registry, issuers: Arc<Issuers>, lockout: Option<Lockout>) -> Self {
         Self {
             registry,
             issuers,
             tokens: RwLock::default(),
+            lockout,
             anonymous: Arc::new(Known::plain(Actor::anonymous())),
             open: RwLock::default(),
         }
@@ -201,13 +212,15 @@ impl Vault {
     /// Admits a caller.
     ///
     /// # Errors
-    /// `unauthenticated`, `forbidden`.
+    /// `unauthenticated`, `forbidden`, `locked-out`.
     pub(crate) fn admit<P: Permission>(
         &self,
-        headers: &HeaderMap,
+        request: &HttpRequest,
+        config: &Config,
         request_id: uuid::Uuid,
     ) -> Result<Admission<P>, Problem> {
-        let known = match self.caller(headers)? {
+        let headers = request.headers();
+        let known = match self.caller(request, config)? {
             Caller::Known(known) => known,
             Caller::NeedsFetch(fetch) => return Ok(Admission::NeedsFetch(fetch)),
         };
@@ -248,8 +261,8 @@ impl Vault {
         self.issuers.fetch(fetch, self.registry.now());
     }
 
-    fn caller(&self, headers: &HeaderMap) -> Result<Caller, Problem> {
-        let Some(value) = headers.get(header::AUTHORIZATION) else {
+    fn caller(&self, request: &HttpRequest, config: &Config) -> Result<Caller, Problem> {
+        let Some(value) = request.headers().get(header::AUTHORIZATION) else {
             return Ok(Caller::Known(Arc::clone(&self.anonymous)));
         };
         let token = value
@@ -266,46 +279,69 @@ impl Vault {
             })?;
         let key: [u8; 32] = Sha256::digest(token.as_bytes()).into();
         let now = Instant::now();
-        if let Some((until, known)) = self.tokens.read().get(&key)
+        let remembered = self.tokens.read().get(&key).cloned();
+        if let Some((until, known)) = &remembered
             && *until > now
         {
             return Ok(Caller::Known(Arc::clone(known)));
         }
-        let (found, believed) = if !self.issuers.is_empty() && self.issuers.looks_like_jwt(token) {
-            let at = self.registry.now();
-            match self.issuers.verify_cached(token, at).map_err(unbelieved)? {
-                Checked::NeedsFetch(fetch) => return Ok(Caller::NeedsFetch(fetch)),
-                Checked::Known(identity) => {
-                    let left = identity.expires_at.micros().saturating_sub(at.micros());
-                    let left = Duration::from_micros(u64::try_from(left).unwrap_or_default());
-                    (Some(self.known(*identity)?), left.min(TOKEN_MEMORY))
-                }
-            }
-        } else {
-            let actor = self
-                .registry
-                .authenticate(token)
-                .map_err(crate::reply::refused)?;
-            (actor.map(Known::plain), TOKEN_MEMORY)
-        };
-        let mut tokens = self.tokens.write();
-        match found.map(Arc::new) {
-            Some(known) => {
+        let guarded = self
+            .lockout
+            .as_ref()
+            .map(|lockout| (lockout, Client::of(request, config)));
+        if let Some((lockout, client)) = &guarded
+            && remembered.is_none()
+        {
+            lockout.check(client, now)?;
+        }
+        match self.identify(token) {
+            Ok(Found::Known(known, believed)) => {
+                let known = Arc::new(known);
+                let mut tokens = self.tokens.write();
                 if tokens.len() >= TOKENS_REMEMBERED {
                     tokens.clear();
                 }
                 tokens.insert(key, (now + believed, Arc::clone(&known)));
                 Ok(Caller::Known(known))
             }
-            None => {
-                tokens.remove(&key);
-                Err(Problem::new(
+            Ok(Found::NeedsFetch(fetch)) => Ok(Caller::NeedsFetch(fetch)),
+            Err(problem) => {
+                if problem.kind.status == 401 {
+                    self.tokens.write().remove(&key);
+                    if let Some((lockout, client)) = &guarded {
+                        lockout.failed(client, now);
+                    }
+                }
+                Err(problem)
+            }
+        }
+    }
+
+    /// Whose token it is, and how long that may be believed.
+    fn identify(&self, token: &str) -> Result<Found, Problem> {
+        if !self.issuers.is_empty() && self.issuers.looks_like_jwt(token) {
+            let at = self.registry.now();
+            return match self.issuers.verify_cached(token, at).map_err(unbelieved)? {
+                Checked::NeedsFetch(fetch) => Ok(Found::NeedsFetch(fetch)),
+                Checked::Known(identity) => {
+                    let left = identity.expires_at.micros().saturating_sub(at.micros());
+                    let left = Duration::from_micros(u64::try_from(left).unwrap_or_default());
+                    Ok(Found::Known(self.known(*identity)?, left.min(TOKEN_MEMORY)))
+                }
+            };
+        }
+        let actor = self
+            .registry
+            .authenticate(token)
+            .map_err(crate::reply::refused)?
+            .ok_or_else(|| {
+                Problem::new(
                     "unauthenticated",
                     "The token is unknown, revoked or has expired. Ask an administrator for a new one.",
                 )
-                .header(header::WWW_AUTHENTICATE, "Bearer realm=\"grunddata\", error=\"invalid_token\""))
-            }
-        }
+                .header(header::WWW_AUTHENTICATE, "Bearer realm=\"grunddata\", error=\"invalid_token\"")
+            })?;
+        Ok(Found::Known(Known::plain(actor), TOKEN_MEMORY))
     }
 
     /// What the registry grants to whom an issuer tells of: to the account, the groups and named grants that the token
@@ -334,6 +370,7 @@ impl Vault {
                 name: identity.acting.unwrap_or(identity.name),
                 grants,
                 feeds_copies: false,
+                unit: identity.unit,
             },
             on_behalf_of: identity.on_behalf_of,
             purpose: identity.purpose,
@@ -359,9 +396,12 @@ impl Vault {
         Ok(open)
     }
 
-    /// Forgets what is remembered of tokens and owners: after one of them has changed.
+    /// Believes nothing that is remembered of tokens and owners any longer: after one of them has changed.
     pub(crate) fn forget(&self) {
-        self.tokens.write().clear();
+        let now = Instant::now();
+        for (until, _) in self.tokens.write().values_mut() {
+            *until = now;
+        }
         *self.open.write() = None;
     }
 

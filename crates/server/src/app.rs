@@ -15,6 +15,7 @@ use crate::access::Vault;
 use crate::config::Config;
 use crate::handlers::landing::Landings;
 use crate::links::API_ROOT;
+use crate::lockout::Lockout;
 use crate::metrics::Metrics;
 use crate::operations::{Operation, table};
 use crate::pool::ReadPool;
@@ -68,7 +69,11 @@ impl App {
             )?)
         };
         let access_log = open_log(&config, &registry)?;
-        let vault = Vault::new(registry, issuers);
+        let lockout = config
+            .limits
+            .failures
+            .map(|limit| Lockout::new(limit, metrics.lockouts()));
+        let vault = Vault::new(registry, issuers, lockout);
         let rate = config.limits.rate.map(Rate::new);
         Ok(Self {
             config,

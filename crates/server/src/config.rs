@@ -15,6 +15,9 @@ pub struct Config {
     pub public_address: Option<String>,
     /// Whether a proxy in front sets `Forwarded` (RFC 7239). Only then is the header believed.
     pub trust_forwarded: bool,
+    /// The origins whose pages may call, each exactly as a browser sends it: `https://karta.example.se`. None: no page of
+    /// another origin.
+    pub origins: Vec<String>,
     /// Certificate and key; absent = plain HTTP (behind a proxy, or on this machine only).
     pub tls: Option<Tls>,
     /// The directory of the access log.
@@ -39,6 +42,7 @@ impl Default for Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             public_address: None,
             trust_forwarded: false,
+            origins: Vec::new(),
             tls: None,
             access_log: PathBuf::from("grunddata-data/access-log"),
             identity: IdentityConfig::default(),
@@ -108,6 +112,26 @@ pub struct Limits {
     pub heavy_queue: usize,
     /// How often one client may ask (`too-many-requests`); `None` = as often as it likes.
     pub rate: Option<RateLimit>,
+    /// How many failed authentications from one address (`locked-out`); `None` = any number.
+    pub failures: Option<FailureLimit>,
+}
+
+/// When an address is locked out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FailureLimit {
+    /// After how many failed authentications.
+    pub failures: u32,
+    /// Within which time, and for how long.
+    pub within: Duration,
+}
+
+impl Default for FailureLimit {
+    fn default() -> Self {
+        Self {
+            failures: 20,
+            within: Duration::from_secs(600),
+        }
+    }
 }
 
 /// A token bucket.
@@ -131,6 +155,7 @@ impl Default for Limits {
             connections_per_worker: 10_000,
             heavy_queue: 256,
             rate: None,
+            failures: Some(FailureLimit::default()),
         }
     }
 }

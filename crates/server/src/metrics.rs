@@ -32,6 +32,7 @@ pub(crate) struct Metrics {
     operations: Vec<(String, [OnceLock<Histogram>; 4])>,
     requests: Family<Labels, Histogram>,
     problems: Family<ProblemLabel, Counter<u64, AtomicU64>>,
+    lockouts: Counter<u64, AtomicU64>,
     registry: Registry,
 }
 
@@ -62,6 +63,12 @@ impl Metrics {
             "Refused requests by problem type",
             problems.clone(),
         );
+        let lockouts = Counter::default();
+        registry.register(
+            "lockouts",
+            "How often an address was locked out for refused tokens",
+            lockouts.clone(),
+        );
         let operations = operations
             // `get{Record}` of the table is one operation whatever the domain: `getRecord`.
             .map(|operation| (operation.replace(['{', '}'], ""), Default::default()))
@@ -70,6 +77,7 @@ impl Metrics {
             operations,
             requests: family,
             problems,
+            lockouts,
             registry,
         }
     }
@@ -105,6 +113,11 @@ impl Metrics {
                 code: code.to_owned(),
             })
             .inc();
+    }
+
+    /// Counts the times that an address was locked out.
+    pub(crate) fn lockouts(&self) -> Counter<u64, AtomicU64> {
+        self.lockouts.clone()
     }
 
     /// The text form (OpenMetrics), with what the store and the read pool count themselves. Only owners that `named`

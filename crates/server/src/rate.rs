@@ -1,6 +1,7 @@
 //! How often one client may ask: a token bucket per client, off unless configured.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use actix_web::HttpRequest;
@@ -45,7 +46,7 @@ impl Rate {
 
     /// Takes one request out of the bucket of the address that it comes from: before anything of it is believed.
     pub(crate) fn take(&self, request: &HttpRequest, config: &Config) -> Allowance {
-        self.take_at(address(request, config), Instant::now())
+        self.take_at(Client::of(request, config).key(), Instant::now())
     }
 
     /// The request turned out to be that of a known token: its address gets it back, and the token's own bucket pays. So
@@ -57,7 +58,11 @@ impl Rate {
         token: &str,
     ) -> Allowance {
         let now = Instant::now();
-        if let Some(bucket) = self.buckets.lock().get_mut(&address(request, config)) {
+        if let Some(bucket) = self
+            .buckets
+            .lock()
+            .get_mut(&Client::of(request, config).key())
+        {
             bucket.left += 1.0;
         }
         self.take_at(
@@ -136,7 +141,8 @@ impl Allowance {
     }
 }
 
-fn seconds(wait: Duration) -> u64 {
+/// Whole seconds, rounded up.
+pub(crate) fn seconds(wait: Duration) -> u64 {
     wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
 
@@ -153,19 +159,55 @@ fn whole(left: f64) -> u32 {
 const TOKEN: u64 = 1;
 const ADDRESS: u64 = 2;
 
-/// The address that a request comes from: the peer's, or what a trusted proxy says that its own peer is.
-fn address(request: &HttpRequest, config: &Config) -> u64 {
-    let forwarded = links::last_forwarded(request, config).and_then(|element| {
-        let (_, value) = element
-            .split(';')
-            .filter_map(|pair| pair.split_once('='))
-            .find(|(name, _)| name.trim().eq_ignore_ascii_case("for"))?;
-        Some(without_port(value.trim().trim_matches('"')).to_owned())
-    });
-    let address = forwarded
-        .or_else(|| request.peer_addr().map(|peer| peer.ip().to_string()))
-        .unwrap_or_default();
-    xxhash_rust::xxh3::xxh3_64_with_seed(address.as_bytes(), ADDRESS)
+/// The address that a request comes from: the peer's, or what a trusted proxy says that its own peer is. Of IPv6 the
+/// network of 64 bits, in which whoever has one address has all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Client(String);
+
+impl Client {
+    pub(crate) fn of(request: &HttpRequest, config: &Config) -> Self {
+        let forwarded = links::last_forwarded(request, config).and_then(|element| {
+            let (_, value) = element
+                .split(';')
+                .filter_map(|pair| pair.split_once('='))
+                .find(|(name, _)| name.trim().eq_ignore_ascii_case("for"))?;
+            Some(without_port(value.trim().trim_matches('"')))
+        });
+        match forwarded {
+            Some(node) => Self::named(node),
+            None => request
+                .peer_addr()
+                .map_or_else(|| Self::named(""), |peer| Self::at(peer.ip())),
+        }
+    }
+
+    /// By an address, or by what else a proxy says instead of one (RFC 7239, section 6).
+    pub(crate) fn named(node: &str) -> Self {
+        match node.parse() {
+            Ok(address) => Self::at(address),
+            Err(_) => Self(node.chars().take(100).collect()),
+        }
+    }
+
+    fn at(address: IpAddr) -> Self {
+        match address.to_canonical() {
+            IpAddr::V4(address) => Self(address.to_string()),
+            IpAddr::V6(address) => {
+                let [a, b, c, d, ..] = address.segments();
+                Self(format!("{a:x}:{b:x}:{c:x}:{d:x}::/64"))
+            }
+        }
+    }
+
+    /// As it is written in a log.
+    pub(crate) fn name(&self) -> &str {
+        &self.0
+    }
+
+    /// As it is remembered.
+    pub(crate) fn key(&self) -> u64 {
+        xxhash_rust::xxh3::xxh3_64_with_seed(self.0.as_bytes(), ADDRESS)
+    }
 }
 
 /// `192.0.2.1:4711` and `[2001:db8::1]:4711` without the port, which is another for each connection.
@@ -213,6 +255,15 @@ mod tests {
         rate.take(&from("[2001:db8::1]:3", "c"), &config)
             .check()
             .expect("another address");
+        // All addresses of an IPv6 network are one client's.
+        rate.take(&from("[2001:db8::2]:3", "d"), &config)
+            .check()
+            .expect("second of the network");
+        assert!(
+            rate.take(&from("[2001:db8::3]:3", "e"), &config)
+                .check()
+                .is_err()
+        );
         // A known token pays itself: its address is as it was.
         let known = from("192.0.2.2", "good");
         for _ in 0..2 {

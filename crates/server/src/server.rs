@@ -6,6 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
+use actix_web::middleware::Condition;
 use actix_web::{App as ActixApp, HttpServer};
 use grunddata_registry::Registry;
 use rustls_pki_types::pem::PemObject as _;
@@ -13,6 +14,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::app::App;
 use crate::config::{Config, Tls};
+use crate::cors;
 
 /// Why the server could not start or stopped.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +49,9 @@ pub enum ServerError {
         /// What is wrong.
         reason: String,
     },
+    /// The origins whose pages may call are not written as origins.
+    #[error("cors_origins cannot be used: {0}")]
+    Origins(String),
     /// The settings of issuers cannot be used.
     #[error("the settings in [identity] cannot be used: {0}")]
     Identity(#[from] grunddata_identity::ConfigError),
@@ -75,6 +80,9 @@ impl Server {
     /// # Errors
     /// [`ServerError`].
     pub fn start(mut config: Config, registry: Registry) -> Result<Running, ServerError> {
+        if let Some(fault) = cors::fault(&config.origins) {
+            return Err(ServerError::Origins(fault));
+        }
         let listener = TcpListener::bind(config.listen).map_err(|source| ServerError::Listen {
             address: config.listen,
             source,
@@ -99,7 +107,12 @@ impl Server {
                 actix_rt::System::new().block_on(async move {
                     let server = HttpServer::new(move || {
                         let app = Arc::clone(&app);
-                        ActixApp::new().configure(move |services| App::routes(&app, services))
+                        ActixApp::new()
+                            .wrap(Condition::new(
+                                !app.config.origins.is_empty(),
+                                cors::middleware(&app.config.origins, &app.operations),
+                            ))
+                            .configure(move |services| App::routes(&app, services))
                     })
                     .workers(workers)
                     .worker_max_blocking_threads(4)

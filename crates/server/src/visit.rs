@@ -15,7 +15,9 @@ use crate::reply::Reply;
 /// What is noted of a request before it is carried out.
 pub(crate) struct Visit {
     context: Context,
-    access: Access,
+    kind: Kind,
+    /// Whether it is logged even if nothing was shown and if it was refused.
+    acts: bool,
     method: Method,
     operation: &'static str,
     address: String,
@@ -25,12 +27,22 @@ pub(crate) struct Visit {
 impl Visit {
     pub(crate) fn of(context: &Context, access: Access, call: &Call) -> Self {
         let operation = call.operation();
-        let uri = call.http.uri();
+        let (uri, method) = (call.http.uri(), call.http.method());
+        let id = operation.map_or("", |operation| operation.id);
+        let kind = operation
+            .and_then(|operation| operation.logged_as.clone())
+            .unwrap_or_else(|| kind(access, id, method));
+        let reads = matches!(*method, Method::GET | Method::HEAD);
         Self {
             context: context.clone(),
-            access,
-            method: call.http.method().clone(),
-            operation: operation.map_or("", |operation| operation.id),
+            acts: match kind {
+                Kind::Administration | Kind::Erasure => !reads,
+                Kind::LogRead => true,
+                _ => false,
+            },
+            kind,
+            method: method.clone(),
+            operation: id,
             address: uri
                 .path_and_query()
                 .map_or_else(|| uri.path().to_owned(), ToString::to_string),
@@ -45,22 +57,16 @@ impl Visit {
     /// Logs what was shown or done, and gives the answer on when that is durable.
     pub(crate) async fn log(self, app: &App, reply: Reply) -> Reply {
         let shown = self.context.disclosed.take();
-        let reads = matches!(self.method, Method::GET | Method::HEAD);
-        let acts = match self.access {
-            Access::Admin => !reads,
-            Access::Audit => true,
-            Access::Public | Access::Read | Access::Write => false,
-        };
-        // A refusal shows nothing of the records, whatever was read for it.
-        let shows = reply.is_ok() && !shown.records.is_empty();
-        if !shows && !acts {
+        // A refusal shows nothing of the records, whatever was read for it. That nobody was found tells something.
+        let shows = reply.is_ok() && !(shown.records.is_empty() && shown.searched.is_empty());
+        if !shows && !self.acts {
             return reply;
         }
         let outcome = match &reply {
             Ok(_) => Outcome::Ok,
             Err(problem) => Outcome::Refused(problem.kind.code.to_owned()),
         };
-        let entry = self.entry(shown, outcome, acts);
+        let entry = self.entry(shown, outcome);
         let logged = match app.access_log.append(entry) {
             Ok(receipt) => receipt.await.map(drop),
             Err(error) => Err(error),
@@ -71,22 +77,31 @@ impl Visit {
         }
     }
 
-    fn entry(self, shown: Shown, outcome: Outcome, acts: bool) -> Entry {
+    fn entry(self, shown: Shown, outcome: Outcome) -> Entry {
         let context = self.context;
         let mut entry = Entry::new(
             context.now,
-            kind(self.access, self.operation, &self.method),
+            self.kind,
             bounded(context.actor.name.clone()),
             self.channel,
             self.operation,
         );
         entry.client = Some(bounded(context.actor.client)).filter(|client| !client.is_empty());
+        entry.unit = context.actor.unit.map(bounded);
         entry.on_behalf_of = context.on_behalf_of.map(bounded);
         entry.purpose = context.purpose;
         entry.request_id = Some(context.request_id);
-        entry.owners = shown.owners.into_iter().collect();
-        let several = shown.records.len() > 1;
-        entry.count = several.then_some(shown.records.len() as u64);
+        let found = shown.records.len();
+        let owners = if found == 0 {
+            shown.searched
+        } else {
+            shown.owners
+        };
+        entry.owners = owners.into_iter().collect();
+        entry.owners.truncate(grunddata_access_log::OWNERS_LIMIT);
+        let several = found > 1;
+        let none = found == 0 && !self.acts;
+        entry.count = (several || none).then_some(found as u64);
         entry.records = shown.records;
         entry.records.sort_unstable();
         entry.records.dedup();
@@ -97,7 +112,7 @@ impl Visit {
             .or_else(|| several.then(|| self.address.clone()))
             .map(bounded_query);
         entry.outcome = outcome;
-        if acts {
+        if self.acts {
             entry.detail = Some(json!({"method": self.method.as_str(), "address": self.address}));
         }
         entry
@@ -113,6 +128,7 @@ pub(crate) fn unlogged(error: &grunddata_access_log::AccessLogError) -> Problem 
     )
 }
 
+/// What the table of operations says, or what follows from the permission and the name.
 fn kind(access: Access, operation: &str, method: &Method) -> Kind {
     match access {
         Access::Admin => return Kind::Administration,
@@ -124,7 +140,10 @@ fn kind(access: Access, operation: &str, method: &Method) -> Kind {
         Kind::History
     } else if has("Links") || has("Ancestors") || has("Descendants") || has("Subtree") {
         Kind::Links
-    } else if has("search") || has("list") || has("lookup") || has("find") {
+    } else if ["search", "list", "lookUp", "find"]
+        .iter()
+        .any(|part| has(part))
+    {
         Kind::Search
     } else if matches!(*method, Method::GET | Method::HEAD) {
         Kind::Read
@@ -160,6 +179,10 @@ mod tests {
         let kind = |operation| kind(Access::Read, operation, &Method::GET);
         assert_eq!(kind("get{Record}"), Kind::Read);
         assert_eq!(kind("list{Records}"), Kind::Search);
+        assert_eq!(
+            super::kind(Access::Read, "lookUpRecords", &Method::POST),
+            Kind::Search
+        );
         assert_eq!(kind("get{Record}History"), Kind::History);
         assert_eq!(kind("get{Record}Links"), Kind::Links);
         assert_eq!(

@@ -229,6 +229,22 @@ impl Store {
         })
     }
 
+    /// Lets a token end at an instant, if it does not end before; whether it was changed.
+    ///
+    /// # Errors
+    /// [`StoreError`] of the database.
+    pub fn end_token(&self, hash: &[u8; 32], until: Instant) -> Result<bool, StoreError> {
+        self.read(|reader| {
+            let mut sql = Sql::<()>::new("UPDATE token SET expires_at = ");
+            sql.moment(until)
+                .push(" WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ")
+                .moment(until)
+                .push(") AND hash = ")
+                .bytes(hash.as_slice());
+            Ok(reader.connection.execute(&sql)? > 0)
+        })
+    }
+
     /// Notes that a token was used. Callers do it seldom, not at every request: it is a write of its own.
     ///
     /// # Errors

@@ -18,6 +18,7 @@
 mod combiner;
 mod connection;
 mod coordinate;
+mod deliveries;
 mod dialect;
 mod directory;
 mod engine;
@@ -40,6 +41,7 @@ mod visibility;
 mod write;
 
 pub use coordinate::{Coordinate, Known};
+pub use deliveries::DeliveryRow;
 pub use directory::{NewOwner, TokenRow};
 pub use error::{StoreError, WriteError};
 pub use grants::GrantRow;
@@ -52,7 +54,7 @@ pub use read::{
     LinkCondition, LinkCursor, LinkRow, Lookup, Matching, Page, Reader, RecordRow, RecordedLink,
     SearchCursor, SortBy, SortKey, StoreSearch, Targets,
 };
-pub use retention::{DisposalRow, RetentionCandidate, RetentionRuleRow};
+pub use retention::{DisposalRow, ErasedRow, RetentionCandidate, RetentionRuleRow};
 pub use store::Store;
 pub use verify::{Finding, Progress};
 pub use visibility::{

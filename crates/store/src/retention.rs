@@ -11,7 +11,7 @@ use crate::read::Reader;
 use crate::sql::{Bind, LIST, Sql};
 use crate::sql_types::{Day, Id, Moment, SqlDay, SqlId, SqlMoment};
 use crate::store::Store;
-use crate::write::{RecordStatus, domain, period};
+use crate::write::{Operation, RecordStatus, domain, period};
 
 /// For how long some records of an owner are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,6 +77,19 @@ pub struct DisposalRow {
     pub actor: String,
     /// What was erased and why: JSON, as the registry wrote it.
     pub content: String,
+}
+
+/// That a record was erased, as the log says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ErasedRow {
+    /// The record.
+    pub record: RecordId,
+    /// Its domain.
+    pub domain: Domain,
+    /// When it was erased.
+    pub recorded_at: Instant,
+    /// The decision, as it was given to the store.
+    pub reason: String,
 }
 
 type RuleTypes = (
@@ -222,6 +235,31 @@ impl Reader<'_> {
             );
         }
         Ok(found)
+    }
+
+    /// The erasures of an owner's records, in the order in which they were made.
+    ///
+    /// # Errors
+    /// [`StoreError`] of the database.
+    pub fn erased(&mut self, owner: &OwnerKey) -> Result<Vec<ErasedRow>, StoreError> {
+        let mut sql = Sql::<(SqlId, SmallInt, SqlMoment, Nullable<Text>)>::new(
+            "SELECT c.record_id, c.domain, c.recorded_at, c.reason FROM change c WHERE c.owner = ",
+        );
+        sql.text(owner.as_str())
+            .push(" AND c.operation = ")
+            .small(Operation::Erase.code())
+            .push(" ORDER BY c.position");
+        let rows: Vec<(Id, i16, Moment, Option<String>)> = self.connection.load(&sql)?;
+        rows.into_iter()
+            .map(|(record, code, at, reason)| {
+                Ok(ErasedRow {
+                    record: record.record(),
+                    domain: domain(code)?,
+                    recorded_at: at.0,
+                    reason: reason.unwrap_or_default(),
+                })
+            })
+            .collect()
     }
 
     /// What was erased of an owner's records, the latest first.

@@ -315,3 +315,19 @@ diesel::table! {
         content -> Text,
     }
 }
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    archive_delivery (owner, id) {
+        owner -> Text,
+        id -> SqlId,
+        rule -> SqlId,
+        archive -> Text,
+        reference -> Text,
+        delivered -> SqlDay,
+        created_at -> SqlMoment,
+        created_by -> Text,
+    }
+}

@@ -36,12 +36,12 @@ pub struct Database {
     /// Which engine it is.
     pub engine: Engine,
     /// Removes the database; dropped last.
-    _guard: Guard,
+    guard: Guard,
 }
 
 enum Guard {
-    Directory(#[expect(dead_code, reason = "held for its Drop")] TempDir),
-    Database(#[expect(dead_code, reason = "held for its Drop")] postgres::Dropped),
+    Directory(TempDir),
+    Database(postgres::Dropped),
 }
 
 impl Database {
@@ -74,11 +74,24 @@ impl Database {
         }
     }
 
+    /// Another database with the same content, as a restored back-up is one. Whoever has this one open must have closed it;
+    /// connections that are left are cut.
+    ///
+    /// # Panics
+    /// As [`Database::new`].
+    #[must_use]
+    pub fn copy(&self) -> Database {
+        match &self.guard {
+            Guard::Directory(directory) => Database::file(sqlite::copy(directory.path())),
+            Guard::Database(dropped) => Database::created(postgres::copy(dropped)),
+        }
+    }
+
     fn file((directory, url): (TempDir, String)) -> Database {
         Database {
             url,
             engine: Engine::Sqlite,
-            _guard: Guard::Directory(directory),
+            guard: Guard::Directory(directory),
         }
     }
 
@@ -86,7 +99,7 @@ impl Database {
         Database {
             url,
             engine: Engine::Postgres,
-            _guard: Guard::Database(dropped),
+            guard: Guard::Database(dropped),
         }
     }
 }

@@ -61,6 +61,37 @@ pub(crate) fn create(template: Option<&str>) -> (Dropped, String) {
     (Dropped { name }, url)
 }
 
+/// Another database with the content of one that nobody has open.
+pub(crate) fn copy(of: &Dropped) -> (Dropped, String) {
+    cut(&mut admin(), &of.name);
+    create(Some(&of.name))
+}
+
+/// Closes the connections to a database. A backend notices a little after its client that the connection was closed.
+fn cut(connection: &mut PgConnection, name: &str) {
+    for attempt in 0.. {
+        run(
+            connection,
+            &format!(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+            ),
+        )
+        .expect("connections to a database can be closed");
+        let left = diesel::sql_query(
+            "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = $1) AS found",
+        )
+        .bind::<Text, _>(name)
+        .get_result::<Found>(connection)
+        .expect("connections can be listed")
+        .found;
+        if !left {
+            return;
+        }
+        assert!(attempt < 100, "somebody goes on connecting to {name}");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
+
 pub(crate) fn from_template(name: &str, build: impl FnOnce(&str)) -> (Dropped, String) {
     let name = TemplateName::of(name);
     ensure(&name, build);
@@ -95,14 +126,7 @@ fn ensure(name: &TemplateName, build: impl FnOnce(&str)) {
     )
     .expect("a template can be created");
     build(&address_of(&aside));
-    // A backend notices a little after its client that the connection was closed.
-    run(
-        &mut connection,
-        &format!(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{aside}'"
-        ),
-    )
-    .expect("connections to the template can be closed");
+    cut(&mut connection, &aside);
     for attempt in 0.. {
         match run(
             &mut connection,

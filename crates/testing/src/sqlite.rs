@@ -29,12 +29,17 @@ pub(crate) fn from_template(name: &str, build: impl FnOnce(&str)) -> (TempDir, S
     if !template.exists() {
         construct(&template, &name, build);
     }
+    copy(&template)
+}
+
+/// A directory of its own with what lies in this one.
+pub(crate) fn copy(of: &Path) -> (TempDir, String) {
     let (directory, url) = empty();
-    // A write-ahead log is there when `build` did not close its last connection in an orderly way.
-    for file in fs::read_dir(&template).expect("the template can be listed") {
-        let file = file.expect("the template can be listed");
+    // A write-ahead log is there when the last connection was not closed in an orderly way.
+    for file in fs::read_dir(of).expect("the database can be listed") {
+        let file = file.expect("the database can be listed");
         fs::copy(file.path(), directory.path().join(file.file_name()))
-            .expect("the template can be copied");
+            .expect("the database can be copied");
     }
     (directory, url)
 }

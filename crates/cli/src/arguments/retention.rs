@@ -24,6 +24,34 @@ pub(crate) enum Retention {
     /// Put, list and end rules: for how long records are kept, by which decision
     #[command(subcommand)]
     Rule(RetentionRules),
+    /// Note what was handed over to an archive: what a rule preserves is erased here only after that
+    #[command(after_long_help = "\
+Example:
+  grunddata retention deliver se-2480 --rule 01990c3e-7a5b-7000-8000-00000000000e \\
+    --date 2026-11-20 --reference 'SA 2026/4'
+
+From then on a plan erases what the rule covers, had ended, and was last changed, before that day.")]
+    Deliver {
+        /// The owner whose records they are
+        owner: String,
+        /// The rule that preserves them, as the list of rules shows it
+        #[arg(long, value_name = "ID")]
+        rule: String,
+        /// The day of the delivery
+        #[arg(long)]
+        date: NaiveDate,
+        /// Where the archive's receipt is found
+        #[arg(long)]
+        reference: String,
+        /// The archive [default: the one that the rule names]
+        #[arg(long)]
+        archive: Option<String>,
+    },
+    /// List the deliveries to archives
+    Deliveries {
+        /// The owner whose records they are
+        owner: String,
+    },
     /// Show what would be erased today, what is held, and what is still referred to; changes nothing
     #[command(after_long_help = "\
 Example:
@@ -126,6 +154,33 @@ pub(crate) struct NewRule {
     /// The first day on which it does not hold any more [default: until further notice]
     #[arg(long, value_name = "DATE")]
     pub(crate) to: Option<String>,
+}
+
+/// `erasures`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Erasures {
+    /// Write the list of everything that was erased: ids, owners, when and by which decision, no content
+    #[command(after_long_help = "\
+Example:
+  grunddata erasures export /srv/elsewhere/erasures.json
+
+Make it after every erasure and keep it apart from the database and its back-ups: it must not be
+lost with them.")]
+    Export {
+        /// The file, readable by you alone; one that is there is replaced
+        file: PathBuf,
+    },
+    /// Erase again, after a restore, what the list says and the back-up has brought back
+    #[command(after_long_help = "\
+Example:
+  grunddata erasures apply /srv/elsewhere/erasures.json
+
+What is erased already or is not there is passed over, so that it can be run again at any time. What
+a legal hold keeps, or others refer to, is left and named; then the command ends with 1.")]
+    Apply {
+        /// A file that `grunddata erasures export` has written
+        file: PathBuf,
+    },
 }
 
 /// `hold` and `restriction`

@@ -96,6 +96,7 @@ fn token(registry: &Registry, file: &Path) -> Result<String, Failure> {
             name: "demo-admin".to_owned(),
             grants: vec![Grant::of(OwnerScope::All, Role::Administrator)],
             feeds_copies: false,
+            unit: None,
             expires_at: None,
         },
     )?;

@@ -1,6 +1,6 @@
 //! `grunddata extract-person`
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use grunddata_access_log::{Archive, Kind as LogKind};
@@ -12,7 +12,7 @@ use crate::arguments::ExtractPerson;
 use crate::console::{self, Act};
 use crate::database;
 use crate::failure::{Failure, Kind};
-use crate::output::{line, note};
+use crate::output::{line, note, write_private};
 use crate::settings::Settings;
 
 /// Prints everything that is kept about a person.
@@ -44,7 +44,6 @@ pub(crate) fn run(settings: &Settings, arguments: ExtractPerson) -> Result<ExitC
         kind: LogKind::Extract,
         operation: "extract-person",
         owners: vec![extract.owner.clone()],
-        records: vec![id],
         detail: None,
     };
     console::log(settings, &context, act)?;
@@ -53,7 +52,7 @@ pub(crate) fn run(settings: &Settings, arguments: ExtractPerson) -> Result<ExitC
         Some(path) => {
             let page = grunddata_server::extract_page(&extract, registry.model())
                 .map_err(|error| failed(error.to_string()))?;
-            write(&path, &page)?;
+            write_private(&path, &page)?;
             line(format!("Written: {}", path.display()));
         }
         None => line(
@@ -77,20 +76,4 @@ fn readers(directory: &Path, id: RecordId) -> Result<Readers, Failure> {
         )
     })?;
     Ok((Some(readers), complete))
-}
-
-/// Writes a file that its owner alone can read.
-fn write(path: &PathBuf, text: &str) -> Result<(), Failure> {
-    use std::io::Write as _;
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        options.mode(0o600);
-    }
-    options
-        .open(path)
-        .and_then(|mut file| file.write_all(text.as_bytes()))
-        .map_err(|error| Failure::write(path, &error))
 }

@@ -19,12 +19,11 @@ use crate::settings::Settings;
 pub(crate) fn run(settings: &Settings, kind: MarkKind, hold: Hold) -> Result<ExitCode, Failure> {
     let registry = database::open(settings)?;
     let context = console::context(&registry);
-    let log = |operation: &'static str, owner: OwnerKey, record: RecordId, mark| {
+    let log = |operation: &'static str, owner: OwnerKey, mark| {
         let act = Act {
             kind: LogKind::Administration,
             operation,
             owners: vec![owner],
-            records: vec![record],
             detail: Some(json!({"mark": mark})),
         };
         console::log(settings, &context, act)
@@ -37,7 +36,7 @@ pub(crate) fn run(settings: &Settings, kind: MarkKind, hold: Hold) -> Result<Exi
         Hold::Add { id, reason } => {
             let record: RecordId = parse(&id, "the id of a record")?;
             let mark = registry.put_mark(&context, kind, record, &reason)?;
-            log(add, mark.owner.clone(), record, mark.id)?;
+            log(add, mark.owner.clone(), mark.id)?;
             line(format!("{}  {record}", mark.id));
         }
         Hold::List { owner } => {
@@ -55,7 +54,7 @@ pub(crate) fn run(settings: &Settings, kind: MarkKind, hold: Hold) -> Result<Exi
         Hold::Lift { owner, id } => {
             let (owner, mark) = (key(&owner)?, parse(&id, "the id that the list shows")?);
             let record = registry.lift_mark(&context, &owner, kind, mark)?;
-            log(lift, owner, record, mark)?;
+            log(lift, owner, mark)?;
             line(format!("Lifted from {record}."));
         }
     }

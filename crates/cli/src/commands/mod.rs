@@ -3,6 +3,7 @@
 pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod erase;
+pub(crate) mod erasures;
 pub(crate) mod extract_person;
 pub(crate) mod grant;
 pub(crate) mod hold;

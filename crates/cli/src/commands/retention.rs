@@ -6,7 +6,8 @@ use chrono::NaiveDate;
 use grunddata_access_log::Kind as LogKind;
 use grunddata_model::{Domain, OwnerKey, RecordId};
 use grunddata_registry::{
-    Decision, Disposal, Due, Keeping, NewRetentionRule, RetentionPlan, RetentionRule,
+    Decision, Delivery, Disposal, Due, Keeping, NewDelivery, NewRetentionRule, RetentionPlan,
+    RetentionRule,
 };
 use serde_json::json;
 
@@ -57,6 +58,36 @@ pub(crate) fn run(settings: &Settings, retention: Retention) -> Result<ExitCode,
                 Some(detail),
             )?;
             line(format!("The rule {id} has ended."));
+        }
+        Retention::Deliver {
+            owner,
+            rule,
+            date,
+            reference,
+            archive,
+        } => {
+            let new = NewDelivery {
+                owner: key(&owner)?,
+                rule: parse(&rule, "the id of a rule")?,
+                archive,
+                reference,
+                delivered: date,
+            };
+            let made = registry.put_delivery(&context, new)?;
+            let detail = json!({"delivery": made.id, "rule": made.rule});
+            act(
+                settings,
+                &context,
+                "retention-deliver",
+                &made.owner,
+                Some(detail),
+            )?;
+            line(delivered(&made));
+        }
+        Retention::Deliveries { owner } => {
+            for delivery in registry.deliveries(&context, &key(&owner)?)? {
+                line(delivered(&delivery));
+            }
         }
         Retention::Plan { owner } => {
             let plan = registry.retention_plan(&context, &key(&owner)?)?;
@@ -111,6 +142,13 @@ fn rule(new: NewRule) -> Result<NewRetentionRule, Failure> {
         valid_from: date(new.from)?,
         valid_to: date(new.to)?,
     })
+}
+
+fn delivered(delivery: &Delivery) -> String {
+    format!(
+        "{}  rule {}  {} to {}  ({})",
+        delivery.id, delivery.rule, delivery.delivered, delivery.archive, delivery.reference
+    )
 }
 
 fn told(rule: &RetentionRule) -> String {
@@ -208,12 +246,10 @@ pub(crate) fn logged(
     operation: &'static str,
     disposal: &Disposal,
 ) -> Result<(), Failure> {
-    let records = disposal.content.records.iter().map(|record| record.id);
     let act = Act {
         kind: LogKind::Erasure,
         operation,
         owners: vec![disposal.owner.clone()],
-        records: records.collect(),
         detail: Some(json!({"disposal": disposal.id})),
     };
     console::log(settings, context, act)
@@ -230,7 +266,6 @@ fn act(
         kind: LogKind::Administration,
         operation,
         owners: vec![owner.clone()],
-        records: Vec::new(),
         detail,
     };
     console::log(settings, context, act)

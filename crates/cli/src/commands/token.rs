@@ -2,10 +2,13 @@
 
 use std::process::ExitCode;
 
+use grunddata_access_log::Kind as LogKind;
 use grunddata_model::{Instant, OwnerKey};
-use grunddata_registry::{Actor, Grant, NewToken, OwnerScope, Role};
+use grunddata_registry::{Grant, MintedToken, NewToken, OwnerScope, Role, Rotation};
+use serde_json::{Value, json};
 
 use crate::arguments::Token;
+use crate::console::{self, Act};
 use crate::database;
 use crate::failure::{Failure, Kind};
 use crate::output::{line, note};
@@ -13,7 +16,7 @@ use crate::settings::Settings;
 
 const MICROS_A_DAY: i64 = 86_400_000_000;
 
-/// Makes, lists or revokes tokens.
+/// Makes, rotates, lists or revokes tokens.
 pub(crate) fn run(settings: &Settings, token: Token) -> Result<ExitCode, Failure> {
     let grants = match &token {
         Token::Create { grants, .. } => grants
@@ -23,28 +26,48 @@ pub(crate) fn run(settings: &Settings, token: Token) -> Result<ExitCode, Failure
         _ => Vec::new(),
     };
     let registry = database::open(settings)?;
-    let context = registry.context(Actor::system("console"), "console");
+    let context = console::context(&registry);
+    let log = |operation: &'static str, token: &grunddata_registry::Token| {
+        let detail = json!({"token": token.id, "name": token.name, "replaces": token.replaces});
+        console::log(settings, &context, act(operation, detail))
+    };
     match token {
         Token::Create {
             name,
             days,
             feeds_copies,
+            unit,
             ..
         } => {
-            let expires_at = days.map(|days| {
-                Instant::from_micros(context.now.micros() + i64::from(days) * MICROS_A_DAY)
-            });
+            let expires_at = days.map(|days| after(context.now, days));
             let made = registry.mint_token(
                 &context,
                 NewToken {
                     name,
                     grants,
                     feeds_copies,
+                    unit,
                     expires_at,
                 },
             )?;
-            note("This is shown once: keep it where only its user can read it.");
-            line(made.secret);
+            log("token-create", &made.token)?;
+            shown_once(made);
+        }
+        Token::Rotate {
+            id,
+            overlap_days,
+            days,
+        } => {
+            let rotation = Rotation {
+                overlap_days,
+                expires_at: days.map(|days| after(context.now, days)),
+            };
+            let made = registry.rotate_token(&context, &id, rotation)?;
+            log("token-rotate", &made.token)?;
+            note(format!(
+                "The old token {id} is good for {overlap_days} days more."
+            ));
+            shown_once(made);
         }
         Token::List => {
             for token in registry.tokens(&context)? {
@@ -68,11 +91,34 @@ pub(crate) fn run(settings: &Settings, token: Token) -> Result<ExitCode, Failure
         }
         Token::Revoke { id } => {
             registry.revoke_token(&context, &id)?;
+            console::log(
+                settings,
+                &context,
+                act("token-revoke", json!({"token": id})),
+            )?;
             line(format!("The token {id} is refused from now on."));
         }
     }
     registry.store().shutdown();
     Ok(ExitCode::SUCCESS)
+}
+
+fn act(operation: &'static str, detail: Value) -> Act {
+    Act {
+        kind: LogKind::Administration,
+        operation,
+        owners: Vec::new(),
+        detail: Some(detail),
+    }
+}
+
+fn after(now: Instant, days: u32) -> Instant {
+    Instant::from_micros(now.micros() + i64::from(days) * MICROS_A_DAY)
+}
+
+fn shown_once(made: MintedToken) {
+    note("This is shown once: keep it where only its user can read it.");
+    line(made.secret);
 }
 
 /// `OWNER:ROLE`

@@ -19,8 +19,10 @@ pub struct Shown {
     pub owners: BTreeSet<OwnerKey>,
     /// The personal classes among what was shown, a bit mask.
     pub classes: u8,
-    /// What a list was asked for.
+    /// What a list was asked for, without the values that are personal.
     pub query: Option<String>,
+    /// Whose personal data were searched: that there are none of somebody tells something as well.
+    pub searched: BTreeSet<OwnerKey>,
 }
 
 /// Gathers what is shown. Clones gather together.
@@ -41,9 +43,23 @@ impl Disclosed {
         }
     }
 
-    /// Notes what a list was asked for.
+    /// Notes a record that an act is about, whatever was shown of it.
+    pub(crate) fn about(&self, owner: &OwnerKey, id: RecordId) {
+        let mut shown = self.shown();
+        shown.records.push(id);
+        if !shown.owners.contains(owner) {
+            shown.owners.insert(owner.clone());
+        }
+    }
+
+    /// Notes what a list was asked for, without the values that are personal.
     pub(crate) fn asked(&self, query: String) {
         self.shown().query = Some(query);
+    }
+
+    /// Notes whose personal data were searched, found or not.
+    pub(crate) fn searched(&self, owners: impl IntoIterator<Item = OwnerKey>) {
+        self.shown().searched.extend(owners);
     }
 
     /// Takes what was shown so far.

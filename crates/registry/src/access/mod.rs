@@ -31,6 +31,8 @@ pub struct Actor {
     /// Whether the actor feeds copies from elsewhere (base registers, other registries), which are read-only for all
     /// others.
     pub feeds_copies: bool,
+    /// The unit that it acts for, where that is told: the access log keeps it. It gives no rights.
+    pub unit: Option<String>,
 }
 
 impl Actor {
@@ -42,6 +44,7 @@ impl Actor {
             client: String::new(),
             grants: Grants::none(),
             feeds_copies: false,
+            unit: None,
         }
     }
 
@@ -53,6 +56,7 @@ impl Actor {
             client: format!("system:{name}"),
             grants: vec![Grant::of(OwnerScope::All, Role::Administrator)].into(),
             feeds_copies: true,
+            unit: None,
         }
     }
 

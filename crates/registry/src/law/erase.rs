@@ -99,7 +99,7 @@ impl Disposal {
 }
 
 /// What one transaction of the store did not do.
-enum Stopped {
+pub(super) enum Stopped {
     Held(Vec<RecordId>),
     Referenced(Vec<(RecordId, RecordId)>),
 }
@@ -134,41 +134,23 @@ impl Registry {
                 decisions.push(rule.decision);
             }
         }
-        // What hangs together goes together; small groups share a transaction.
-        let mut batches: Vec<Vec<DisposedRecord>> = Vec::new();
-        for group in &plan.together {
-            let records = group
-                .iter()
-                .filter_map(|place| plan.erased.get(*place))
-                .map(|due| DisposedRecord {
-                    id: due.id,
-                    domain: due.domain,
-                    decision: places.get(&due.rule).copied().unwrap_or_default(),
-                });
-            match batches.last_mut() {
-                Some(last) if last.len() + group.len() <= BATCH => last.extend(records),
-                _ => batches.push(records.collect()),
-            }
-        }
+        let groups = plan.together.iter().map(|group| {
+            let due = group.iter().filter_map(|place| plan.erased.get(*place));
+            due.map(|due| DisposedRecord {
+                id: due.id,
+                domain: due.domain,
+                decision: places.get(&due.rule).copied().unwrap_or_default(),
+            })
+            .collect()
+        });
+        let groups = groups.collect();
         // Written before anything is erased: what is broken off is seen.
         let mut disposal = begun(context, owner, decisions, plan.erased.len());
         self.keep(&disposal)?;
-        for batch in batches {
-            if self.erase_together(context, &disposal, &batch)?.is_none() {
-                disposal.content.records.extend(batch);
-                continue;
-            }
-            // Something has changed since: each for itself, so that one hold does not keep the others.
-            for record in batch {
-                let one = [record];
-                let stopped = self.erase_together(context, &disposal, &one)?;
-                let [record] = one;
-                match stopped {
-                    None => disposal.content.records.push(record),
-                    Some(_) => disposal.content.left.push(record.id),
-                }
-            }
+        for due in &plan.erased {
+            context.disclosed.about(owner, due.id);
         }
+        self.erase_groups(context, &mut disposal, groups)?;
         self.finish(disposal)
     }
 
@@ -198,6 +180,7 @@ impl Registry {
         for id in ids {
             let of = self.stewarded(context, id)?;
             must_be_administrator(context, &of)?;
+            context.disclosed.about(&of, id);
             if owner.as_ref().is_some_and(|owner| *owner != of) {
                 return Err(Refusal::new(
                     Code::SeveralOwners,
@@ -258,12 +241,12 @@ impl Registry {
         }
     }
 
-    fn keep(&self, disposal: &Disposal) -> Result<(), Refusal> {
+    pub(super) fn keep(&self, disposal: &Disposal) -> Result<(), Refusal> {
         let row = disposal.row()?;
         self.inner.store.put_disposal(&row).map_err(refuse_store)
     }
 
-    fn finish(&self, mut disposal: Disposal) -> Result<Disposal, Refusal> {
+    pub(super) fn finish(&self, mut disposal: Disposal) -> Result<Disposal, Refusal> {
         for record in &disposal.content.records {
             *disposal.content.counts.entry(record.domain).or_default() += 1;
         }
@@ -278,6 +261,70 @@ impl Registry {
         disposal.finished_at = Some(self.now());
         self.keep(&disposal)?;
         Ok(disposal)
+    }
+
+    /// Erases what hangs together in one transaction, small groups in one as well; what could not be erased, and why.
+    pub(super) fn erase_groups(
+        &self,
+        context: &Context,
+        disposal: &mut Disposal,
+        groups: Vec<Vec<DisposedRecord>>,
+    ) -> Result<Vec<(RecordId, Stopped)>, Refusal> {
+        let mut batches: Vec<(usize, Vec<Vec<DisposedRecord>>)> = Vec::new();
+        for group in groups {
+            match batches.last_mut() {
+                Some((size, last)) if *size + group.len() <= BATCH => {
+                    *size += group.len();
+                    last.push(group);
+                }
+                _ => batches.push((group.len(), vec![group])),
+            }
+        }
+        let mut left = Vec::new();
+        for (_, batch) in batches {
+            let all = batch.concat();
+            if self.erase_together(context, disposal, &all)?.is_none() {
+                disposal.content.records.extend(all);
+                continue;
+            }
+            // Something has changed since: each for itself, so that one hold does not keep the others.
+            for group in batch {
+                left.extend(self.erase_each(context, disposal, group)?);
+            }
+        }
+        disposal.content.left.extend(left.iter().map(|(id, _)| *id));
+        Ok(left)
+    }
+
+    /// A group as a whole; else one record after the other as long as any goes: what refers to another before that one.
+    fn erase_each(
+        &self,
+        context: &Context,
+        disposal: &mut Disposal,
+        group: Vec<DisposedRecord>,
+    ) -> Result<Vec<(RecordId, Stopped)>, Refusal> {
+        if self.erase_together(context, disposal, &group)?.is_none() {
+            disposal.content.records.extend(group);
+            return Ok(Vec::new());
+        }
+        let mut waiting = group;
+        loop {
+            let before = waiting.len();
+            let (mut again, mut left) = (Vec::new(), Vec::new());
+            for record in waiting {
+                match self.erase_together(context, disposal, std::slice::from_ref(&record))? {
+                    None => disposal.content.records.push(record),
+                    Some(stopped) => {
+                        left.push((record.id, stopped));
+                        again.push(record);
+                    }
+                }
+            }
+            if again.is_empty() || again.len() == before {
+                return Ok(left);
+            }
+            waiting = again;
+        }
     }
 
     /// One transaction; what it did not do and why.
@@ -335,7 +382,7 @@ impl Registry {
     }
 }
 
-fn begun(
+pub(super) fn begun(
     context: &Context,
     owner: &OwnerKey,
     decisions: Vec<Decision>,

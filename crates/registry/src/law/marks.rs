@@ -67,6 +67,7 @@ impl Registry {
     ) -> Result<Mark, Refusal> {
         check_text("reason", reason, TEXT)?;
         let owner = self.stewarded(context, record)?;
+        context.disclosed.about(&owner, record);
         let row = MarkRow {
             owner,
             id: Uuid::now_v7(),
@@ -130,12 +131,14 @@ impl Registry {
             .store
             .lift_mark(owner, kind, id, &context.actor.name)
             .map_err(refuse_store)?;
-        lifted.ok_or_else(|| {
+        let record = lifted.ok_or_else(|| {
             Refusal::new(
                 Code::NotFound,
                 format!("{owner} has no such mark {id} that has not been lifted already."),
             )
-        })
+        })?;
+        context.disclosed.about(owner, record);
+        Ok(record)
     }
 
     /// The owner of a record of which the actor is a steward. Others learn no more than from a read.

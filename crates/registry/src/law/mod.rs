@@ -1,6 +1,8 @@
 //! What the law asks of a registry: for how long things are kept, what is erased and by which decision, what must wait,
 //! and what one person may be told of what is kept about them.
 
+mod again;
+mod deliveries;
 mod erase;
 mod extract;
 mod marks;
@@ -15,6 +17,8 @@ use crate::access::ControllerScope;
 use crate::write::check_text;
 use crate::{Action, Code, Context, Refusal};
 
+pub use again::{ErasedAgain, Erasures, PastErasure};
+pub use deliveries::{Delivery, NewDelivery};
 pub use erase::{Content as DisposalContent, Disposal, DisposedRecord};
 pub use extract::{
     ControllerExtract, ExtractOptions, ExtractReader, IdentifierExtract, LinkExtract,

@@ -10,6 +10,7 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
+use super::deliveries::Delivery;
 use super::must_be_steward;
 use super::rules::{Keeping, RetentionRule};
 use crate::access::stockholm_day;
@@ -42,7 +43,7 @@ pub struct Due {
     pub referrers: Vec<RecordId>,
 }
 
-/// Records that have ended and are kept for good.
+/// Records that have ended, are preserved, and have not been handed over to an archive as they are now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PreservedRecords {
@@ -70,7 +71,7 @@ pub struct RetentionPlan {
     pub held: Vec<Due>,
     /// What is due, and referred to by records that are not erased.
     pub referenced: Vec<Due>,
-    /// What has ended and is preserved, by rule.
+    /// What has ended and is preserved, by rule, until it has been handed over to an archive.
     pub preserved: Vec<PreservedRecords>,
     /// Records of a plan that must be erased together, as places in `erased`.
     #[serde(skip)]
@@ -94,6 +95,7 @@ impl Registry {
         rules.retain(|rule| rule.period.contains(today));
         rules.sort_by_key(|rule| std::cmp::Reverse(rule.weight()));
         let store = &self.inner.store;
+        let delivered = latest(self.deliveries(context, owner)?);
         let mut due = Vec::new();
         let mut preserved: BTreeMap<Uuid, PreservedRecords> = BTreeMap::new();
         let mut after = None;
@@ -107,7 +109,14 @@ impl Registry {
             };
             after = Some(last.id);
             for candidate in page {
-                sort(candidate, &rules, today, &mut due, &mut preserved);
+                sort(
+                    candidate,
+                    &rules,
+                    &delivered,
+                    today,
+                    &mut due,
+                    &mut preserved,
+                );
             }
         }
         let marked: BTreeSet<RecordId> = store
@@ -120,7 +129,7 @@ impl Registry {
             .collect();
         let (held, free): (Vec<Due>, Vec<Due>) =
             due.into_iter().partition(|due| marked.contains(&due.id));
-        let ids: Vec<RecordId> = free.iter().map(|due| due.id).collect();
+        let ids = ids_of(&free);
         let referrers = store
             .read(|reader| reader.referrers(owner, &ids))
             .map_err(refuse_store)?;
@@ -129,7 +138,7 @@ impl Registry {
             owner: owner.clone(),
             today,
             token: token(owner, &erased),
-            together: together(&erased, &referrers),
+            together: together(&ids_of(&erased), &referrers),
             erased,
             held,
             referenced,
@@ -142,6 +151,7 @@ impl Registry {
 fn sort(
     candidate: RetentionCandidate,
     rules: &[RetentionRule],
+    delivered: &HashMap<Uuid, NaiveDate>,
     today: NaiveDate,
     due: &mut Vec<Due>,
     preserved: &mut BTreeMap<Uuid, PreservedRecords>,
@@ -162,31 +172,51 @@ fn sort(
     let Some(rule) = rule else {
         return;
     };
-    match &rule.keeping {
+    let changed = stockholm_day(candidate.changed);
+    let since = match &rule.keeping {
         Keeping::Preserve { archive } => {
-            let kept = preserved.entry(rule.id).or_insert(PreservedRecords {
-                rule: rule.id,
-                archive: archive.clone(),
-                records: 0,
-            });
-            kept.records += 1;
+            // What ended or was changed on the day of the delivery or later was not in it as it is now.
+            let day = delivered.get(&rule.id).copied();
+            if let Some(day) = day.filter(|day| ended < *day && changed < *day) {
+                day
+            } else {
+                let kept = preserved.entry(rule.id).or_insert(PreservedRecords {
+                    rule: rule.id,
+                    archive: archive.clone(),
+                    records: 0,
+                });
+                kept.records += 1;
+                return;
+            }
         }
         Keeping::Erase { years } => {
             let since = ended.checked_add_months(Months::new(years.saturating_mul(12)));
-            if let Some(since) = since.filter(|since| *since <= today) {
-                due.push(Due {
-                    id: candidate.id,
-                    domain: candidate.domain,
-                    kind: candidate.kind,
-                    controller: candidate.controller,
-                    ended,
-                    since,
-                    rule: rule.id,
-                    referrers: Vec::new(),
-                });
+            match since.filter(|since| *since <= today) {
+                Some(since) => since,
+                None => return,
             }
         }
+    };
+    due.push(Due {
+        id: candidate.id,
+        domain: candidate.domain,
+        kind: candidate.kind,
+        controller: candidate.controller,
+        ended,
+        since,
+        rule: rule.id,
+        referrers: Vec::new(),
+    });
+}
+
+/// The last day on which what each rule preserves was handed over to an archive.
+fn latest(deliveries: Vec<Delivery>) -> HashMap<Uuid, NaiveDate> {
+    let mut days = HashMap::new();
+    for delivery in deliveries {
+        let day = days.entry(delivery.rule).or_insert(delivery.delivered);
+        *day = delivery.delivered.max(*day);
     }
+    days
 }
 
 /// Sets apart what others refer to that stay; and then what these refer to, for they stay as well.
@@ -224,12 +254,19 @@ fn settle(due: Vec<Due>, referrers: &[(RecordId, RecordId)]) -> (Vec<Due>, Vec<D
     (erased, referenced)
 }
 
-/// Which of the records hang together by references, so that they must go in one transaction.
-fn together(erased: &[Due], referrers: &[(RecordId, RecordId)]) -> Vec<Vec<usize>> {
-    let places: HashMap<RecordId, usize> = erased
+fn ids_of(due: &[Due]) -> Vec<RecordId> {
+    due.iter().map(|due| due.id).collect()
+}
+
+/// Which of the records hang together by references, so that they must go in one transaction: as places in the list.
+pub(super) fn together(
+    records: &[RecordId],
+    referrers: &[(RecordId, RecordId)],
+) -> Vec<Vec<usize>> {
+    let places: HashMap<RecordId, usize> = records
         .iter()
         .enumerate()
-        .map(|(place, due)| (due.id, place))
+        .map(|(place, id)| (*id, place))
         .collect();
     let mut neighbours: HashMap<usize, Vec<usize>> = HashMap::new();
     for (target, source) in referrers {
@@ -240,7 +277,7 @@ fn together(erased: &[Due], referrers: &[(RecordId, RecordId)]) -> Vec<Vec<usize
     }
     let mut seen = BTreeSet::new();
     let mut groups = Vec::new();
-    for place in 0..erased.len() {
+    for place in 0..records.len() {
         if !seen.insert(place) {
             continue;
         }
@@ -312,12 +349,12 @@ mod tests {
             (id(5), id(5)),
         ];
         let (erased, referenced) = settle((1..=5).map(due).collect(), &referrers);
-        let ids = |list: &[Due]| list.iter().map(|due| due.id).collect::<Vec<_>>();
+        let ids = ids_of;
         assert_eq!(ids(&erased), [id(3), id(4), id(5)]);
         assert_eq!(ids(&referenced), [id(1), id(2)]);
         assert_eq!(referenced[0].referrers, [id(9)]);
         assert_eq!(referenced[1].referrers, [id(1)]);
-        let groups = together(&erased, &referrers);
+        let groups = together(&ids(&erased), &referrers);
         assert_eq!(groups, [vec![0, 1], vec![2]]);
     }
 

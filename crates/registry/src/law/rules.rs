@@ -20,7 +20,7 @@ const KIND: usize = 100;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Keeping {
-    /// They are kept for good.
+    /// They are kept, here until they have been handed over to an archive.
     Preserve {
         /// The archive that they are to be delivered to.
         archive: Option<String>,

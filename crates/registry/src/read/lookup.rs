@@ -1,10 +1,13 @@
 //! Records by identifier, across domains and owners.
 
-use grunddata_information_model::{InformationModel, Uniqueness};
+use std::collections::BTreeMap;
+
+use grunddata_information_model::{InformationModel, PrivacyClass, Uniqueness};
 use grunddata_model::SchemeCode;
 use grunddata_store::{IdentifierRow, StoreError};
 
 use super::pin::as_of;
+use super::search::HIDDEN;
 use super::show::{Shape, show};
 use super::view::{IdentifierHit, LookupAnswer};
 use crate::query::{Place, identifier, normalise};
@@ -75,6 +78,30 @@ impl Registry {
         }
     }
 
+    /// Notes for the access log what is looked up: how many of which scheme, and those that are not personal. Whether any
+    /// is personal.
+    fn note_schemes(&self, context: &Context, pairs: &[(SchemeCode, String)]) -> bool {
+        let mut parts: Vec<String> = Vec::new();
+        let mut hidden: BTreeMap<&SchemeCode, usize> = BTreeMap::new();
+        for (scheme, value) in pairs {
+            let known = self.inner.model.scheme(scheme.as_str());
+            if known.is_some_and(|known| known.class() < PrivacyClass::Personal) {
+                parts.push(format!("{scheme}:{value}"));
+            } else {
+                *hidden.entry(scheme).or_default() += 1;
+            }
+        }
+        let personal = !hidden.is_empty();
+        let hidden = hidden
+            .into_iter()
+            .map(|(scheme, count)| format!("{scheme}:{HIDDEN} ({count})"));
+        let parts: Vec<String> = hidden.chain(parts).collect();
+        context
+            .disclosed
+            .asked(format!("identifier={}", parts.join(",")));
+        personal
+    }
+
     fn find_identifiers(
         &self,
         context: &Context,
@@ -82,6 +109,7 @@ impl Registry {
         pairs: &[(SchemeCode, String)],
     ) -> Result<LookupAnswer, Refusal> {
         let visibility = self.visibility(context)?;
+        let personal = self.note_schemes(context, pairs);
         // Numbers that are never given to anyone else resolve for ever.
         let (always, dated): (Vec<_>, Vec<_>) = pairs
             .iter()
@@ -91,6 +119,12 @@ impl Registry {
             .store
             .read(|reader| {
                 let coordinate = Self::pin_all(reader, context, at, &visibility)?;
+                if personal {
+                    let owners = reader.owners()?.into_iter().map(|owner| owner.key);
+                    let persons = visibility.showing(PrivacyClass::Personal.bit());
+                    let seen = owners.filter(|owner| persons.sees_of(owner));
+                    context.disclosed.searched(seen);
+                }
                 let mut found: Vec<IdentifierRow> = Vec::new();
                 if !dated.is_empty() {
                     found.extend(reader.identifiers(&dated, false, &coordinate, &visibility)?);

@@ -35,6 +35,14 @@ struct WrittenCursor {
     id: grunddata_model::RecordId,
 }
 
+/// Stands in the access log for a value that is personal.
+pub(super) const HIDDEN: &str = "…";
+
+/// Whether classes, a bit mask, are among those of which every reading is logged.
+const fn is_personal(classes: u8) -> bool {
+    classes & (PrivacyClass::Personal.bit() | PrivacyClass::Protected.bit()) != 0
+}
+
 impl Registry {
     /// A page of the records that answer the query.
     ///
@@ -62,10 +70,9 @@ impl Registry {
                 search.after = Some(read_cursor(cursor, &fingerprint, query)?)
             }
         }
-        context.disclosed.asked(format!(
-            "{}: {:?} q={:?} sort={:?}",
-            query.domain, query.conditions, query.text, query.sort
-        ));
+        context.disclosed.asked(self.told(query));
+        let class = self.inner.model.domain(query.domain).class();
+        let personal = class >= PrivacyClass::Personal || is_personal(search.classes);
         let shape = Shape {
             registry: self,
             disclosed: &context.disclosed,
@@ -85,6 +92,11 @@ impl Registry {
                         .map(|owner| owner.key)
                         .collect();
                 }
+                if personal && let OwnerSet::Some(owners) = &search.owners {
+                    let persons = visibility.showing(PrivacyClass::Personal.bit());
+                    let seen = owners.iter().filter(|owner| persons.sees_of(owner));
+                    context.disclosed.searched(seen.cloned());
+                }
                 let page = reader.search(&search, &coordinate, &visibility)?;
                 let items = show(reader, page.rows, &coordinate, &visibility, shape)?;
                 Ok(SearchPage {
@@ -98,6 +110,50 @@ impl Registry {
                 })
             })
             .map_err(refuse_store)
+    }
+
+    /// What was asked for, for the access log: no value of a property that is personal, and no word searched for among
+    /// records that are. The log is read by others than the records, and kept for longer.
+    fn told(&self, query: &Query) -> String {
+        let domain = self.inner.model.domain(query.domain);
+        let told = |class: PrivacyClass, value: &str| {
+            if class >= PrivacyClass::Personal {
+                HIDDEN.to_owned()
+            } else {
+                value.to_owned()
+            }
+        };
+        let mut parts = Vec::new();
+        for condition in &query.conditions {
+            let class = domain
+                .indexed(&condition.property)
+                .map_or(PrivacyClass::Protected, |property| property.class);
+            let value = match &condition.test {
+                Test::Equals(values) => told(class, &values.join(",")),
+                Test::Prefix(value) => format!("{}*", told(class, value)),
+            };
+            parts.push(format!("{}={value}", condition.property));
+        }
+        if let Some((scheme, value)) = &query.identifier {
+            let class = self
+                .inner
+                .model
+                .scheme(scheme.as_str())
+                .map_or(PrivacyClass::Protected, |scheme| scheme.class());
+            parts.push(format!("identifier={scheme}:{}", told(class, value)));
+        }
+        if let Some(text) = &query.text {
+            parts.push(format!("q={}", told(domain.class(), text)));
+        }
+        if let Some(controller) = query.controller {
+            parts.push(format!("controller={controller}"));
+        }
+        for key in &query.sort {
+            if let SortBy::Property(name) = &key.by {
+                parts.push(format!("sort={name}"));
+            }
+        }
+        format!("{}: {}", query.domain, parts.join(" & "))
     }
 
     /// What a reader may not see it may not ask about either.

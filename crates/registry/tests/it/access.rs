@@ -1,7 +1,7 @@
 //! Owners and tokens.
 
 use grunddata_registry::{
-    Action, Code, Grant, NewOwner, NewToken, OwnerScope, Role, ValidationDraft,
+    Action, Code, Grant, NewOwner, NewToken, OwnerScope, Role, Rotation, ValidationDraft,
 };
 use grunddata_testing::on_both;
 use serde_json::json;
@@ -13,6 +13,7 @@ fn token(key: &str, role: Role) -> NewToken {
         name: format!("token for {key}"),
         grants: vec![Grant::of(OwnerScope::Owner(owner(key)), role)],
         feeds_copies: false,
+        unit: None,
         expires_at: None,
     }
 }
@@ -36,6 +37,60 @@ on_both! {
         assert!(stack.registry.authenticate(&minted.secret).unwrap().is_some());
         stack.pass(60);
         assert_eq!(stack.registry.authenticate(&minted.secret).unwrap(), None);
+    }
+
+    fn a_rotated_token_is_good_for_the_overlap_and_its_successor_goes_on(stack: Stack) {
+        const DAY: i64 = 86_400;
+        let now = stack.now();
+        let in_days = |days: i64| Some(grunddata_model::Instant::from_micros(now.micros() + days * DAY * 1_000_000));
+        let new = NewToken { unit: Some("Lönekontoret".to_owned()), expires_at: in_days(30), ..token("a", Role::Editor) };
+        let old = stack.registry.mint_token(&stack.system(), new).unwrap();
+        stack.pass(DAY);
+        let made = stack.registry.rotate_token(&stack.system(), &old.token.id, Rotation::default()).unwrap();
+        let who = |secret: &str| stack.registry.authenticate(secret).unwrap();
+        // Both are the same client with the same rights, and each has its own last use.
+        assert_eq!(who(&old.secret), who(&made.secret));
+        assert_eq!(who(&made.secret).unwrap().client, old.token.id);
+        assert_eq!(who(&made.secret).unwrap().unit.as_deref(), Some("Lönekontoret"));
+        assert_eq!((made.token.replaces.as_deref(), made.token.expires_at), (Some(old.token.id.as_str()), in_days(31)));
+        let listed = |id: &str| stack.registry.tokens(&stack.system()).unwrap().into_iter().find(|token| token.id == id).unwrap();
+        assert_eq!(listed(&old.token.id).expires_at, in_days(1 + 7));
+        stack.pass(7 * DAY - 1);
+        assert!(who(&old.secret).is_some());
+        stack.pass(1);
+        assert_eq!(who(&old.secret), None);
+        assert!(who(&made.secret).is_some());
+        assert!(listed(&old.token.id).last_used_at < listed(&made.token.id).last_used_at);
+        // At once; and an overlap never lets a token live longer than it would have.
+        let next = stack.registry.rotate_token(&stack.system(), &made.token.id, Rotation { overlap_days: 0, ..Rotation::default() }).unwrap();
+        assert_eq!(who(&made.secret), None);
+        assert_eq!(who(&next.secret).unwrap().client, old.token.id);
+        stack.pass(29 * DAY);
+        stack.registry.rotate_token(&stack.system(), &next.token.id, Rotation::default()).unwrap();
+        assert_eq!(listed(&next.token.id).expires_at, next.token.expires_at);
+    }
+
+    fn a_rotation_is_refused_where_a_new_token_would_be(stack: Stack) {
+        let system = stack.system();
+        let old = stack.registry.mint_token(&system, token("a", Role::Editor)).unwrap().token.id;
+        let code = |context: &grunddata_registry::Context, id: &str, rotation: Rotation| stack.registry.rotate_token(context, id, rotation).unwrap_err().code;
+        let plain = Rotation::default();
+        assert_eq!(code(&stack.as_actor("b", Role::Administrator), &old, plain), Code::NotFound);
+        assert_eq!(code(&stack.as_actor("a", Role::Editor), &old, plain), Code::Forbidden);
+        assert_eq!(code(&system, "0000000000000000", plain), Code::NotFound);
+        assert_eq!(code(&system, &old, Rotation { overlap_days: 91, ..plain }), Code::InvalidParameter);
+        assert_eq!(code(&system, &old, Rotation { expires_at: Some(stack.now()), ..plain }), Code::InvalidParameter);
+        // Whoever administers the owner, but may not hand out what the token holds.
+        let feeding = NewToken { feeds_copies: true, ..token("a", Role::Editor) };
+        let feeding = stack.registry.mint_token(&system, feeding).unwrap().token.id;
+        assert_eq!(code(&stack.as_actor("a", Role::Administrator), &feeding, plain), Code::Forbidden);
+        let next = stack.registry.rotate_token(&stack.as_actor("a", Role::Administrator), &old, plain).unwrap();
+        assert_eq!(code(&system, &old, plain), Code::InvalidParameter);
+        stack.registry.revoke_token(&system, &next.token.id).unwrap();
+        assert_eq!(code(&system, &next.token.id, plain), Code::InvalidParameter);
+        stack.registry.rotate_token(&system, &old, plain).unwrap();
+        let bad = NewToken { unit: Some("a\u{0}b".to_owned()), ..token("a", Role::Editor) };
+        assert_eq!(stack.registry.mint_token(&system, bad).unwrap_err().code, Code::InvalidText);
     }
 
     fn nobody_gives_more_than_they_have(stack: Stack) {

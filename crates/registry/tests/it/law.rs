@@ -3,8 +3,8 @@
 use grunddata_model::Domain::{Organisation, Person, Role as RoleDomain};
 use grunddata_model::RecordId;
 use grunddata_registry::{
-    At, Code, Context, Decision, ExtractOptions, ExtractReader, Keeping, MarkKind,
-    NewRetentionRule, Note, Role,
+    At, Code, Context, Decision, ExtractOptions, ExtractReader, Keeping, MarkKind, NewDelivery,
+    NewRetentionRule, Note, Place, Role,
 };
 use grunddata_testing::on_both;
 use serde_json::json;
@@ -140,6 +140,42 @@ on_both! {
         assert_eq!(stack.registry.retention_rules(&admin, &owner("a")).unwrap().len(), 3);
     }
 
+    fn what_is_preserved_goes_once_the_archive_has_it(stack: Stack) {
+        let school = stack.id(create(Organisation, organisation("Skolan", "unit"), "2000-01-01"));
+        let old = stack.former("Gamla Gerda", school, "2010-01-01");
+        let (admin, steward) = (stack.administrator(), stack.as_actor("a", Role::Steward));
+        let kept = stack.registry.put_retention_rule(&admin, rule(None, None, Keeping::Preserve { archive: Some("Stadsarkivet".to_owned()) })).unwrap();
+        let nowhere = stack.registry.put_retention_rule(&admin, rule(Some(Organisation), None, Keeping::Preserve { archive: None })).unwrap();
+        let erasing = stack.registry.put_retention_rule(&admin, rule(Some(Organisation), Some("unit"), erase_after(500))).unwrap();
+        let delivery = |of: &grunddata_registry::RetentionRule, delivered: &str| NewDelivery {
+            owner: owner("a"), rule: of.id, archive: None, reference: "SA 2026/4".to_owned(), delivered: day(delivered),
+        };
+        let code = |context: &Context, new| stack.registry.put_delivery(context, new).unwrap_err().code;
+        assert_eq!(code(&steward, delivery(&kept, "2026-02-01")), Code::Forbidden);
+        assert_eq!(code(&admin, delivery(&erasing, "2026-02-01")), Code::InvalidParameter);
+        assert_eq!(code(&admin, delivery(&nowhere, "2026-02-01")), Code::InvalidParameter);
+        assert_eq!(code(&admin, delivery(&kept, "2026-03-02")), Code::InvalidParameter);
+        assert_eq!(code(&admin, NewDelivery { rule: uuid::Uuid::nil(), ..delivery(&kept, "2026-02-01") }), Code::NotFound);
+        assert_eq!(code(&admin, NewDelivery { reference: String::new(), ..delivery(&kept, "2026-02-01") }), Code::InvalidText);
+        let plan = || stack.registry.retention_plan(&stack.as_actor("a", Role::Steward), &owner("a")).unwrap();
+        assert_eq!((plan().erased.len(), plan().preserved[0].records), (0, 2));
+        // A delivery of before the last change is not of what is here.
+        stack.registry.put_delivery(&admin, delivery(&kept, "2026-03-01")).unwrap();
+        assert_eq!((plan().erased.len(), plan().preserved[0].records), (0, 2));
+        stack.pass(2 * 86_400);
+        let admin = stack.administrator();
+        let made = stack.registry.put_delivery(&admin, delivery(&kept, "2026-03-03")).unwrap();
+        assert_eq!(made.archive, "Stadsarkivet");
+        assert_eq!(stack.registry.deliveries(&steward, &owner("a")).unwrap().last(), Some(&made));
+        let late = stack.former("Sena Siv", school, "2010-01-01");
+        let now = plan();
+        assert_eq!(now.erased.iter().map(|due| (due.id, due.since)).collect::<Vec<_>>(), [(old.person, day("2026-03-03")), (old.role, day("2026-03-03"))]);
+        assert_eq!(now.preserved[0].records, 2, "what came later is not in the archive");
+        let disposal = stack.registry.run_retention(&admin, &owner("a"), &now.token).unwrap();
+        assert_eq!((disposal.content.records.len(), disposal.content.decisions[0].reference.as_str()), (2, "KS 2024/17 § 3"));
+        assert_eq!((stack.code(old.person), stack.code(late.person)), (Some(Code::Erased), None));
+    }
+
     fn single_records_are_erased_by_a_decision(stack: Stack) {
         let school = stack.id(create(Organisation, organisation("Skolan", "unit"), "2000-01-01"));
         let person_id = stack.id(create(Person, person("Felaktig Fia"), "2001-01-01"));
@@ -261,6 +297,77 @@ on_both! {
         assert_eq!(code(&steward, board), Code::InvalidParameter);
         stack.registry.erase(&stack.administrator(), &[person_id, role_id], decision("KS 1")).unwrap();
         assert_eq!(code(&steward, person_id), Code::Erased);
+    }
+
+    fn what_was_erased_is_erased_again_in_a_restored_copy(stack: Stack) {
+        let school = stack.id(create(Organisation, organisation("Skolan", "unit"), "2000-01-01"));
+        let gone = stack.former("Gallrade Gerda", school, "2010-01-01");
+        let other = stack.former("Raderade Rut", school, "2010-01-01");
+        let held = stack.former("Hållna Hanna", school, "2010-01-01");
+        let kept = stack.former("Bevarade Bo", school, "2010-01-01");
+        let steward = stack.as_actor("a", Role::Steward);
+        let hold = stack.registry.put_mark(&steward, MarkKind::Hold, held.role, "Tvist").unwrap();
+        let (now, copy) = stack.with_copy();
+        // After the copy was made: two are erased, the hold is lifted and that one is erased too, and a new one comes and goes.
+        let (admin, system) = (now.administrator(), now.system());
+        now.pass(86_400);
+        now.registry.erase(&admin, &[gone.person, gone.role], decision("KS 2026/1")).unwrap();
+        now.registry.erase(&admin, &[other.person, other.role], decision("KS 2026/2")).unwrap();
+        now.registry.lift_mark(&steward, &owner("a"), MarkKind::Hold, hold.id).unwrap();
+        now.registry.erase(&admin, &[held.person, held.role], decision("KS 2026/3")).unwrap();
+        let late = now.id(create(Person, person("Sena Siv"), "2001-01-01"));
+        now.registry.erase(&admin, &[late], decision("KS 2026/4")).unwrap();
+        assert_eq!(now.registry.erasures(&admin).unwrap_err().code, Code::Forbidden);
+        let list = now.registry.erasures(&system).unwrap();
+        let text = serde_json::to_string(&list).unwrap();
+        assert_eq!(list.erasures.len(), 7);
+        assert_eq!((list.erasures[0].decision.reference.as_str(), list.erasures[6].decision.reference.as_str()), ("KS 2026/1", "KS 2026/4"));
+        assert!(!text.contains("Gerda") && !text.contains("Rut") && text.contains(&gone.person.to_string()));
+        // Here all of it is erased already.
+        let again = now.registry.erase_again(&system, &list).unwrap();
+        assert_eq!((again.already, again.absent, again.disposals.len()), (7, 0, 0));
+        // The copy has brought it back.
+        let system = copy.system();
+        assert_eq!((copy.code(gone.person), copy.code(other.role)), (None, None));
+        assert_eq!(copy.registry.erase_again(&copy.administrator(), &list).unwrap_err().code, Code::Forbidden);
+        let mut foreign = list.clone();
+        foreign.erasures[0].owner = owner("b");
+        assert_eq!(copy.registry.erase_again(&system, &foreign).unwrap_err().code, Code::InvalidParameter);
+        foreign.format = "another".to_owned();
+        assert_eq!(copy.registry.erase_again(&system, &foreign).unwrap_err().code, Code::InvalidParameter);
+        assert_eq!(copy.code(gone.person), None, "a list that is wrong erases nothing");
+        let again = copy.registry.erase_again(&system, &list).unwrap();
+        let disposal = &again.disposals[0];
+        assert_eq!((again.already, again.absent, again.disposals.len()), (0, 1, 1));
+        assert_eq!((disposal.content.planned, disposal.content.records.len()), (6, 4));
+        assert!(disposal.finished_at.is_some() && copy.registry.disposals(&steward, &owner("a")).unwrap().contains(disposal));
+        let of_gone = disposal.content.records.iter().find(|record| record.id == gone.person).unwrap();
+        assert_eq!(disposal.content.decisions[of_gone.decision].reference, "KS 2026/1");
+        // What the hold keeps here is named, and with it the person that it refers to.
+        assert_eq!((again.held.as_slice(), again.referenced.as_slice()), ([held.role].as_slice(), [(held.person, held.role)].as_slice()));
+        for id in [gone.person, gone.role, other.person, other.role] {
+            assert_eq!(copy.code(id), Some(Code::Erased));
+        }
+        assert_eq!((copy.code(held.person), copy.code(kept.person)), (None, None));
+        // Once the hold is lifted the rest goes, and then there is nothing more to do.
+        copy.registry.lift_mark(&steward, &owner("a"), MarkKind::Hold, hold.id).unwrap();
+        let again = copy.registry.erase_again(&system, &list).unwrap();
+        assert_eq!((again.already, again.disposals[0].content.records.len(), again.held.len()), (4, 2, 0));
+        let again = copy.registry.erase_again(&system, &list).unwrap();
+        assert_eq!((again.already, again.absent, again.disposals.len()), (6, 1, 0));
+        assert_eq!(copy.registry.erasures(&system).unwrap().erasures.len(), 6);
+        // Nobody is found by the names, on any day, and they are not in the file.
+        for (name, found) in [("Gallrade", 0), ("Raderade", 0), ("Hållna", 0), ("Bevarade", 1)] {
+            let query = copy.registry.query(&system, Person, [("q", name), ("validAt", "2005-01-01")].into_iter(), Place::Body).unwrap();
+            assert_eq!(copy.registry.search(&system, &query).unwrap().items.len(), found, "{name}");
+        }
+        let findings = copy.registry.store().verify(&mut |_| {}).unwrap();
+        assert!(findings.is_empty(), "{findings:?}");
+        let bytes = copy.bytes();
+        let stands = |name: &str| bytes.windows(name.len()).any(|window| window == name.as_bytes());
+        if !bytes.is_empty() {
+            assert!(stands("Bevarade Bo") && !stands("Gerda") && !stands("Raderade") && !stands("Hanna"));
+        }
     }
 
     fn rules_are_put_by_administrators_with_a_decision(stack: Stack) {

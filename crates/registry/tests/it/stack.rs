@@ -22,7 +22,7 @@ pub(crate) struct Stack {
     pub(crate) registry: Registry,
     clock: Arc<AtomicI64>,
     runtime: tokio::runtime::Runtime,
-    _database: Database,
+    database: Option<Database>,
 }
 
 /// The model is compiled once for all tests of the binary.
@@ -52,17 +52,7 @@ pub(crate) fn stack(engine: Engine) -> Stack {
         store.migrate().unwrap();
         store.shutdown();
     });
-    let store = Store::open(options(&database.url, Arc::clone(&clock)), model()).unwrap();
-    let registry = Registry::new(store, model(), clock, Limits::default());
-    let stack = Stack {
-        registry,
-        clock: micros,
-        runtime: tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap(),
-        _database: database,
-    };
+    let stack = over(database, micros);
     for key in ["a", "b"] {
         let owner = NewOwner {
             key: OwnerKey::new(key).unwrap(),
@@ -76,9 +66,49 @@ pub(crate) fn stack(engine: Engine) -> Stack {
     stack
 }
 
+/// A registry over a database that is there, with a clock that is shared.
+fn over(database: Database, micros: Arc<AtomicI64>) -> Stack {
+    let shared = Arc::clone(&micros);
+    let clock: Clock = Arc::new(move || Instant::from_micros(shared.load(Ordering::SeqCst)));
+    let store = Store::open(options(&database.url, Arc::clone(&clock)), model()).unwrap();
+    Stack {
+        registry: Registry::new(store, model(), clock, Limits::default()),
+        clock: micros,
+        runtime: tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap(),
+        database: Some(database),
+    }
+}
+
+impl Stack {
+    /// This registry, and one over a copy of its database as it is now.
+    pub(crate) fn with_copy(mut self) -> (Stack, Stack) {
+        let database = self.database.take().unwrap();
+        let clock = Arc::clone(&self.clock);
+        self.registry.store().shutdown();
+        drop(self);
+        let copy = database.copy();
+        (over(database, Arc::clone(&clock)), over(copy, clock))
+    }
+
+    /// What the files of an embedded database hold, once everything is written; nothing of other engines.
+    pub(crate) fn bytes(mut self) -> Vec<u8> {
+        let database = self.database.take().unwrap();
+        self.registry.store().shutdown();
+        drop(self);
+        match database.engine {
+            Engine::Sqlite => std::fs::read(&database.url).unwrap(),
+            Engine::Postgres => Vec::new(),
+        }
+    }
+}
+
 impl Drop for Stack {
     fn drop(&mut self) {
-        if std::thread::panicking() {
+        // One whose database was taken has been closed.
+        if std::thread::panicking() || self.database.is_none() {
             return;
         }
         let findings = self.registry.store().verify(&mut |_| {}).unwrap();
@@ -289,6 +319,7 @@ impl Stack {
             client: name.to_owned(),
             grants: grants.into(),
             feeds_copies: false,
+            unit: None,
         };
         self.registry.context(actor, "test")
     }

@@ -117,6 +117,7 @@ fn shown(logged: &Logged, everywhere: bool) -> Value {
         "at": entry.at,
         "kind": entry.kind,
         "actor": entry.actor,
+        "unit": entry.unit,
         "onBehalfOf": entry.on_behalf_of,
         "client": entry.client,
         "purpose": entry.purpose,

@@ -8,8 +8,8 @@ use chrono::NaiveDate;
 use grunddata_access_log::{AccessLogError, Archive};
 use grunddata_model::{Domain, OwnerKey, RecordId};
 use grunddata_registry::{
-    Decision, ExtractOptions, ExtractReader, Keeping, MarkKind, NewRetentionRule, PersonExtract,
-    Refusal,
+    Decision, ExtractOptions, ExtractReader, Keeping, MarkKind, NewDelivery, NewRetentionRule,
+    PersonExtract, Refusal,
 };
 use grunddata_web::EXTRACT_STYLE;
 use serde::Serialize;
@@ -104,6 +104,50 @@ pub(crate) async fn end_rule(caller: Authorised<Admin>, call: Call) -> Reply {
         })
         .await?;
     Ok(HttpResponse::NoContent().finish())
+}
+
+/// `GET /owners/{owner}/deliveries`
+pub(crate) async fn deliveries(caller: Authorised<Write>, call: Call) -> Reply {
+    listed(caller, call, |caller, owner| {
+        caller.registry().deliveries(caller.context(), owner)
+    })
+    .await
+}
+
+/// `POST /owners/{owner}/deliveries`
+pub(crate) async fn put_delivery(caller: Authorised<Admin>, mut call: Call) -> Reply {
+    call.no_query()?;
+    let owner = owner(&call)?;
+    let (body, _) = call.json().await?;
+    let mut fields = Fields::new(body, "", &["rule", "archive", "reference", "delivered"])?;
+    let (rule, delivered): (Option<Uuid>, Option<NaiveDate>) = (
+        fields.parse("rule", "invalid-format"),
+        fields.parse("delivered", "invalid-date"),
+    );
+    let (archive, reference) = (fields.text("archive"), fields.text("reference"));
+    fields.finish()?;
+    let (Some(rule), Some(delivered), Some(reference)) = (rule, delivered, reference) else {
+        return Err(Problem::new(
+            "invalid-body",
+            "rule, reference and delivered are required: which rule preserves it, where the receipt is found, and the day.",
+        ));
+    };
+    let new = NewDelivery {
+        owner,
+        rule,
+        archive,
+        reference,
+        delivered,
+    };
+    let made = call
+        .app
+        .pool
+        .run(move || {
+            let (registry, context) = (caller.registry(), caller.context());
+            registry.put_delivery(context, new).map_err(refused)
+        })
+        .await?;
+    shown(StatusCode::CREATED, &made)
 }
 
 /// `GET /owners/{owner}/retention-plan`

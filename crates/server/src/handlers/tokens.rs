@@ -1,9 +1,9 @@
-//! Tokens: issued, listed without their secrets, revoked.
+//! Tokens: issued, listed without their secrets, given new secrets, revoked.
 
 use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
 use grunddata_model::Instant;
-use grunddata_registry::{NewToken, Token};
+use grunddata_registry::{MintedToken, NewToken, OVERLAP_DAYS, Rotation, Token};
 use serde_json::{Value, json};
 
 use super::{grants, page};
@@ -57,7 +57,11 @@ pub(crate) async fn get(caller: Authorised<Admin>, call: Call) -> Reply {
 pub(crate) async fn create(caller: Authorised<Admin>, mut call: Call) -> Reply {
     call.no_query()?;
     let (body, _) = call.json().await?;
-    let mut fields = Fields::new(body, "", &["name", "grants", "expiresAt", "feedsCopies"])?;
+    let mut fields = Fields::new(
+        body,
+        "",
+        &["name", "grants", "expiresAt", "feedsCopies", "unit"],
+    )?;
     let name = fields.text("name").unwrap_or_default();
     if name.is_empty() {
         fields.reject(
@@ -68,21 +72,8 @@ pub(crate) async fn create(caller: Authorised<Admin>, mut call: Call) -> Reply {
         );
     }
     let feeds_copies = fields.flag("feedsCopies");
-    let expires_at = match fields.take("expiresAt") {
-        None | Some(Value::Null) => None,
-        Some(value) => match serde_json::from_value::<Instant>(value) {
-            Ok(instant) => Some(instant),
-            Err(error) => {
-                fields.reject(
-                    "expiresAt",
-                    "invalid-date",
-                    format!("expiresAt: {error}"),
-                    "expiresAt är en tidpunkt enligt RFC 3339.".to_owned(),
-                );
-                None
-            }
-        },
-    };
+    let unit = fields.text("unit");
+    let expires_at = expiry(&mut fields);
     let list = fields.list("grants").unwrap_or_default();
     if list.is_empty() {
         fields.reject(
@@ -110,6 +101,7 @@ pub(crate) async fn create(caller: Authorised<Admin>, mut call: Call) -> Reply {
         name,
         grants,
         feeds_copies,
+        unit,
         expires_at,
     };
     let minted = call
@@ -122,15 +114,66 @@ pub(crate) async fn create(caller: Authorised<Admin>, mut call: Call) -> Reply {
                 .map_err(refused)
         })
         .await?;
-    let mut body = shown(&minted.token, &call.base().api());
+    Ok(issued(&call, minted))
+}
+
+/// `POST /tokens/{token}/rotations`
+pub(crate) async fn rotate(caller: Authorised<Admin>, mut call: Call) -> Reply {
+    call.no_query()?;
+    let id = call.path("token").to_owned();
+    let (body, _) = call.json().await?;
+    let mut fields = Fields::new(body, "", &["overlapDays", "expiresAt"])?;
+    let overlap_days = fields
+        .number("overlapDays")
+        .map_or(OVERLAP_DAYS, |days| u32::try_from(days).unwrap_or(u32::MAX));
+    let rotation = Rotation {
+        overlap_days,
+        expires_at: expiry(&mut fields),
+    };
+    fields.finish()?;
+    let minted = call
+        .app
+        .pool
+        .run(move || {
+            caller
+                .registry()
+                .rotate_token(caller.context(), &id, rotation)
+                .map_err(refused)
+        })
+        .await?;
+    call.app.vault.forget();
+    Ok(issued(&call, minted))
+}
+
+fn expiry(fields: &mut Fields) -> Option<Instant> {
+    match fields.take("expiresAt") {
+        None | Some(Value::Null) => None,
+        Some(value) => match serde_json::from_value::<Instant>(value) {
+            Ok(instant) => Some(instant),
+            Err(error) => {
+                fields.reject(
+                    "expiresAt",
+                    "invalid-date",
+                    format!("expiresAt: {error}"),
+                    "expiresAt är en tidpunkt enligt RFC 3339.".to_owned(),
+                );
+                None
+            }
+        },
+    }
+}
+
+/// The answer with the secret, which is in no other.
+fn issued(call: &Call, minted: MintedToken) -> HttpResponse {
+    let api = call.base().api();
+    let mut body = shown(&minted.token, &api);
     reply::set(&mut body, "token", minted.secret);
     let mut response = never_kept(reply::value(StatusCode::CREATED, &body));
-    if let Ok(address) =
-        header::HeaderValue::from_str(&format!("{}/tokens/{}", call.base().api(), minted.token.id))
+    if let Ok(address) = header::HeaderValue::from_str(&format!("{api}/tokens/{}", minted.token.id))
     {
         response.headers_mut().insert(header::LOCATION, address);
     }
-    Ok(response)
+    response
 }
 
 /// `DELETE /tokens/{token}`
@@ -157,6 +200,8 @@ fn shown(token: &Token, api: &str) -> Value {
         "name": token.name,
         "grants": grants,
         "feedsCopies": token.feeds_copies,
+        "unit": token.unit,
+        "replaces": token.replaces,
         "createdAt": token.created_at,
         "expiresAt": token.expires_at,
         "revokedAt": token.revoked_at,

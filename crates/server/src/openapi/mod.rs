@@ -22,9 +22,10 @@ const RECORD_COMPONENTS: &str = include_str!("record-components.json");
 pub(crate) const BASE_PLACEHOLDER: &str = "https://grunddata.example.se";
 
 /// Problems that every operation may answer with.
-const EVERYWHERE: [&str; 10] = [
+const EVERYWHERE: [&str; 11] = [
     "method-not-allowed",
     "too-many-requests",
+    "locked-out",
     "unknown-parameter",
     "repeated-parameter",
     "address-too-long",

@@ -84,6 +84,14 @@ pub(super) fn operations() -> Vec<Operation> {
             .takes(&[&p::LOG_FROM, &p::LOG_TO, &p::LOG_ACTOR, &p::LOG_ON_BEHALF_OF, &p::LOG_RECORD, &p::OWNER, &p::LOG_KIND, &p::LOG_OPERATION, &p::LOG_PURPOSE, &p::LOG_REQUEST, &p::LOG_TEXT, &p::LOG_ORDER, &p::LIMIT, &p::AFTER])
             .answers(200, "AccessLogPage", "The entries, newest first", "Posterna, nyast först")
             .problems(&["invalid-parameter", "invalid-date", "invalid-cursor", "limit-out-of-range"]),
+        Operation::post("/tokens/{token}/rotations", "rotateToken", admin(tokens::rotate))
+            .tag(ADMINISTRATION)
+            .summary("Give a token a new secret", "Byt hemlighet på en nyckel")
+            .text("A new token of the same name and rights, shown once in this answer; its user stays the same client. The old one is good for overlapDays more (7 unless something else is said, at most 90), so that the change can be made without a stop. Each tells when it was last used.", "En ny nyckel med samma namn och behörighet, som visas en gång, i detta svar; användaren förblir samma klient. Den gamla gäller i overlapDays dagar till (7 om inget annat sägs, högst 90), så att bytet kan göras utan avbrott. Var och en visar när den senast användes.")
+            .takes(&[&p::TOKEN])
+            .body(JSON, "TokenRotation")
+            .answers(201, "NewToken", "The new token", "Den nya nyckeln")
+            .problems(&BODY).problems(&["not-found", "invalid-parameter", "invalid-date"]),
         Operation::new(actix_web::http::Method::DELETE, "/tokens/{token}", "revokeToken", admin(tokens::revoke))
             .tag(ADMINISTRATION)
             .summary("Revoke a token", "Återkalla en nyckel")

@@ -106,7 +106,7 @@ where
 /// Admits the caller, and charges the request to its token instead of its address.
 async fn admit<P: Permission>(call: &Call, trace: Trace) -> Result<Authorised<P>, Problem> {
     let vault = &call.app.vault;
-    let ask = || vault.admit::<P>(call.http.headers(), trace.request_id());
+    let ask = || vault.admit::<P>(&call.http, &call.app.config, trace.request_id());
     let caller = match ask()? {
         Admission::Admitted(caller) => *caller,
         Admission::NeedsFetch(fetch) => {
@@ -150,7 +150,7 @@ where
     bind(Access::Public, move |call, trace| async move {
         let caller = match admit::<P>(&call, trace).await {
             Ok(caller) => Some(caller),
-            Err(problem) if problem.kind.code == "too-many-requests" => return Err(problem),
+            Err(problem) if problem.kind.status == 429 => return Err(problem),
             Err(_) => None,
         };
         let app = Arc::clone(&call.app);

@@ -1,5 +1,7 @@
 //! The operations of what the law asks for: retention, holds, restrictions, erasure, the register extract.
 
+use grunddata_access_log::Kind;
+
 use super::parameter as p;
 use super::table::ADMINISTRATION;
 use super::{Operation, admin, write};
@@ -49,6 +51,21 @@ fn of_retention() -> Vec<Operation> {
             .takes(&[&p::OWNER_KEY, &p::RULE, &p::RULE_END])
             .answers_empty(204, "Ended", "Avslutad")
             .problems(&OWNER).problems(&["not-found"]),
+        Operation::get("/owners/{owner}/deliveries", "listDeliveries", write(law::deliveries))
+            .tag(ADMINISTRATION)
+            .summary("The deliveries to archives", "Leveranserna till arkiv")
+            .text("For stewards. What was handed over to which archive, by which rule.", "För förvaltare. Vad som levererats till vilket arkiv, enligt vilken regel.")
+            .takes(&[&p::OWNER_KEY])
+            .answers(200, "Deliveries", "The deliveries", "Leveranserna")
+            .problems(&OWNER),
+        Operation::post("/owners/{owner}/deliveries", "putDelivery", admin(law::put_delivery))
+            .tag(ADMINISTRATION)
+            .summary("Note a delivery to an archive", "Anteckna en leverans till arkiv")
+            .text("That what a rule preserves was handed over. From then on a plan erases what had ended, and was last changed, before that day.", "Att det som en regel bevarar har levererats. Därefter gallrar en plan det som hade upphört, och senast ändrats, före den dagen.")
+            .takes(&[&p::OWNER_KEY])
+            .body(JSON, "DeliveryRequest")
+            .answers(201, "Delivery", "The delivery", "Leveransen")
+            .problems(&BODY).problems(&OWNER).problems(&["not-found", "invalid-text"]),
         Operation::get("/owners/{owner}/retention-plan", "getRetentionPlan", write(law::plan))
             .tag(ADMINISTRATION)
             .summary("What would be erased today", "Vad som skulle gallras i dag")
@@ -65,6 +82,7 @@ fn of_retention() -> Vec<Operation> {
             .problems(&OWNER),
         Operation::post("/owners/{owner}/disposals", "runRetention", admin(law::run))
             .tag(ADMINISTRATION)
+            .logged_as(Kind::Erasure)
             .summary("Carry out a plan", "Genomför en plan")
             .text("Erases for good, from all recorded time, what the plan named by its token says; refused when something that is due has changed since. On SQLite the database file is written anew at the end: the answer takes as long as that does.", "Gallrar för gott, ur all registrerad tid, det som planen med detta märke anger; avvisas om något som ska gallras har ändrats sedan dess. På SQLite skrivs databasfilen om i slutet: svaret dröjer så länge det tar.")
             .takes(&[&p::OWNER_KEY])
@@ -73,6 +91,7 @@ fn of_retention() -> Vec<Operation> {
             .problems(&BODY).problems(&OWNER).problems(&["unknown-owner", "plan-changed"]),
         Operation::post("/erasures", "eraseRecords", admin(law::erase))
             .tag(ADMINISTRATION)
+            .logged_as(Kind::Erasure)
             .summary("Erase records by a decision of their own", "Gallra enskilda poster enligt särskilt beslut")
             .text("All or none, and with everything that refers to them. What is left is that there was a record with that id: reads answer 410.", "Alla eller ingen, och med allt som hänvisar till dem. Kvar är att det fanns en post med detta id: läsning svarar 410.")
             .body(JSON, "ErasureRequest")
@@ -92,6 +111,7 @@ fn of_marks() -> Vec<Operation> {
             .problems(&OWNER),
         Operation::post("/holds", "putHold", write(law::hold))
             .tag(ADMINISTRATION)
+            .logged_as(Kind::Administration)
             .summary("Keep a record from being erased", "Stoppa gallring av en post")
             .text("For stewards of its owner, whatever the rules say, until it is lifted.", "För förvaltare hos dess informationsägare, oavsett reglerna, tills stoppet hävs.")
             .body(JSON, "MarkRequest")
@@ -99,6 +119,7 @@ fn of_marks() -> Vec<Operation> {
             .problems(&BODY).problems(&["not-found", "erased", "invalid-text"]),
         Operation::delete("/owners/{owner}/holds/{mark}", "liftHold", write(law::lift_hold))
             .tag(ADMINISTRATION)
+            .logged_as(Kind::Administration)
             .summary("Lift a legal hold", "Häv ett gallringsstopp")
             .text("It stays in the list.", "Det står kvar i listan.")
             .takes(&[&p::OWNER_KEY, &p::MARK])
@@ -113,6 +134,7 @@ fn of_marks() -> Vec<Operation> {
             .problems(&OWNER),
         Operation::post("/restrictions", "putRestriction", write(law::restrict))
             .tag(ADMINISTRATION)
+            .logged_as(Kind::Administration)
             .summary("Restrict the processing of a record", "Begränsa behandlingen av en post")
             .text("Hides it, with whatever identifies it, from all but stewards and administrators, until it is lifted. It is not erased meanwhile.", "Döljer den, och det som identifierar den, för alla utom förvaltare och administratörer, tills begränsningen hävs. Den gallras inte under tiden.")
             .body(JSON, "MarkRequest")
@@ -120,6 +142,7 @@ fn of_marks() -> Vec<Operation> {
             .problems(&BODY).problems(&["not-found", "erased", "invalid-text"]),
         Operation::delete("/owners/{owner}/restrictions/{mark}", "liftRestriction", write(law::lift_restriction))
             .tag(ADMINISTRATION)
+            .logged_as(Kind::Administration)
             .summary("Lift a restriction of processing", "Häv en begränsning av behandling")
             .text("It stays in the list.", "Den står kvar i listan.")
             .takes(&[&p::OWNER_KEY, &p::MARK])
@@ -132,6 +155,7 @@ fn of_extracts() -> Vec<Operation> {
     vec![
         Operation::get("/persons/{id}/extract", "extractPerson", write(law::extract))
             .tag(ADMINISTRATION)
+            .logged_as(Kind::Extract)
             .summary("The register extract of a person", "Registerutdrag för en person")
             .text("For stewards of its owner. All states in both times, versions, identifiers, links in both directions, sources, and who has read them by unit and time; by controller. What it shows is logged.", "För förvaltare hos dess informationsägare. Alla tillstånd i båda tiderna, versioner, identiteter, länkar i båda riktningar, källor, och vem som läst dem per enhet och tid; per personuppgiftsansvarig. Det som visas loggas.")
             .takes(&[&p::ID, &p::BY_NAME])
@@ -139,6 +163,7 @@ fn of_extracts() -> Vec<Operation> {
             .problems(&["invalid-id", "invalid-parameter", "not-found", "erased"]),
         Operation::get("/persons/{id}/extract.html", "extractPersonPage", write(law::extract_page))
             .tag(ADMINISTRATION)
+            .logged_as(Kind::Extract)
             .summary("The register extract as a page", "Registerutdraget som en sida")
             .text("In Swedish, to read and to print; it needs nothing from elsewhere.", "På svenska, för läsning och utskrift; hämtar inget utifrån.")
             .takes(&[&p::ID, &p::BY_NAME])

@@ -8,6 +8,7 @@ mod parameter;
 mod table;
 
 use actix_web::http::Method;
+use grunddata_access_log::Kind;
 
 pub use binding::Binding;
 pub(crate) use binding::{admin, audit, public, read, visitor, write};
@@ -48,6 +49,8 @@ pub struct Operation {
     pub answers: Vec<Answer>,
     /// The problem types that it may answer with, beside those that every operation has.
     pub problems: Vec<&'static str>,
+    /// As what it stands in the access log; `None` = as follows from its permission and its name.
+    pub logged_as: Option<Kind>,
     /// The handler, with the permission in its type.
     pub binding: Binding,
 }
@@ -78,6 +81,7 @@ impl Operation {
             bodies: Vec::new(),
             answers: Vec::new(),
             problems: Vec::new(),
+            logged_as: None,
             binding,
         }
     }
@@ -166,6 +170,11 @@ impl Operation {
             text: Text { sv, en },
             body: None,
         });
+        self
+    }
+
+    fn logged_as(mut self, kind: Kind) -> Self {
+        self.logged_as = Some(kind);
         self
     }
 

@@ -295,6 +295,14 @@ pub static TYPES: &[ProblemType] = &[
         "Ge limit ett värde mellan 1 och 1 000 och följ länken next för fler.",
     ),
     row(
+        "locked-out",
+        429,
+        "Too many refused tokens from this address",
+        "För många avvisade nycklar från denna adress",
+        "Wait the seconds in the header Retry-After, and send a token that holds. Requests without a token, and with a token that has been in use here, go on.",
+        "Vänta de sekunder som står i huvudet Retry-After och skicka en giltig nyckel. Anrop utan nyckel, och med en nyckel som redan används här, går bra.",
+    ),
+    row(
         "malformed-json",
         400,
         "The body is not JSON",
