@@ -1,0 +1,14 @@
+//! Files in and out of the registry: bytes to rows, rows to record drafts by a mapping, and the known formats.
+//!
+//! Architecture invariants: pure conversions over the `Read` and `Seek` that a caller hands in; no files, no network, no
+//! database, no clock, and of our crates only the model. What is made here is a *draft*: the information model decides
+//! whether it is a record.
+//!
+//! Walkthrough: [`rows::read`] decompresses, recognises the format and gives header, rows, refusals and notes to a sink.
+
+mod limits;
+mod problem;
+pub mod rows;
+
+pub use limits::Limits;
+pub use problem::{Place, Problem, code, mask, shown};

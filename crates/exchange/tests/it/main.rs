@@ -1,0 +1,15 @@
+//! Files as they come, through the public surface of the crate.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on fails"
+)]
+
+mod files;
+mod json_files;
+mod packed_files;
+mod text_files;
+mod workbooks;
