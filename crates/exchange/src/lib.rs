@@ -5,10 +5,15 @@
 //! whether it is a record.
 //!
 //! Walkthrough: [`rows::read`] decompresses, recognises the format and gives header, rows, refusals and notes to a sink.
+//! A [`mapping::Mapping`], read from a file with line numbers in its errors, is bound to the header and turns each row
+//! into drafts or into all that is wrong with it. [`convert`] does both.
 
+mod conversion;
 mod limits;
+pub mod mapping;
 mod problem;
 pub mod rows;
 
+pub use conversion::{Converted, Outcome, convert};
 pub use limits::Limits;
 pub use problem::{Place, Problem, code, mask, shown};

@@ -8,8 +8,10 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod documents;
 mod files;
 mod json_files;
+mod mappings;
 mod packed_files;
 mod text_files;
 mod workbooks;
