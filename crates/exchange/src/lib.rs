@@ -13,6 +13,7 @@ mod limits;
 pub mod mapping;
 mod problem;
 pub mod rows;
+pub mod suggest;
 
 pub use conversion::{Converted, Outcome, convert};
 pub use limits::Limits;

@@ -11,6 +11,7 @@ mod bind;
 mod condition;
 mod convert;
 mod draft;
+mod evaluate;
 mod number;
 mod parse;
 mod spec_parse;

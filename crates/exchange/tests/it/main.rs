@@ -13,5 +13,6 @@ mod files;
 mod json_files;
 mod mappings;
 mod packed_files;
+mod suggestions;
 mod text_files;
 mod workbooks;
