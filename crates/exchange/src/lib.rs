@@ -6,12 +6,15 @@
 //!
 //! Walkthrough: [`rows::read`] decompresses, recognises the format and gives header, rows, refusals and notes to a sink.
 //! A [`mapping::Mapping`], read from a file with line numbers in its errors, is bound to the header and turns each row
-//! into drafts or into all that is wrong with it. [`convert`] does both.
+//! into drafts or into all that is wrong with it. [`convert`] does both. Formats with a structure of their own
+//! ([`formats`]) become rows first and are then mapped like all others.
 
 mod conversion;
+pub mod formats;
 mod limits;
 pub mod mapping;
 mod problem;
+pub mod ready;
 pub mod rows;
 pub mod suggest;
 

@@ -175,6 +175,18 @@ impl Work<'_> {
             }
             Err(Noted) => None,
         };
+        if !spec.removed.is_empty() && self.holds(&spec.removed, item) {
+            return Some(Draft {
+                record: Arc::clone(&spec.name),
+                domain: spec.domain,
+                key: key?,
+                removed: true,
+                data: Value::Object(Map::new()),
+                valid_from: None,
+                valid_to: None,
+                references: Vec::new(),
+            });
+        }
         let mut data = Value::Object(Map::new());
         for (path, value) in &spec.data {
             if let Ok(Some(value)) = self.value(value, item, &pointer(path)) {
@@ -194,6 +206,7 @@ impl Work<'_> {
             record: Arc::clone(&spec.name),
             domain: spec.domain,
             key,
+            removed: false,
             data,
             valid_from,
             valid_to,

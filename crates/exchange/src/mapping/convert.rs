@@ -14,6 +14,7 @@ use super::number::{decimal, shortest};
 use super::value::{DateFormat, date_of_time};
 use super::{Context, DecimalSign, Kind, TenDigits, Values};
 use crate::code;
+use crate::formats::geometry::{self, Crs};
 use crate::rows::Cell;
 
 /// What is wrong with a value, before anybody says where it is.
@@ -56,6 +57,7 @@ pub(crate) struct Rules<'r> {
     pub(crate) values: &'r Values,
     pub(crate) dates: &'r [DateFormat],
     pub(crate) times: Option<f64>,
+    pub(crate) crs: Crs,
     pub(crate) context: &'r Context,
 }
 
@@ -117,6 +119,8 @@ pub(crate) fn convert(cell: &Cell, kind: Kind, rules: &Rules<'_>) -> Result<Conv
                 ))
             }
         }
+        Kind::Geometry => Ok(geometry::to_wgs84(&geometry_of(cell)?, rules.crs)?.into()),
+        Kind::Coordinates => Ok(geometry::to_sweref(&geometry_of(cell)?, rules.crs)?.into()),
         Kind::Text => match text() {
             Some(text) => Ok(Value::from(text).into()),
             None => Err(Fault::new(
@@ -125,6 +129,39 @@ pub(crate) fn convert(cell: &Cell, kind: Kind, rules: &Rules<'_>) -> Result<Conv
                 "En lista eller ett objekt står där en text väntas; använd each eller en sökväg in i det.",
             )),
         },
+    }
+}
+
+/// A geometry, or a point as two numbers: northing and easting, latitude and longitude.
+fn geometry_of(cell: &Cell) -> Result<Value, Fault> {
+    match cell {
+        Cell::Json(value) => Ok(value.clone()),
+        other => {
+            let text = other.as_text().unwrap_or_default();
+            let mut numbers = text
+                .split([' ', ';'])
+                .filter(|part| !part.is_empty())
+                .map(|part| {
+                    part.trim_end_matches(',')
+                        .replace(',', ".")
+                        .parse::<f64>()
+                        .ok()
+                });
+            match (
+                numbers.next().flatten(),
+                numbers.next().flatten(),
+                numbers.next(),
+            ) {
+                (Some(first), Some(second), None) => {
+                    Ok(json!({"type": "Point", "coordinates": [second, first]}))
+                }
+                _ => Err(Fault::new(
+                    code::WRONG_KIND,
+                    "A geometry of GeoJSON is expected here, or a point as two numbers: northing and easting, or latitude and longitude.",
+                    "Här väntas en geometri i GeoJSON, eller en punkt som två tal: nord och öst, eller latitud och longitud.",
+                )),
+            }
+        }
     }
 }
 

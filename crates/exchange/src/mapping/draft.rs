@@ -17,6 +17,8 @@ pub struct Draft {
     pub domain: Domain,
     /// What names it in the source.
     pub key: Key,
+    /// Whether the source says that the record is gone; there is then neither data nor a period.
+    pub removed: bool,
     /// The record's data, with references as the model writes them: `{"identifier": {"scheme", "value"}}`.
     pub data: Value,
     /// From when; `None` where the source does not say.
@@ -39,7 +41,8 @@ pub enum Key {
     Identifier {
         /// The code of the scheme.
         scheme: String,
-        /// The normalised value.
+        /// The value: a personal number in its canonical form, any other as the file has it. Whoever looks it up
+        /// normalises it by its scheme.
         value: String,
     },
 }

@@ -21,6 +21,7 @@ impl Work<'_> {
             values,
             dates: spec.dates.as_deref().unwrap_or(&values.dates),
             times: spec.times,
+            crs: spec.crs,
             context: &self.bound.context,
         }
     }

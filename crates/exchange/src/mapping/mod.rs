@@ -25,9 +25,11 @@ use chrono::NaiveDate;
 use grunddata_model::Domain;
 
 pub use bind::Bound;
+pub(crate) use convert::Fault;
 pub use draft::{Draft, DraftReference, Key, Mapped};
 
 use crate::Limits;
+use crate::formats::geometry::Crs;
 use crate::rows::{Format, Merged, ReadOptions};
 use condition::Condition;
 use value::DateFormat;
@@ -134,6 +136,8 @@ pub(crate) struct RecordSpec {
     pub(crate) key: TargetSpec,
     pub(crate) each: Option<Each>,
     pub(crate) when: Vec<Condition>,
+    /// Where all of these hold the record is gone; never, where there are none.
+    pub(crate) removed: Vec<Condition>,
     pub(crate) valid_from: Option<ValueSpec>,
     pub(crate) valid_to: Option<ValueSpec>,
     pub(crate) data: Vec<(Vec<String>, ValueSpec)>,
@@ -175,6 +179,7 @@ pub(crate) struct ValueSpec {
     pub(crate) kind: Kind,
     pub(crate) dates: Option<Vec<DateFormat>>,
     pub(crate) times: Option<f64>,
+    pub(crate) crs: Crs,
     pub(crate) default: Option<String>,
     pub(crate) required: bool,
 }
@@ -250,6 +255,10 @@ pub(crate) enum Kind {
     PostalCode,
     Digits,
     Json,
+    /// A geometry of GeoJSON in WGS 84.
+    Geometry,
+    /// Northing and easting in SWEREF 99 TM.
+    Coordinates,
 }
 
 /// What a load knows beyond the mapping.

@@ -211,7 +211,9 @@ impl<'s> Parser<'s> {
                 "delimited" => Format::Delimited,
                 "spreadsheet" => Format::Spreadsheet,
                 "json" => Format::Json,
-                _ => Format::Ndjson,
+                "ndjson" => Format::Ndjson,
+                "paxml" => Format::Paxml,
+                _ => Format::Sie,
             }),
             encoding: self.optional_text(input, "encoding", "input"),
             separator,
@@ -335,7 +337,8 @@ impl<'s> Parser<'s> {
                 None
             }
         };
-        let when = self.conditions(table, path);
+        let when = self.conditions(table, "when", path);
+        let removed = self.conditions(table, "removed", path);
         let bound = |parser: &mut Self, name: &str, kind: &str| {
             table
                 .get(name)
@@ -371,6 +374,7 @@ impl<'s> Parser<'s> {
             key: key?,
             each,
             when,
+            removed,
             valid_from,
             valid_to,
             data,
@@ -385,7 +389,7 @@ impl<'s> Parser<'s> {
         let to = self.required_text(table, "to", path, at);
         let each = self.each(table, path);
         self.in_each |= each.is_some();
-        let when = self.conditions(table, path);
+        let when = self.conditions(table, "when", path);
         let item = match (table.get("value"), table.get("item")) {
             (Some(value), None) => {
                 ItemSpec::Value(self.value_as(value, &format!("{path}.value"), None)?)
@@ -430,12 +434,17 @@ impl<'s> Parser<'s> {
         }
     }
 
-    /// `when`: one condition or a list of them.
-    pub(super) fn conditions(&mut self, table: &DeTable<'_>, path: &str) -> Vec<Condition> {
-        let Some(node) = table.get("when") else {
+    /// `when` and `removed`: one condition or a list of them.
+    pub(super) fn conditions(
+        &mut self,
+        table: &DeTable<'_>,
+        key: &str,
+        path: &str,
+    ) -> Vec<Condition> {
+        let Some(node) = table.get(key) else {
             return Vec::new();
         };
-        let path = format!("{path}.when");
+        let path = joined(path, key);
         let nodes: Vec<&Node<'_>> = match node.get_ref() {
             DeValue::Array(list) => list.iter().collect(),
             _ => vec![node],

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use toml::de::{DeTable, DeValue};
 
+use crate::formats::geometry::Crs;
+
 use super::parse::{Node, Parser, joined};
 use super::{Case, Kind, Piece, Source, TargetSpec, Template, ValueSpec, vocabulary};
 
@@ -262,6 +264,7 @@ impl Parser<'_> {
             kind: kind.map_or(Kind::Text, kind_of),
             dates: None,
             times: None,
+            crs: Crs::Wgs84,
             default: None,
             required: false,
         };
@@ -283,7 +286,7 @@ impl Parser<'_> {
         };
         self.known(table, vocabulary::VALUE, path);
         spec.source = self.source(table, at, path)?;
-        spec.when = self.conditions(table, path);
+        spec.when = self.conditions(table, "when", path);
         spec.split = self
             .optional_text(table, "split", path)
             .filter(|at| !at.is_empty());
@@ -320,6 +323,9 @@ impl Parser<'_> {
         }
         spec.dates = self.date_formats(table, path);
         spec.times = table.get("times").and_then(|node| self.float(node, path));
+        if self.word(table, "crs", path, vocabulary::CRS) == Some("EPSG:3006") {
+            spec.crs = Crs::Sweref99Tm;
+        }
         spec.default = self.optional_text(table, "default", path);
         spec.required = table
             .get("required")
@@ -523,6 +529,8 @@ fn kind_of(word: &str) -> Kind {
         "postal-code" => Kind::PostalCode,
         "digits" => Kind::Digits,
         "json" => Kind::Json,
+        "geometry" => Kind::Geometry,
+        "coordinates" => Kind::Coordinates,
         _ => Kind::Text,
     }
 }

@@ -22,7 +22,7 @@ pub const INPUT: &[&str] = &[
     "totals",
 ];
 /// `input.format`.
-pub const FORMATS: &[&str] = &["delimited", "spreadsheet", "json", "ndjson"];
+pub const FORMATS: &[&str] = &["delimited", "spreadsheet", "json", "ndjson", "paxml", "sie"];
 /// `input.merged`.
 pub const MERGED: &[&str] = &["refuse", "fill"];
 /// `[values]`.
@@ -47,6 +47,7 @@ pub const RECORD: &[&str] = &[
     "key",
     "each",
     "when",
+    "removed",
     "valid-from",
     "valid-to",
     "data",
@@ -81,6 +82,7 @@ pub const VALUE: &[&str] = &[
     "codes",
     "as",
     "dates",
+    "crs",
     "times",
     "default",
     "required",
@@ -100,7 +102,11 @@ pub const KINDS: &[&str] = &[
     "postal-code",
     "digits",
     "json",
+    "geometry",
+    "coordinates",
 ];
+/// `crs`.
+pub const CRS: &[&str] = &["EPSG:4326", "EPSG:3006"];
 /// `case`.
 pub const CASES: &[&str] = &["upper", "lower", "title"];
 /// `domain` and `reference`.

@@ -39,6 +39,14 @@ impl<'r> Text<'r> {
         self.encoding
     }
 
+    /// The encoding, where the beginning has settled it.
+    pub(super) const fn settled(&self) -> Option<&'static Encoding> {
+        match self.encoding {
+            Decided::Is(encoding) => Some(encoding),
+            Decided::NotYet => None,
+        }
+    }
+
     /// All bytes, without a byte order mark.
     pub(super) fn into_bytes(self) -> Box<dyn Read + 'r> {
         Box::new(Cursor::new(self.sample).chain(self.rest))

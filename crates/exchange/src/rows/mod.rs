@@ -35,6 +35,10 @@ pub enum Format {
     Json,
     /// One JSON object a line.
     Ndjson,
+    /// PAXml 2: the persons of a personnel file.
+    Paxml,
+    /// SIE 4: the objects of its dimensions.
+    Sie,
 }
 
 /// What to do with the empty cells of a merged area.
@@ -157,6 +161,11 @@ fn read_stream(
     match format {
         Format::Delimited => delimited::read(text, options, sink),
         Format::Json | Format::Ndjson => json::read(text, format, options, sink),
+        Format::Paxml => {
+            let encoding = text.settled();
+            crate::formats::paxml::read(text.into_bytes(), encoding, options, sink)
+        }
+        Format::Sie => crate::formats::sie::read(text.into_bytes(), options, sink),
         Format::Spreadsheet => Err(Problem::new(
             code::UNREADABLE_FILE,
             place,
@@ -178,9 +187,12 @@ fn sniff(sample: &[u8], file: &str) -> Format {
         endings.iter().any(|ending| name.ends_with(ending))
     };
     match start {
+        [b'<', ..] => Format::Paxml,
+        [b'#', b'F', b'L', b'A', b'G', b'G', b'A', ..] => Format::Sie,
         [b'[', ..] => Format::Json,
         [b'{', ..] if ending(&[".ndjson", ".jsonl"]) || json::is_lines(start) => Format::Ndjson,
         [b'{', ..] => Format::Json,
+        _ if ending(&[".se", ".si", ".sie"]) => Format::Sie,
         _ => Format::Delimited,
     }
 }
@@ -217,3 +229,5 @@ fn too_many_rows(place: &Place, limits: &Limits) -> Problem {
         format!("Filen har fler än {} rader; dela upp den.", limits.rows),
     )
 }
+
+pub(crate) use bounded::{RecordBudget, problem_of_io as io_problem};

@@ -13,6 +13,7 @@ mod files;
 mod json_files;
 mod mappings;
 mod packed_files;
+mod ready_mappings;
 mod suggestions;
 mod text_files;
 mod workbooks;

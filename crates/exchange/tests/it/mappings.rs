@@ -35,7 +35,7 @@ impl Conversion {
     /// Every draft holds what the information model demands.
     pub(crate) fn validated(self) -> Self {
         assert_eq!((&self.failed, &self.problems), (&vec![], &vec![]));
-        for draft in &self.drafts {
+        for draft in self.drafts.iter().filter(|draft| !draft.removed) {
             if let Err(errors) = MODEL.validate(draft.domain, None, draft.data.clone()) {
                 panic!("{}: {errors:#?}\n{:#}", draft.record, draft.data);
             }
