@@ -20,7 +20,7 @@ pub struct Problem {
     pub code: &'static str,
     /// Where.
     #[serde(flatten)]
-    pub place: Place,
+    pub place: Box<Place>,
     /// The value, shortened, and masked when it looks like a personal identity number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub value: Option<String>,
@@ -108,7 +108,7 @@ impl Problem {
     ) -> Self {
         Self {
             code,
-            place,
+            place: Box::new(place),
             value: None,
             message: message.into(),
             message_sv: message_sv.into(),

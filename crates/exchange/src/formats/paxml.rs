@@ -271,7 +271,7 @@ fn attributes(element: &BytesStart<'_>, names: &[&str]) -> Map<String, Value> {
     names
         .iter()
         .filter_map(|name| {
-            let attribute = element.try_get_attribute(*name).ok()??;
+            let attribute = element.try_get_attribute(name).ok()??;
             let value = attribute
                 .normalized_value(quick_xml::XmlVersion::Implicit1_0)
                 .ok()?;

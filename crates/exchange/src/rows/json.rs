@@ -312,7 +312,7 @@ fn problem_of_json(error: &ReaderError, place: &Place, row: u64) -> Problem {
             max_nesting_depth, ..
         } => nested(*max_nesting_depth, &place),
         ReaderError::UnexpectedStructure {
-            kind: UnexpectedStructureKind::FewerElementsThanExpected { .. },
+            kind: UnexpectedStructureKind::FewerElementsThanExpected,
             ..
         } => truncated(place),
         other => invalid(&other.to_string(), &place),

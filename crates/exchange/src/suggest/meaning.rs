@@ -369,15 +369,18 @@ pub(super) fn by_name(header: &str) -> Option<Meaning> {
         .map(|(meaning, _)| *meaning)
 }
 
+/// Whether a value has a form.
+type Test = fn(&str) -> bool;
+
 /// What nearly all values look like. Only forms that hardly anything else has.
 pub(super) fn by_values(samples: &[String]) -> Option<Meaning> {
-    const TESTS: [(Meaning, fn(&str) -> bool); 4] = [
+    const TESTS: [(Meaning, Test); 4] = [
         (Meaning::PersonalNumber, is_personal),
         (Meaning::Email, is_email),
         (Meaning::HsaId, is_hsa_id),
         (Meaning::Mobile, is_mobile),
     ];
-    let enough = |test: fn(&str) -> bool| {
+    let enough = |test: Test| {
         let fits = samples.iter().filter(|text| test(text)).count();
         samples.len() >= 2 && fits * 10 >= samples.len() * 9
     };

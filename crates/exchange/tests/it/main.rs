@@ -8,6 +8,7 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod awkward;
 mod documents;
 mod files;
 mod json_files;

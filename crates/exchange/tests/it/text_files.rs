@@ -94,7 +94,7 @@ fn rows_are_numbered_by_the_line_on_which_they_begin() {
 fn rows_that_do_not_fit_the_header_are_refused_and_the_others_read() {
     let content = "A;B;C\n1;2;3\n1;2\n1;2;3;4\n1;2;3;;\n1;2;3\n";
     let reading = read("a.csv", content.as_bytes());
-    assert_eq!(reading.numbers(), [2, 5, 6]);
+    assert_eq!(reading.numbers(), [2, 6]);
     let found: Vec<_> = reading
         .refused
         .iter()
@@ -104,7 +104,9 @@ fn rows_that_do_not_fit_the_header_are_refused_and_the_others_read() {
         found,
         [
             (code::ROW_TOO_SHORT, Some(3)),
-            (code::ROW_TOO_LONG, Some(4))
+            (code::ROW_TOO_LONG, Some(4)),
+            // An empty cell too many may be a stray separator that has moved all cells after it.
+            (code::ROW_TOO_LONG, Some(5)),
         ]
     );
 }
