@@ -11,6 +11,7 @@ mod delimited;
 mod encoding;
 mod header;
 mod json;
+mod sheet_table;
 mod spreadsheet;
 mod totals;
 mod workbook_parts;

@@ -223,3 +223,15 @@ fn damaged_and_huge_workbooks_are_refused() {
     );
     assert_eq!(far.failure().code, code::LIMIT);
 }
+
+#[test]
+fn workbooks_with_a_password_say_so() {
+    // What Excel makes of a workbook with a password: an old compound file with the new one encrypted inside.
+    let mut file = cfb::CompoundFile::create(std::io::Cursor::new(Vec::new())).unwrap();
+    for (name, length) in [("/EncryptionInfo", 200), ("/EncryptedPackage", 8_192)] {
+        let mut stream = file.create_stream(name).unwrap();
+        std::io::Write::write_all(&mut stream, &vec![7; length]).unwrap();
+    }
+    let bytes = file.into_inner().into_inner();
+    assert_eq!(read("hr.xlsx", &bytes).failure().code, code::PASSWORD);
+}
