@@ -280,8 +280,6 @@ pub mod code {
     pub const UNTRANSLATED: &str = "untranslated-value";
     /// The period ends before it begins.
     pub const PERIOD: &str = "empty-period";
-    /// Two rows, or one row twice, claim one key.
-    pub const DUPLICATE_KEY: &str = "duplicate-key";
     /// The mapping file is wrong.
     pub const MAPPING: &str = "invalid-mapping";
 }

@@ -328,7 +328,7 @@ impl Work<'_> {
         if !self.holds(&spec.when, item) {
             return None;
         }
-        let (cell, label) = self.source(&spec.source, item);
+        let (cell, _) = self.source(&spec.source, item);
         if end && self.is_open(&cell) {
             return Some(Period::OPEN);
         }
@@ -342,7 +342,6 @@ impl Work<'_> {
                 .values
                 .open
                 .contains(&self.raw_date(&cell, spec)?);
-        let _ = label;
         Some(if open { Period::OPEN } else { date })
     }
 

@@ -164,3 +164,15 @@ fn every_example_gives_what_the_page_says() {
         );
     }
 }
+
+#[test]
+fn the_page_lists_the_ready_mappings() {
+    let page = document("mapping.md");
+    for ready in grunddata_exchange::ready::ALL {
+        assert!(
+            page.contains(&format!("`{}`", ready.name)),
+            "{}",
+            ready.name
+        );
+    }
+}
