@@ -3,6 +3,8 @@
 use grunddata_exchange::code;
 use grunddata_exchange::rows::{Cell, ReadOptions};
 
+use proptest::prelude::*;
+
 use crate::files::{read, read_with, small, utf_16_le, windows_1252};
 
 const TABLE: &str = "Namn;Ort;Sysselsättningsgrad\nÅsa Öst;Björkvik;75,5\nEmil Ek;Åmål;100\n";
@@ -200,4 +202,35 @@ fn files_of_nothing_and_of_something_else_are_refused() {
     }
     let picture = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\x01\0";
     assert_eq!(read("a.csv", picture).failure().code, code::UNKNOWN_FORMAT);
+}
+
+proptest! {
+    /// Whatever stands in the cells (separators, quotation marks, line ends) comes back, on the line where its row begins.
+    #[test]
+    fn what_is_written_is_read(
+        rows in prop::collection::vec(prop::collection::vec("[a-zåäö;,\t\"\n 0-9]{0,12}", 3), 1..20),
+        terminator in prop::sample::select(vec!["\n", "\r\n", "\r"]),
+    ) {
+        let mut text = format!("id;a;b;c{terminator}");
+        let mut lines = Vec::new();
+        for (index, cells) in rows.iter().enumerate() {
+            lines.push(text.replace("\r\n", "\n").replace('\r', "\n").matches('\n').count() as u64 + 1);
+            let mut writer = csv::WriterBuilder::new().delimiter(b';').from_writer(Vec::new());
+            writer.write_field(format!("id{index}")).unwrap();
+            writer.write_record(cells).unwrap();
+            let written = String::from_utf8(writer.into_inner().unwrap()).unwrap();
+            text.push_str(written.strip_suffix('\n').unwrap());
+            text.push_str(terminator);
+        }
+        let reading = read_with(text.as_bytes(), &ReadOptions {
+            file: "a.csv".into(),
+            separator: Some(b';'),
+            ..ReadOptions::default()
+        });
+        prop_assert_eq!(&reading.refused, &vec![]);
+        prop_assert_eq!(reading.numbers(), lines);
+        for (index, cells) in rows.iter().enumerate() {
+            prop_assert_eq!(&reading.texts(index)[1..], cells.as_slice());
+        }
+    }
 }
