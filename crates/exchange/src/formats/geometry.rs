@@ -1,0 +1,220 @@
+//! Geometries between SWEREF 99 TM (EPSG:3006) and WGS 84 longitude/latitude.
+//!
+//! SWEREF 99 and WGS 84 differ by less than a metre and drift apart with the continent; as in all open data of Sweden they
+//! are taken for one. Must never let through a coordinate that is outside the area where it means something.
+
+use std::sync::LazyLock;
+
+use proj4rs::Proj;
+use proj4rs::transform::transform;
+use serde_json::{Value, json};
+
+use crate::code;
+use crate::mapping::Fault;
+
+/// A coordinate reference system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Crs {
+    /// EPSG:4326 in the order of GeoJSON: longitude, latitude, in degrees.
+    #[default]
+    Wgs84,
+    /// EPSG:3006 in the order of GeoJSON: easting, northing, in metres.
+    Sweref99Tm,
+}
+
+/// The two systems; `None` would be a fault of these two lines, which a test would see.
+static SYSTEMS: LazyLock<Option<(Proj, Proj)>> = LazyLock::new(|| {
+    let degrees = Proj::from_proj_string("+proj=longlat +ellps=GRS80 +no_defs").ok()?;
+    let metres =
+        Proj::from_proj_string("+proj=utm +zone=33 +ellps=GRS80 +units=m +no_defs").ok()?;
+    Some((degrees, metres))
+});
+
+/// Longitude and latitude of easting and northing. `None` outside the projection.
+#[must_use]
+pub fn sweref_to_wgs84(easting: f64, northing: f64) -> Option<(f64, f64)> {
+    let (degrees, metres) = SYSTEMS.as_ref()?;
+    let mut point = (easting, northing, 0.0);
+    transform(metres, degrees, &mut point).ok()?;
+    Some((point.0.to_degrees(), point.1.to_degrees()))
+}
+
+/// Easting and northing of longitude and latitude. `None` outside the projection.
+#[must_use]
+pub fn wgs84_to_sweref(longitude: f64, latitude: f64) -> Option<(f64, f64)> {
+    let (degrees, metres) = SYSTEMS.as_ref()?;
+    let mut point = (longitude.to_radians(), latitude.to_radians(), 0.0);
+    transform(degrees, metres, &mut point).ok()?;
+    Some((point.0, point.1))
+}
+
+/// The geometry in WGS 84 with seven decimals, about a centimetre.
+pub(crate) fn to_wgs84(geometry: &Value, crs: Crs) -> Result<Value, Fault> {
+    const TYPES: [&str; 6] = [
+        "Point",
+        "MultiPoint",
+        "LineString",
+        "MultiLineString",
+        "Polygon",
+        "MultiPolygon",
+    ];
+    let kind = geometry
+        .get("type")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    if !TYPES.contains(&kind) {
+        return Err(Fault::new(
+            code::WRONG_KIND,
+            format!(
+                "The type of the geometry must be one of: {}.",
+                TYPES.join(", ")
+            ),
+            format!("Geometrins typ ska vara en av: {}.", TYPES.join(", ")),
+        ));
+    }
+    let coordinates = geometry.get("coordinates").unwrap_or(&Value::Null);
+    Ok(json!({"type": kind, "coordinates": positions(coordinates, crs)?}))
+}
+
+/// Northing and easting of a point, in metres with three decimals.
+pub(crate) fn to_sweref(geometry: &Value, crs: Crs) -> Result<Value, Fault> {
+    let position = geometry
+        .get("coordinates")
+        .filter(|_| geometry.get("type").and_then(Value::as_str) == Some("Point"))
+        .and_then(numbers)
+        .ok_or_else(malformed)?;
+    within(position, crs)?;
+    let (x, y) = position;
+    let (easting, northing) = match crs {
+        Crs::Sweref99Tm => (x, y),
+        Crs::Wgs84 => wgs84_to_sweref(x, y).ok_or_else(malformed)?,
+    };
+    Ok(json!({"northing": format!("{northing:.3}"), "easting": format!("{easting:.3}")}))
+}
+
+/// Positions at any depth of lists.
+fn positions(value: &Value, crs: Crs) -> Result<Value, Fault> {
+    let items = value.as_array().ok_or_else(malformed)?;
+    if items.first().is_some_and(Value::is_number) {
+        let position = numbers(value).ok_or_else(malformed)?;
+        within(position, crs)?;
+        let (x, y) = match crs {
+            Crs::Wgs84 => position,
+            Crs::Sweref99Tm => sweref_to_wgs84(position.0, position.1).ok_or_else(malformed)?,
+        };
+        return Ok(json!([rounded(x), rounded(y)]));
+    }
+    items
+        .iter()
+        .map(|item| positions(item, crs))
+        .collect::<Result<Vec<_>, _>>()
+        .map(Value::Array)
+}
+
+fn numbers(position: &Value) -> Option<(f64, f64)> {
+    Some((position.get(0)?.as_f64()?, position.get(1)?.as_f64()?))
+}
+
+/// A swapped pair and a forgotten reference system are the usual mistakes, and both fall outside.
+fn within((x, y): (f64, f64), crs: Crs) -> Result<(), Fault> {
+    let (inside, en, sv) = match crs {
+        Crs::Wgs84 => (
+            (-180.0..=180.0).contains(&x) && (-90.0..=90.0).contains(&y),
+            "longitude and latitude in degrees; if they are metres, set crs = \"EPSG:3006\"",
+            "longitud och latitud i grader; om de är meter, sätt crs = \"EPSG:3006\"",
+        ),
+        // Sweden with its economic zone.
+        Crs::Sweref99Tm => (
+            (100_000.0..=1_100_000.0).contains(&x) && (6_000_000.0..=7_800_000.0).contains(&y),
+            "easting 100 000 to 1 100 000 and northing 6 000 000 to 7 800 000, in this order in GeoJSON",
+            "öst 100 000 till 1 100 000 och nord 6 000 000 till 7 800 000, i den ordningen i GeoJSON",
+        ),
+    };
+    if inside {
+        Ok(())
+    } else {
+        Err(Fault::new(
+            "out-of-range",
+            format!("The coordinates are outside the reference system: it has {en}."),
+            format!("Koordinaterna ligger utanför referenssystemet: det har {sv}."),
+        ))
+    }
+}
+
+fn malformed() -> Fault {
+    Fault::new(
+        code::WRONG_KIND,
+        "The geometry has no coordinates of its kind; see RFC 7946.",
+        "Geometrin har inte koordinater av sin sort; se RFC 7946.",
+    )
+}
+
+fn rounded(degrees: f64) -> f64 {
+    (degrees * 1e7).round() / 1e7
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Lantmäteriet, "Kontrollpunkter SWEREF 99 TM" (2007-11-20): latitude, longitude, northing, easting.
+    const CONTROL: [(f64, f64, f64, f64); 8] = [
+        (55.0, 12.75, 6_097_106.672, 356_083.438),
+        (55.0, 14.25, 6_095_048.642, 452_024.069),
+        (57.0, 19.5, 6_326_392.707, 773_251.054),
+        (59.0, 11.25, 6_546_096.724, 284_626.066),
+        (61.0, 18.75, 6_768_593.345, 702_745.127),
+        (65.0, 13.5, 7_209_293.753, 429_270.201),
+        (67.0, 24.0, 7_459_745.672, 891_298.142),
+        (69.0, 21.0, 7_666_089.698, 739_639.195),
+    ];
+
+    #[test]
+    fn control_points_agree_to_a_millimetre_both_ways() {
+        for (latitude, longitude, northing, easting) in CONTROL {
+            let (e, n) = wgs84_to_sweref(longitude, latitude).unwrap();
+            assert!(
+                (e - easting).abs() < 0.001 && (n - northing).abs() < 0.001,
+                "{e} {n}"
+            );
+            let (lon, lat) = sweref_to_wgs84(easting, northing).unwrap();
+            assert!(
+                (lon - longitude).abs() < 1e-7 && (lat - latitude).abs() < 1e-7,
+                "{lon} {lat}"
+            );
+        }
+    }
+
+    #[test]
+    fn shapes_are_carried_over_and_mistakes_are_seen() {
+        let area = json!({"type": "Polygon", "coordinates": [[[773_251.054, 6_326_392.707], [452_024.069, 6_095_048.642], [284_626.066, 6_546_096.724], [773_251.054, 6_326_392.707]]]});
+        assert_eq!(
+            to_wgs84(&area, Crs::Sweref99Tm).unwrap(),
+            json!({"type": "Polygon", "coordinates": [[[19.5, 57.0], [14.25, 55.0], [11.25, 59.0], [19.5, 57.0]]]})
+        );
+        let point = json!({"type": "Point", "coordinates": [14.25, 55.0]});
+        assert_eq!(
+            to_sweref(&point, Crs::Wgs84).unwrap(),
+            json!({"northing": "6095048.642", "easting": "452024.069"})
+        );
+        for (geometry, crs) in [
+            (
+                json!({"type": "Point", "coordinates": [356_083.0, 6_097_487.0]}),
+                Crs::Wgs84,
+            ),
+            (
+                json!({"type": "Point", "coordinates": [6_097_487.0, 356_083.0]}),
+                Crs::Sweref99Tm,
+            ),
+            (json!({"type": "Point"}), Crs::Wgs84),
+            (json!({"type": "Circle", "coordinates": [1, 2]}), Crs::Wgs84),
+            (
+                json!({"type": "Point", "coordinates": ["1", "2"]}),
+                Crs::Wgs84,
+            ),
+            (json!(7), Crs::Wgs84),
+        ] {
+            assert!(to_wgs84(&geometry, crs).is_err(), "{geometry}");
+        }
+    }
+}

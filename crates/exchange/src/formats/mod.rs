@@ -1,0 +1,5 @@
+//! Formats with a structure of their own, read as rows; and geometries.
+
+pub mod geometry;
+pub(crate) mod paxml;
+pub(crate) mod sie;

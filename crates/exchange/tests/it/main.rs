@@ -1,0 +1,20 @@
+//! Files as they come, through the public surface of the crate.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on fails"
+)]
+
+mod awkward;
+mod documents;
+mod files;
+mod json_files;
+mod mappings;
+mod packed_files;
+mod ready_mappings;
+mod suggestions;
+mod text_files;
+mod workbooks;
