@@ -3,6 +3,7 @@
 //!
 //! The most telling condition drives the statement (it yields the records), the others are checked on what it yields.
 
+mod by_id;
 mod statement;
 
 use std::sync::Arc;
@@ -177,6 +178,9 @@ type HitParts = (
     Option<String>,
 );
 
+/// What a page is made of: rows with rank and sort values.
+type Hits = Vec<HitParts>;
+
 /// The most sort keys.
 const SORT_KEYS: usize = 3;
 /// The most rows of a page.
@@ -207,7 +211,7 @@ impl Reader<'_> {
             });
         }
         let terms = self.terms(search, &owners, coordinate, visibility)?;
-        let statement = Statement {
+        let mut statement = Statement {
             search,
             coordinate,
             visibility,
@@ -215,10 +219,11 @@ impl Reader<'_> {
             terms,
             today: self.today(),
             join: crate::dialect::ordered_join(self.connection),
+            chosen: None,
+            after: search.after.clone(),
         };
-        let mut sql = Sql::<HitTypes>::new("");
-        statement.push_page(&mut sql, search.limit.saturating_add(1));
-        let mut hits: Vec<HitParts> = self.connection.load(&sql)?;
+        let mut hits = self.page_by_id(&mut statement, search.limit.saturating_add(1))?;
+        statement.after.clone_from(&search.after);
         let more = hits.len() > search.limit;
         hits.truncate(search.limit);
         let mut next = None;

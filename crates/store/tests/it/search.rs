@@ -191,6 +191,42 @@ on_both! {
         }
     }
 
+    /// Ids are read in stretches of 256: pages go on over their ends, also where a whole stretch is hidden.
+    fn pages_go_over_the_ends_of_stretches(world: World) {
+        let ids: Vec<RecordId> = (0..1_700)
+            .map(|number| {
+                // First some that are seen, then more than five stretches that are not, then some more.
+                let hidden = (100..1_600).contains(&number);
+                world.create(person("Anna", "Ek", hidden))
+            })
+            .collect();
+        assert!(ids.is_sorted());
+        let search = StoreSearch {
+            domain: Domain::Person,
+            conditions: vec![Condition {
+                property: "name.family".into(),
+                mode: IndexMode::Folded,
+                matching: Matching::Equals(fold("Ek")),
+            }],
+            ..all()
+        };
+        for (sees_all, limit) in [(false, 30), (false, 150), (true, 300), (true, 1_000)] {
+            let visibility = seen_by(OwnerSet::All, 15, sees_all);
+            let mut search = StoreSearch { limit, ..search.clone() };
+            let mut paged = Vec::new();
+            loop {
+                let page = world.store.read(|reader| reader.search(&search, &latest("2026-01-01"), &visibility)).unwrap();
+                assert_eq!(page.total, Some(if sees_all { 1_700 } else { 200 }));
+                assert!(page.rows.len() == limit || page.next.is_none());
+                paged.extend(page.rows.iter().map(|row| row.id));
+                let Some(next) = page.next else { break };
+                search.after = Some(next);
+            }
+            let seen = ids.iter().enumerate().filter(|(number, _)| sees_all || !(100..1_600).contains(number));
+            assert_eq!(paged, seen.map(|(_, id)| *id).collect::<Vec<_>>(), "{limit}");
+        }
+    }
+
     fn protected_persons_are_not_found(world: World) {
         world.create(person("Anna", "Ek", false));
         world.create(person("Anna", "Alm", true));

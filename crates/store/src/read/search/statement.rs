@@ -23,11 +23,15 @@ pub(crate) struct Statement<'q> {
     pub(crate) terms: Vec<Term>,
     pub(crate) today: NaiveDate,
     pub(crate) join: &'static str,
+    /// Only these, which the driver has yielded (see [`Reader::page_by_id`](crate::read::Reader::page_by_id)).
+    pub(crate) chosen: Option<Vec<RecordId>>,
+    /// Only what comes after this place.
+    pub(crate) after: Option<SearchCursor>,
 }
 
 /// What yields the records.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Driver {
+pub(super) enum Driver {
     Identifier,
     Text,
     Link(usize),
@@ -39,7 +43,7 @@ enum Driver {
 const DEEPEST: u32 = 64;
 
 impl<'q> Statement<'q> {
-    fn driver(&self) -> Driver {
+    pub(super) fn driver(&self) -> Driver {
         let search = self.search;
         let telling = |condition: &Condition| {
             matches!(condition.matching, Matching::Equals(_) | Matching::OneOf(_))
@@ -137,7 +141,7 @@ impl<'q> Statement<'q> {
     }
 
     /// Statements of few conditions come again and are kept prepared; long ones hardly do.
-    fn bound_variety<T>(&self, sql: &mut Sql<'q, T>) {
+    pub(super) fn bound_variety<T>(&self, sql: &mut Sql<'q, T>) {
         let parts = self.search.conditions.len()
             + self.search.links.len()
             + self.terms.len()
@@ -147,10 +151,11 @@ impl<'q> Statement<'q> {
         }
     }
 
-    fn push_subtrees<T>(&self, sql: &mut Sql<'q, T>) {
+    pub(super) fn push_subtrees<T>(&self, sql: &mut Sql<'q, T>) {
         let mut first = true;
         for (place, link) in self.search.links.iter().enumerate() {
-            if let (false, Some(top)) = (link.below.is_empty(), link.targets.first()) {
+            let done = self.chosen.is_some() && self.driver() == Driver::Link(place);
+            if let (false, false, Some(top)) = (done, link.below.is_empty(), link.targets.first()) {
                 sql.push(if first { "WITH RECURSIVE " } else { ", " });
                 first = false;
                 let name = format!("below{place}");
@@ -176,12 +181,13 @@ impl<'q> Statement<'q> {
     fn push_from<T>(&self, sql: &mut Sql<'q, T>) {
         sql.push(" FROM ");
         match self.driver() {
-            Driver::Domain => {
+            driver if driver == Driver::Domain || self.chosen.is_some() => {
                 sql.push("record r")
                     .push(self.join)
                     .push("state s ON s.owner = r.owner AND s.record_id = r.id");
                 return;
             }
+            Driver::Domain => {}
             Driver::Identifier => self.push_identifier(sql),
             Driver::Text => self.push_text(sql),
             Driver::Link(place) => self.push_link(sql, place),
@@ -208,6 +214,9 @@ impl<'q> Statement<'q> {
         sql.push(" WHERE r.owner IN ")
             .texts(self.owners.iter().copied());
         sql.push(" AND r.domain = ").small(search.domain.code());
+        if let Some(chosen) = &self.chosen {
+            sql.push(" AND r.id IN ").ids(chosen.iter().copied());
+        }
         sql.push(" AND ").holds("s", "r.owner", known, day);
         sql.push(" AND ");
         let derived: &[&str] = if self.driver() == Driver::Identifier {
@@ -269,6 +278,17 @@ impl<'q> Statement<'q> {
     }
 
     fn push_link<T>(&self, sql: &mut Sql<'q, T>, place: usize) {
+        sql.push("(SELECT DISTINCT l.owner, l.source_id AS record_id");
+        self.push_links(sql, place);
+        sql.push(if self.driver() == Driver::Link(place) {
+            ") AS m"
+        } else {
+            ")"
+        });
+    }
+
+    /// `FROM … WHERE` the links of a condition at the coordinate.
+    pub(super) fn push_links<T>(&self, sql: &mut Sql<'q, T>, place: usize) {
         let Some(LinkCondition {
             relations,
             targets,
@@ -278,7 +298,7 @@ impl<'q> Statement<'q> {
             return;
         };
         let (known, day) = (&self.coordinate.known, self.coordinate.valid_at);
-        sql.push("(SELECT DISTINCT l.owner, l.source_id AS record_id FROM ");
+        sql.push(" FROM ");
         if below.is_empty() {
             sql.push(
                 "(SELECT dt.id FROM directory_id dt JOIN record rt ON rt.owner = dt.owner AND rt.id = dt.id \
@@ -301,15 +321,10 @@ impl<'q> Statement<'q> {
             .small(self.search.domain.code());
         push_relations(sql, relations);
         sql.push(" AND ").holds("l", "l.owner", known, day);
-        sql.push(if self.driver() == Driver::Link(place) {
-            ") AS m"
-        } else {
-            ")"
-        });
     }
 
     /// `FROM entry e WHERE` the entries of a condition at the coordinate.
-    fn push_entries<T>(&self, sql: &mut Sql<'q, T>, condition: &'q Condition) {
+    pub(super) fn push_entries<T>(&self, sql: &mut Sql<'q, T>, condition: &'q Condition) {
         self.push_entry_place(sql);
         sql.push(" AND e.property = ").text(&*condition.property);
         sql.push(" AND e.mode = ").small(mode_code(condition.mode));
@@ -471,7 +486,7 @@ impl<'q> Statement<'q> {
 
     /// Only what comes after the cursor: `a > x OR (a = x AND (b > y OR (b = y AND id > z)))`.
     fn push_after<T>(&self, sql: &mut Sql<'q, T>) {
-        let Some(after) = &self.search.after else {
+        let Some(after) = &self.after else {
             return;
         };
         let mut values = after.values.iter();
@@ -490,10 +505,10 @@ impl<'q> Statement<'q> {
                 .push(" AND (COALESCE(s.display, ");
             sql.text("\u{10ffff}")
                 .push(") > ")
-                .text(display)
+                .text(display.to_owned())
                 .push(" OR (COALESCE(s.display, ")
                 .text("\u{10ffff}");
-            sql.push(") = ").text(display).push(" AND ");
+            sql.push(") = ").text(display.to_owned()).push(" AND ");
             open += 4;
         }
         for (place, key) in self.search.sort.iter().enumerate() {
@@ -516,9 +531,9 @@ impl<'q> Statement<'q> {
     }
 }
 
-fn push_value<'q, T>(sql: &mut Sql<'q, T>, by: &SortBy, value: &'q str) {
+fn push_value<'q, T>(sql: &mut Sql<'q, T>, by: &SortBy, value: &str) {
     match by {
-        SortBy::Property { .. } | SortBy::Display => sql.text(value),
+        SortBy::Property { .. } | SortBy::Display => sql.text(value.to_owned()),
         SortBy::ValidFrom => sql.day(value.parse().unwrap_or(NaiveDate::MIN)),
         SortBy::RecordedAt => sql.moment(value.parse().unwrap_or(Instant::FOREVER)),
     };
