@@ -50,6 +50,7 @@ fn measure(registry: &Registry, reads: usize) -> Result<(Vec<Duration>, Vec<Dura
         client: "outsider".to_owned(),
         grants: vec![Grant::of(OwnerScope::All, Role::Reader)].into(),
         feeds_copies: false,
+        expires_at: None,
     };
     let (mut hidden, mut absent) = (Vec::with_capacity(reads), Vec::with_capacity(reads));
     for turn in 0..reads {

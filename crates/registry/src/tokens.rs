@@ -8,9 +8,10 @@ use grunddata_store::TokenRow;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::access::stockholm_day;
 use crate::registry::refuse_store;
 use crate::write::check_name;
-use crate::{Action, Actor, Code, Context, Grant, OwnerScope, Refusal, Registry};
+use crate::{Action, Actor, Code, Context, Grant, Refusal, Registry};
 
 /// What every token begins with, so that one that leaks into a repository is recognised.
 const PREFIX: &str = "gd_";
@@ -78,7 +79,8 @@ struct StoredRights {
 }
 
 impl Registry {
-    /// Makes a token. The actor gives only what it has itself, and only as an administrator.
+    /// Makes a token. The actor gives only what it has itself, and only as an administrator. A token that is made with one
+    /// that ends does so no later, whatever was asked for: the answer says when.
     ///
     /// # Errors
     /// [`Code::Forbidden`], [`Code::InvalidText`], [`Code::InvalidParameter`] for a token without rights or one that has
@@ -97,7 +99,7 @@ impl Registry {
                 "expiresAt lies in the past.",
             ));
         }
-        let everywhere = context.actor.may_everywhere(Action::Administer);
+        let everywhere = context.actor.may_for_everything(Action::Administer);
         let allowed = new
             .grants
             .iter()
@@ -108,6 +110,8 @@ impl Registry {
                 "Tokens are made by administrators, each for the owners that they administer and with no more than they hold; one that feeds copies by an administrator of the whole registry.",
             ));
         }
+        let expires_at = [new.expires_at, context.actor.expires_at];
+        let expires_at = expires_at.into_iter().flatten().min();
         let mut random = [0_u8; 32];
         getrandom::fill(&mut random).map_err(|error| {
             tracing::error!(%error, "the operating system gives no random bits");
@@ -123,7 +127,7 @@ impl Registry {
             name: new.name,
             grants: serde_json::to_string(&rights).map_err(|_| Refusal::internal())?,
             created_at: context.now,
-            expires_at: new.expires_at,
+            expires_at,
             revoked_at: None,
             last_used_at: None,
         };
@@ -148,11 +152,7 @@ impl Registry {
         let mut tokens = Vec::new();
         for row in self.inner.store.tokens().map_err(refuse_store)? {
             let token = token(row)?;
-            if token
-                .grants
-                .iter()
-                .all(|grant| administers(&context.actor, &grant.scope))
-            {
+            if administers_all(&context.actor, &token.grants) {
                 tokens.push(token);
             }
         }
@@ -168,12 +168,7 @@ impl Registry {
         for row in self.inner.store.tokens().map_err(refuse_store)? {
             let hash = row.hash;
             let token = token(row)?;
-            if token.id == id
-                && token
-                    .grants
-                    .iter()
-                    .all(|grant| administers(&context.actor, &grant.scope))
-            {
+            if token.id == id && administers_all(&context.actor, &token.grants) {
                 self.inner.store.revoke_token(&hash).map_err(refuse_store)?;
                 return Ok(());
             }
@@ -213,6 +208,7 @@ impl Registry {
             client: token.id,
             grants: token.grants.into(),
             feeds_copies: token.feeds_copies,
+            expires_at: token.expires_at,
         }))
     }
 }
@@ -226,11 +222,26 @@ pub(crate) fn hands_on(actor: &Actor, grant: &Grant) -> bool {
         .any(|held| held.allows(Action::Administer) && held.includes(grant))
 }
 
-pub(crate) fn administers(actor: &Actor, scope: &OwnerScope) -> bool {
-    match scope {
-        OwnerScope::All => actor.may_everywhere(Action::Administer),
-        OwnerScope::Owner(owner) => actor.may(Action::Administer, owner),
-    }
+/// Whether the grant would count when the actor itself is not let in any more.
+pub(crate) fn outlives(actor: &Actor, grant: &Grant) -> bool {
+    actor.expires_at.is_some_and(|at| {
+        let last = stockholm_day(at);
+        grant.valid_to.is_none_or(|to| to > last)
+    })
+}
+
+/// Whether the actor administers everything that the grant covers while it counts: who may see it and take it back. Under
+/// which conditions the actor holds that makes no difference to this, as long as they are fulfilled.
+pub(crate) fn administers(actor: &Actor, grant: &Grant) -> bool {
+    actor
+        .grants
+        .list()
+        .iter()
+        .any(|held| held.allows(Action::Administer) && held.covers(grant))
+}
+
+fn administers_all(actor: &Actor, grants: &[Grant]) -> bool {
+    grants.iter().all(|grant| administers(actor, grant))
 }
 
 fn hash(secret: &str) -> [u8; 32] {

@@ -334,6 +334,8 @@ impl Vault {
                 name: identity.acting.unwrap_or(identity.name),
                 grants,
                 feeds_copies: false,
+                // The token of an issuer ends within the hour; what its account holds does not.
+                expires_at: None,
             },
             on_behalf_of: identity.on_behalf_of,
             purpose: identity.purpose,

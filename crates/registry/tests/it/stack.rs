@@ -289,6 +289,7 @@ impl Stack {
             client: name.to_owned(),
             grants: grants.into(),
             feeds_copies: false,
+            expires_at: None,
         };
         self.registry.context(actor, "test")
     }
