@@ -1,7 +1,8 @@
 //! What is refused before and by the timeline: records that may not be written, versions that were not seen, and the
 //! refusals of the timeline algebra, each with what to do.
 
-use grunddata_model::{Domain, Period, RecordId, TimelineError};
+use grunddata_information_model::Resolved;
+use grunddata_model::{Domain, Period, RecordId, Timeline, TimelineError};
 use grunddata_store::{RecordImage, RecordStatus};
 
 use super::apply::Run;
@@ -87,6 +88,32 @@ pub(super) fn check_origin(run: &Run<'_, '_, '_>, command: &Prepared) -> Result<
         Code::Forbidden,
         "Copies of other registers are fed by sources alone: leave origin out.",
     ))
+}
+
+/// That a copy lowers no protection, on no day: what its source does not know of does not end by that. No source is
+/// declared authoritative for protection.
+pub(super) fn check_protection(
+    run: &mut Run<'_, '_, '_>,
+    command: &Prepared,
+    image: &RecordImage,
+    after: &Timeline<Resolved>,
+) -> Result<(), Stop> {
+    let copies = command.origin.is_some() || run.job.context.feeds_copies;
+    if !copies
+        || image.protection.level == 0
+        || *after == image.timeline
+        || !run.tx.takes_back_protection(image.id, after)?
+    {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        Code::ProtectionLowered,
+        format!(
+            "The record {} is under protection, and this write of a copy would lower it. Say the same level or a higher one on all its days; a steward takes a protection back, with a token that feeds no copies.",
+            image.id
+        ),
+    )
+    .into())
 }
 
 /// What no write may do to this record.

@@ -281,10 +281,10 @@ pub static TYPES: &[ProblemType] = &[
     row(
         "legal-hold",
         409,
-        "A legal hold keeps it from being erased",
-        "Ett gallringsstopp hindrar att den gallras",
-        "Lift the hold first, when its reason is gone.",
-        "Häv gallringsstoppet först, när skälet till det är borta.",
+        "A legal hold or a restriction keeps it from being erased",
+        "Ett gallringsstopp eller en begränsning hindrar att den gallras",
+        "Lift the hold, or the restriction of processing, first, when its reason is gone.",
+        "Häv gallringsstoppet eller begränsningen av behandling först, när skälet är borta.",
     ),
     row(
         "limit-out-of-range",
@@ -493,6 +493,14 @@ pub static TYPES: &[ProblemType] = &[
         "If-Match krävs",
         "Read the record, and send its ETag (or \"N\" for version N, or * for whatever it is) as If-Match.",
         "Läs posten och skicka dess ETag (eller \"N\" för version N, eller * för vilken som helst) som If-Match.",
+    ),
+    row(
+        "protection-lowered",
+        409,
+        "A copy does not lower a protection",
+        "En kopia sänker inte ett skydd",
+        "Leave the level of protection as it is or raise it; a steward takes it back by a write of their own, with a token that feeds no copies.",
+        "Låt skyddsnivån vara eller höj den; en förvaltare häver skyddet genom en egen skrivning, med en nyckel som inte matar kopior.",
     ),
     row(
         "read-only-copy",
