@@ -91,8 +91,6 @@ pub struct ClaimNames {
     pub groups: Vec<String>,
     /// The program that the token was given to: the first that there is.
     pub client: Vec<String>,
-    /// The organisation within the issuer.
-    pub tenant: String,
     /// In whose name the subject asks, for issuers that say so without `act`.
     pub on_behalf_of: String,
     /// What for.
@@ -117,7 +115,6 @@ impl Default for ClaimNames {
             name: "sub".to_owned(),
             groups: vec!["groups".to_owned()],
             client: vec!["client_id".to_owned(), "azp".to_owned()],
-            tenant: "tid".to_owned(),
             on_behalf_of: String::new(),
             purpose: "purpose".to_owned(),
         }

@@ -19,11 +19,13 @@ pub enum SubjectKind {
     Group,
     /// A service account or application: `ISSUER#CLIENT`.
     Client,
+    /// Whoever a rule of the issuer's settings names: `ISSUER#GRANT`, by the name that the rule gives.
+    Rule,
 }
 
 impl SubjectKind {
     /// All kinds.
-    pub const ALL: [Self; 3] = [Self::User, Self::Group, Self::Client];
+    pub const ALL: [Self; 4] = [Self::User, Self::Group, Self::Client, Self::Rule];
 
     /// The word by which it is written.
     #[must_use]
@@ -32,6 +34,7 @@ impl SubjectKind {
             Self::User => "user",
             Self::Group => "group",
             Self::Client => "client",
+            Self::Rule => "rule",
         }
     }
 
@@ -47,6 +50,7 @@ impl SubjectKind {
             Self::User => 1,
             Self::Group => 2,
             Self::Client => 3,
+            Self::Rule => 4,
         }
     }
 
