@@ -258,6 +258,13 @@ impl Visibility {
         }
     }
 
+    /// Whether some rules show other classes than others do.
+    pub(crate) fn shows_various_classes(&self) -> bool {
+        self.rules
+            .windows(2)
+            .any(|pair| matches!(pair, [one, other] if one.classes != other.classes))
+    }
+
     /// Whether some rule shows something of the owner.
     #[must_use]
     pub fn sees_of(&self, owner: &OwnerKey) -> bool {

@@ -61,7 +61,8 @@ pub enum Action {
     Administer,
     /// Search the access log.
     Audit,
-    /// Publish models and open data.
+    /// Publish models and open data. Nothing asks for it yet: a model is published with the program, and its open data by the
+    /// owner's administrators.
     Publish,
 }
 

@@ -68,7 +68,7 @@ impl Registry {
         ));
         let shape = Shape {
             registry: self,
-            disclosed: &context.disclosed,
+            context,
             fields: query.fields.as_ref(),
             geometry: false,
         };

@@ -1,5 +1,7 @@
 //! The whole of a record: its states as known, its versions, what differs between two of them.
 
+use std::borrow::Cow;
+
 use grunddata_information_model::Resolved;
 use grunddata_model::{Domain, OwnerKey, RecordId, State, Timeline};
 use grunddata_store::{
@@ -8,7 +10,7 @@ use grunddata_store::{
 
 use super::diff::diff;
 use super::pin::as_of;
-use super::show::{Shape, change_kind, show, targets, without_hidden};
+use super::show::{SeenRow, Shape, change_kind, show, targets, without_hidden};
 use super::sight;
 use super::view::{DiffPeriod, HistoryItem, HistoryPage, TimelineItem, TimelineView};
 use crate::registry::refuse_store;
@@ -179,18 +181,24 @@ impl Registry {
         visibility: &Visibility,
     ) -> Result<Vec<RecordRow>, StoreError> {
         let today = reader.today();
-        let hidden = targets(reader, &rows, coordinate, visibility)?.hidden;
+        let model = &self.inner.model;
         let mut seen = Vec::with_capacity(rows.len());
-        for mut row in rows {
+        for row in rows {
             if let Some(sight) = visibility.sight(&row.seen(today)) {
-                let shown = row.classes & sight::classes(row.domain, sight);
-                context.disclosed.note(&row.owner, row.id, shown);
-                let body = sight::visible(&self.inner.model, &row, sight)?;
-                row.body = without_hidden(&self.inner.model, &row, body, &hidden)?.into_owned();
-                seen.push(row);
+                seen.push(SeenRow::of(model, row, sight)?);
             }
         }
-        Ok(seen)
+        let hidden = targets(reader, &seen, coordinate, visibility)?.hidden;
+        let mut shown = Vec::with_capacity(seen.len());
+        for seen in seen {
+            let classes = seen.row.classes & sight::classes(seen.row.domain, seen.sight);
+            let body = Cow::Borrowed(seen.body());
+            let body = without_hidden(model, &seen.row, body, &hidden)?.into_owned();
+            let row = RecordRow { body, ..seen.row };
+            context.disclosed.note(&row.owner, row.id, classes);
+            shown.push(row);
+        }
+        Ok(shown)
     }
 
     /// Rows as values of the model.

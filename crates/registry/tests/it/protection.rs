@@ -239,6 +239,11 @@ on_both! {
             let seen = stack.get_as(&reader, held, &at(on)).unwrap();
             assert_eq!((seen.form, seen.data.as_str()), (Form::Placeholder, "{}"), "{held}");
         }
+        // Nor is it written by who does not see it.
+        let editor = stack.as_actor("a", grunddata_registry::Role::Editor);
+        for held in [before, after, ended_later, amended] {
+            assert_eq!(stack.write_as(&editor, amend(Role, held, json!({"position": "x"}), "2023-01-01", None)).unwrap_err().code, Code::Forbidden);
+        }
         // The very state that goes on without the protection is shown, and so is what came after.
         for held in [going_on, now] {
             assert_eq!(stack.get_as(&reader, held, &at("2026-03-01")).unwrap().form, Form::Full);

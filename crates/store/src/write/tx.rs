@@ -339,6 +339,10 @@ impl WriteTx<'_> {
                 .as_ref()
                 .map_or(Protection::NONE, |image| image.protection)
                 .and(protection(&write.after)),
+            highest: current
+                .as_ref()
+                .map_or(0, |image| image.highest)
+                .max(protection(&write.after).level),
             timeline: write.after.clone(),
         };
         self.layer.put(&self.batch.hasher, Arc::new(image));
