@@ -82,11 +82,15 @@ impl Registry {
                 )?;
                 let more = changes.len() > limit as usize;
                 changes.truncate(limit as usize);
+                let hidden = reader.hidden_instants(id, &visibility)?;
                 Ok(HistoryPage {
                     next: changes.last().map(|change| change.version).filter(|_| more),
                     items: changes
                         .into_iter()
-                        .map(|change| history_item(context, whole(&change.owner), change))
+                        .map(|change| {
+                            let told = !hidden.contains(&change.recorded_at);
+                            history_item(context, whole(&change.owner), told, change)
+                        })
                         .collect(),
                     as_of: as_of(&coordinate, &visibility),
                 })
@@ -330,7 +334,9 @@ fn view(
     })
 }
 
-fn history_item(context: &Context, whole: bool, change: ChangeEntry) -> HistoryItem {
+/// A change as it is told: with its position to readers of the whole owner, with its period where all that it wrote and
+/// replaced is seen.
+fn history_item(context: &Context, whole: bool, told: bool, change: ChangeEntry) -> HistoryItem {
     let reads_owner = context.actor.reads_changes_of(&change.owner);
     HistoryItem {
         version: change.version,
@@ -344,6 +350,6 @@ fn history_item(context: &Context, whole: bool, change: ChangeEntry) -> HistoryI
         source: change.source.filter(|_| reads_owner),
         transaction: change.transaction,
         position: whole.then_some(change.position),
-        touched: Some(change.touched),
+        touched: told.then_some(change.touched),
     }
 }

@@ -131,7 +131,7 @@ pub struct HistoryItem {
     pub transaction: TransactionId,
     /// The position in the owner's log; only for readers of the whole owner.
     pub position: Option<u64>,
-    /// The period that the change touched.
+    /// The period that the change touched; not of one that was about what is hidden from the reader.
     pub touched: Option<Period>,
 }
 

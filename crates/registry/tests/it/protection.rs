@@ -267,6 +267,35 @@ on_both! {
         }
     }
 
+    fn a_history_does_not_tell_of_which_days_what_is_hidden_was(stack: Stack) {
+        let id = stack.id(create(Person, person("Ronja Ask"), "2019-01-01"));
+        stack.write(amend(Person, id, level("protected-registration"), "2020-01-01", Some("2025-01-01"))).unwrap();
+        stack.write(amend(Person, id, json!({"name": {"full": "Ronja Ek"}}), "2021-01-01", Some("2022-01-01"))).unwrap();
+        stack.write(amend(Person, id, json!({"name": {"full": "Ronja Al"}}), "2026-01-01", None)).unwrap();
+        let told = |context: &Context| -> Vec<bool> {
+            let history = stack.registry.history(context, None, id, &At::now(context), None, 10).unwrap();
+            history.items.iter().map(|item| item.touched.is_some()).collect()
+        };
+        assert_eq!(told(&stack.as_actor("a", grunddata_registry::Role::Reader)), [true, false, false, false]);
+        assert_eq!(told(&stack.as_actor("a", grunddata_registry::Role::Steward)), [true, true, true, true]);
+    }
+
+    fn hidden_words_take_no_place_among_those_that_may_be_meant(stack: Stack) {
+        // More words than are looked at at once, all nearer in the alphabet than the one that is seen.
+        for number in 0..60_usize {
+            let mut word = "lindkvist".to_owned();
+            let place = 1 + number / 20;
+            word.replace_range(place..=place, &char::from(b'a' + u8::try_from(number % 20).unwrap()).to_string());
+            if word != "lindkvist" {
+                stack.id(create(Person, protected(&word), "2026-01-01"));
+            }
+        }
+        let seen = stack.id(create(Person, person("Zindkvist"), "2026-01-01"));
+        let reader = stack.outsider(grunddata_registry::Role::Reader);
+        let page = search(&stack, &reader, Person, Some("lindkvist"));
+        assert_eq!(page.items.iter().map(|record| record.id).collect::<Vec<_>>(), [seen]);
+    }
+
     fn what_was_under_protection_was_not_retracted(stack: Stack) {
         let data = |from: &str, to_: &str| created(create(Person, protected("Ett"), from), |create| create.valid_to = to(to_));
         let id = stack.id(data("2020-01-01", "2021-01-01"));
