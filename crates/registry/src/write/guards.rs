@@ -1,7 +1,7 @@
 //! What is refused before and by the timeline: records that may not be written, versions that were not seen, and the
 //! refusals of the timeline algebra, each with what to do.
 
-use grunddata_information_model::Resolved;
+use grunddata_information_model::{PrivacyClass, Resolved};
 use grunddata_model::{Domain, Period, RecordId, Timeline, TimelineError};
 use grunddata_store::{RecordImage, RecordStatus};
 
@@ -9,6 +9,7 @@ use super::apply::Run;
 use super::operate::Stop;
 use super::prepare::{Bound, Prepared, PreparedAction, invalid_period};
 use super::request::IfMatch;
+use super::withheld::without;
 use crate::{Code, Refusal, fact};
 
 /// No such version.
@@ -193,18 +194,50 @@ pub(super) fn guard(
         }
         RecordStatus::Current => {}
     }
-    if image.origin.is_some() && !run.job.context.feeds_copies {
-        return Err(Refusal::new(
-            Code::ReadOnlyCopy,
-            "The record is a copy and read-only here: change it at its origin.",
-        )
-        .fact_if(
-            "origin",
-            image
-                .origin
-                .as_deref()
-                .and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok()),
-        ));
+    // What an amendment changes is seen when it is made.
+    let amends = matches!(command.action, PreparedAction::Amend { .. });
+    if image.origin.is_some() && !run.job.context.feeds_copies && !amends {
+        return Err(read_only(image));
+    }
+    Ok(())
+}
+
+fn read_only(image: &RecordImage) -> Refusal {
+    Refusal::new(
+        Code::ReadOnlyCopy,
+        "The record is a copy and read-only here: change it at its origin. Only its protection is for the owner's stewards to decide, by an amendment of nothing else.",
+    )
+    .fact_if(
+        "origin",
+        image
+            .origin
+            .as_deref()
+            .and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok()),
+    )
+}
+
+/// That of a copy nobody but its feeders changes anything but the protection: who needs it is the owner's to decide, and
+/// who feeds the copy takes none back.
+pub(super) fn check_copy(
+    run: &Run<'_, '_, '_>,
+    image: &RecordImage,
+    after: &Timeline<Resolved>,
+) -> Result<(), Stop> {
+    if image.origin.is_none() || run.job.context.feeds_copies {
+        return Ok(());
+    }
+    for difference in image.timeline.diff(after) {
+        let decided = match (difference.before, difference.after) {
+            (Some(old), Some(new)) if old.protection() != new.protection() => {
+                let protected = PrivacyClass::Protected.bit();
+                let rest = |value: &Resolved| without(run, value, value.body(), protected);
+                rest(old)? == rest(new)?
+            }
+            _ => false,
+        };
+        if !decided {
+            return Err(read_only(image).into());
+        }
     }
     Ok(())
 }

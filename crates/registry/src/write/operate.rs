@@ -14,8 +14,8 @@ use grunddata_store::{
 
 use super::apply::Run;
 use super::guards::{
-    check_controller, check_origin, check_protection, check_right, exists, first_day, guard,
-    nothing_to_match, precondition, refuse_timeline, unknown_temporary, unknown_version,
+    check_controller, check_copy, check_origin, check_protection, check_right, exists, first_day,
+    guard, nothing_to_match, precondition, refuse_timeline, unknown_temporary, unknown_version,
 };
 use super::outcome::Outcome;
 use super::prepare::{Bound, Prepared, PreparedAction, Target, period};
@@ -349,6 +349,7 @@ pub(super) fn finish(
         &image.timeline,
         &change.after,
     )?;
+    check_copy(run, image, &change.after)?;
     check_protection(run, command, image, &change.after)?;
     let unchanged =
         change.after == image.timeline && status == image.status && controller == image.controller;

@@ -179,7 +179,7 @@ fn filled(patch: &Value) -> Value {
 }
 
 /// The text of a body without the classes.
-fn without(
+pub(super) fn without(
     run: &Run<'_, '_, '_>,
     state: &Resolved,
     body: &str,

@@ -211,6 +211,14 @@ on_both! {
         lowered(stack.write_as(&feeder, revive(Person, id, person("Ronja Ask"), "2026-02-01")));
         lowered(stack.write_as(&feeder, revive(Person, id, person("Ronja Ask"), "2027-01-01")));
         stack.write_as(&feeder, revive(Person, id, protected("Ronja Ask"), "2026-02-01")).unwrap();
+        // The owner's stewards decide of it, and of nothing else.
+        let refused = |patch: Value| stack.write_as(&steward, amend(Person, id, patch, "2026-02-01", None)).unwrap_err().code;
+        assert_eq!(refused(json!({"name": {"full": "Ronja"}})), Code::ReadOnlyCopy);
+        assert_eq!(refused(json!({"name": {"full": "Ronja"}, "protection": null})), Code::ReadOnlyCopy);
+        assert_eq!(stack.write_as(&steward, replace(Person, id, person("Ronja Ask"), "2026-02-01")).unwrap_err().code, Code::ReadOnlyCopy);
+        stack.write_as(&steward, amend(Person, id, json!({"protection": null}), "2026-02-01", None)).unwrap();
+        stack.write_as(&steward, amend(Person, id, level("local-protection"), "2026-05-01", None)).unwrap();
+        lowered(feed(person("Ronja Ask"), "2026-05-01", "open"));
         // Nor does a feeder take it back from a record that is no copy.
         let own = stack.id(create(Person, protected("Birk"), "2020-01-01"));
         lowered(stack.write_as(&feeder, replace(Person, own, person("Birk"), "2020-01-01")));
