@@ -226,6 +226,31 @@ on_both! {
         assert!(log.json["items"].as_array().expect("items").iter().any(|entry| entry["detail"]["address"] == format!("/api/v1{path}") && entry["outcome"] == "ok"), "{}", log.text);
     }
 
+    fn who_administers_for_a_while_hands_on_for_a_while(http: Http) {
+        let (a_day, ends_later) = ("2999-01-01".to_owned(), "2999-06-01".to_owned());
+        let admin = |valid_to: Option<&str>, purpose: Option<&str>| {
+            let mut grant = json!({"owner": "norrberga", "role": "administrator"});
+            for (name, value) in [("validTo", valid_to), ("purpose", purpose)] {
+                if let Some(value) = value {
+                    grant[name] = value.into();
+                }
+            }
+            grant
+        };
+        let made = http.as_("owner-admin").post("/tokens", json!({"name": "vikarie", "grants": [admin(Some(&a_day), None)]}));
+        made.expect(201);
+        let bearer = format!("Bearer {}", made.json["token"].as_str().expect("token"));
+        let post = |path: &str, body: Value| http.nobody().with("authorization", &bearer).post(path, body);
+        let token = |grant: Value| post("/tokens", json!({"name": "mer", "grants": [grant]}));
+        let grant = |grant: Value| post("/grants", json!({"subject": {"kind": "user", "name": "https://login.example.se#anna"}, "grant": grant}));
+        for wider in [admin(None, None), admin(Some(&ends_later), None), admin(None, Some("tillsyn"))] {
+            token(wider.clone()).problem(403, "forbidden");
+            grant(wider).problem(403, "forbidden");
+        }
+        token(admin(Some(&a_day), Some("tillsyn"))).expect(201);
+        grant(admin(Some(&a_day), None)).expect(201);
+    }
+
     fn owners_are_kept_by_administrators(http: Http) {
         http.as_("owner-admin").put("/owners/ny", json!({"name": "Ny kommun"})).problem(403, "forbidden");
         let created = http.admin().put("/owners/ny", json!({"name": "Ny kommun"}));

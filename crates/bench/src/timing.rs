@@ -51,6 +51,7 @@ fn measure(registry: &Registry, reads: usize) -> Result<(Vec<Duration>, Vec<Dura
         grants: vec![Grant::of(OwnerScope::All, Role::Reader)].into(),
         feeds_copies: false,
         unit: None,
+        expires_at: None,
     };
     let (mut hidden, mut absent) = (Vec::with_capacity(reads), Vec::with_capacity(reads));
     for turn in 0..reads {

@@ -91,8 +91,6 @@ pub struct ClaimNames {
     pub groups: Vec<String>,
     /// The program that the token was given to: the first that there is.
     pub client: Vec<String>,
-    /// The organisation within the issuer.
-    pub tenant: String,
     /// The unit of the organisation that the subject works for.
     pub unit: String,
     /// In whose name the subject asks, for issuers that say so without `act`.
@@ -119,7 +117,6 @@ impl Default for ClaimNames {
             name: "sub".to_owned(),
             groups: vec!["groups".to_owned()],
             client: vec!["client_id".to_owned(), "azp".to_owned()],
-            tenant: "tid".to_owned(),
             unit: String::new(),
             on_behalf_of: String::new(),
             purpose: "purpose".to_owned(),

@@ -23,17 +23,14 @@ pub struct Identity {
     pub name: String,
     /// The program that the token was given to.
     pub client: Option<String>,
-    /// The organisation within the issuer.
-    pub tenant: Option<String>,
     /// The unit that the subject works for. It gives no rights.
     pub unit: Option<String>,
     /// Groups, sorted, each once.
     pub groups: Vec<String>,
-    /// Scopes (`scope` or `scp`), sorted, each once.
-    pub scopes: Vec<String>,
     /// Names of the grants that the issuer's rules give, sorted, each once. What they allow is the registry's to say.
     pub grants: Vec<String>,
-    /// Who really acts when the token is used in its subject's name (`act.sub`, RFC 8693).
+    /// Who really acts when the token is used in its subject's name (`act.sub`, RFC 8693), as [`name`](Self::name) is
+    /// written: the same account at another issuer is somebody else.
     pub acting: Option<String>,
     /// In whose name the request is made: the subject when somebody else acts, otherwise the claim that the settings
     /// name.
@@ -66,7 +63,6 @@ impl Identity {
             name,
             groups,
             client,
-            tenant,
             unit,
             on_behalf_of,
             purpose,
@@ -82,14 +78,8 @@ impl Identity {
             name: format!("{}:{shown}", config.name),
             subject,
             client: client.iter().find_map(|path| single(claims, path)),
-            tenant: single(claims, tenant),
             unit: single(claims, unit),
             groups: unique(groups.iter().flat_map(|path| several(claims, path))),
-            scopes: unique(["scope", "scp"].iter().flat_map(|path| {
-                several(claims, path)
-                    .into_iter()
-                    .flat_map(|text| text.split(' ').map(str::to_owned).collect::<Vec<_>>())
-            })),
             grants: unique(
                 config
                     .grants
@@ -97,7 +87,7 @@ impl Identity {
                     .filter(|rule| holds(rule, claims))
                     .map(|rule| rule.grant.clone()),
             ),
-            acting,
+            acting: acting.map(|acting| format!("{}:{acting}", config.name)),
             on_behalf_of,
             purpose: single(claims, purpose),
             expires_at,
@@ -189,7 +179,7 @@ mod tests {
         let identity = read(
             &config(),
             json!({
-                "sub": "anna", "azp": "hr-system", "scope": "write read read", "tid": "t1",
+                "sub": "anna", "azp": "hr-system",
                 "groups": "editors", "realm_access": {"roles": ["steward", "editors", 7]},
             }),
         )
@@ -197,9 +187,7 @@ mod tests {
         assert_eq!(identity.name, "kommun:anna");
         assert_eq!(identity.key(), "https://idp.example.se#anna");
         assert_eq!(identity.client.as_deref(), Some("hr-system"));
-        assert_eq!(identity.tenant.as_deref(), Some("t1"));
         assert_eq!(identity.groups, ["editors", "steward"]);
-        assert_eq!(identity.scopes, ["read", "write"]);
         assert_eq!(identity.grants, ["steward-2480"]);
         assert_eq!((identity.acting, identity.on_behalf_of), (None, None));
     }
@@ -226,7 +214,7 @@ mod tests {
     fn whoever_acts_is_told_from_the_one_in_whose_name() {
         let claims = json!({"sub": "anna", "act": {"sub": "system-a", "act": {"sub": "system-b"}}});
         let identity = read(&config(), claims).unwrap();
-        assert_eq!(identity.acting.as_deref(), Some("system-a"));
+        assert_eq!(identity.acting, Some(format!("{}:system-a", config().name)));
         assert_eq!(identity.on_behalf_of.as_deref(), Some("anna"));
         assert_eq!(
             read(&config(), json!({"sub": "a", "act": {}})),

@@ -99,6 +99,8 @@ codes! {
     RecordExists => "record-exists",
     /// The record's origin is elsewhere: it is a copy, and read-only.
     ReadOnlyCopy => "read-only-copy",
+    /// A copy, or whoever feeds copies, would lower the protection of a person.
+    ProtectionLowered => "protection-lowered",
     /// A write to an existing record without `If-Match`.
     PreconditionRequired => "precondition-required",
     /// The record has another version than `If-Match` says.
@@ -125,7 +127,7 @@ codes! {
     ReferenceNotCovered => "reference-not-covered",
     /// Other records refer to what would go away.
     StillReferenced => "still-referenced",
-    /// A legal hold keeps a record from being erased.
+    /// A legal hold, or a restriction of processing, keeps a record from being erased.
     LegalHold => "legal-hold",
     /// What is due is not what the plan said.
     PlanChanged => "plan-changed",

@@ -6,7 +6,7 @@ use grunddata_store::GrantRow;
 use uuid::Uuid;
 
 use crate::registry::refuse_store;
-use crate::tokens::{administers, hands_on};
+use crate::tokens::{administers, hands_on, outlives};
 use crate::write::check_text;
 use crate::{Action, Code, Context, Grant, Grants, Refusal, Registry};
 
@@ -19,11 +19,13 @@ pub enum SubjectKind {
     Group,
     /// A service account or application: `ISSUER#CLIENT`.
     Client,
+    /// Whoever a rule of the issuer's settings names: `ISSUER#GRANT`, by the name that the rule gives.
+    Rule,
 }
 
 impl SubjectKind {
     /// All kinds.
-    pub const ALL: [Self; 3] = [Self::User, Self::Group, Self::Client];
+    pub const ALL: [Self; 4] = [Self::User, Self::Group, Self::Client, Self::Rule];
 
     /// The word by which it is written.
     #[must_use]
@@ -32,6 +34,7 @@ impl SubjectKind {
             Self::User => "user",
             Self::Group => "group",
             Self::Client => "client",
+            Self::Rule => "rule",
         }
     }
 
@@ -47,6 +50,7 @@ impl SubjectKind {
             Self::User => 1,
             Self::Group => 2,
             Self::Client => 3,
+            Self::Rule => 4,
         }
     }
 
@@ -89,7 +93,7 @@ pub struct GivenGrant {
 const NAME: usize = 500;
 
 impl Registry {
-    /// Gives a grant. The actor gives only what it holds itself, and only as an administrator.
+    /// Gives a grant. The actor gives only what it holds itself, for no longer, and only as an administrator.
     ///
     /// # Errors
     /// [`Code::Forbidden`], [`Code::InvalidText`], [`Code::InvalidParameter`] for a subject without its issuer.
@@ -115,7 +119,7 @@ impl Registry {
             )
             .fact(crate::fact::PARAMETER, "subject"));
         }
-        if !hands_on(&context.actor, &grant) {
+        if !hands_on(&context.actor, &grant) || outlives(&context.actor, &grant) {
             return Err(Refusal::new(
                 Code::Forbidden,
                 "Grants are given by administrators, each for the owners that they administer and with no more than they hold.",
@@ -150,7 +154,7 @@ impl Registry {
         let mut found = Vec::new();
         for row in self.inner.store.grants().map_err(refuse_store)? {
             let given = given(row)?;
-            if administers(&context.actor, &given.grant.scope) {
+            if administers(&context.actor, &given.grant) {
                 found.push(given);
             }
         }

@@ -42,7 +42,7 @@ pub use query::{
 };
 pub use read::{
     DiffKind, DiffPeriod, Direction, Fields, Found, Got, Hierarchy, HistoryItem, HistoryPage,
-    IdentifierHit, Link, LinksPage, LinksRequest, LookupAnswer, Node, Record, SearchPage,
+    IdentifierHit, Link, LinksPage, LinksRequest, LookupAnswer, Node, Offers, Record, SearchPage,
     TimelineItem, TimelineView, Total,
 };
 pub use refusal::{Fault, Refusal, fact, nearest};

@@ -45,7 +45,8 @@ impl Registry {
     /// Adds an owner, or changes its name, organisation or openness.
     ///
     /// # Errors
-    /// [`Code::Forbidden`] without `admin` on every owner (for a new one) or on this one; [`Code::InvalidText`].
+    /// [`Code::Forbidden`] for who does not administer the whole of every owner (for a new one) or of this one;
+    /// [`Code::InvalidText`].
     pub fn put_owner(&self, context: &Context, owner: NewOwner) -> Result<Owner, Refusal> {
         check_text("name", &owner.name, 200)?;
         let exists = self
@@ -55,12 +56,12 @@ impl Registry {
             .map_err(refuse_store)?
             .iter()
             .any(|known| known.key == owner.key);
-        let allowed = context.actor.may_everywhere(Action::Administer)
-            || (exists && context.actor.may(Action::Administer, &owner.key));
+        let allowed = context.actor.may_for_everything(Action::Administer)
+            || (exists && context.actor.may_for_whole(Action::Administer, &owner.key));
         if !allowed {
             return Err(Refusal::new(
                 Code::Forbidden,
-                "Owners are added by an administrator of the whole registry, and changed by their own.",
+                "Owners are added by an administrator of the whole registry, and changed by their own: one whose grant covers every controller, domain and class.",
             ));
         }
         let row = self
@@ -104,7 +105,7 @@ impl Registry {
                 position: reads.sees_all_of(&row.key).then_some(row.position),
                 protection: context
                     .actor
-                    .may(Action::Administer, &row.key)
+                    .may_for_whole(Action::Administer, &row.key)
                     .then(|| ProtectionPolicy::stored(&self.inner.model, &row.protection_policy)),
                 key: row.key,
                 name: row.name,
@@ -112,23 +113,6 @@ impl Registry {
                 open_data: row.open_data,
             })
             .collect())
-    }
-
-    /// Whether any owner lets anybody read something.
-    ///
-    /// # Errors
-    /// [`Refusal`] of the store.
-    pub fn has_open_data(&self) -> Result<bool, Refusal> {
-        self.inner
-            .visibilities
-            .of(
-                &self.inner.store,
-                &self.inner.model,
-                &crate::Grants::none(),
-                self.now(),
-            )
-            .map_err(refuse_store)
-            .map(|rights| !rights.reads.rules.is_empty())
     }
 
     /// How many records of each domain the actor may see at the coordinate.

@@ -8,9 +8,10 @@ use grunddata_store::TokenRow;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::access::stockholm_day;
 use crate::registry::refuse_store;
 use crate::write::check_name;
-use crate::{Action, Actor, Code, Context, Grant, OwnerScope, Refusal, Registry};
+use crate::{Action, Actor, Code, Context, Grant, Refusal, Registry};
 
 /// What every token begins with, so that one that leaks into a repository is recognised.
 const PREFIX: &str = "gd_";
@@ -118,7 +119,8 @@ struct StoredRights {
 }
 
 impl Registry {
-    /// Makes a token. The actor gives only what it has itself, and only as an administrator.
+    /// Makes a token. The actor gives only what it has itself, and only as an administrator. A token that is made with one
+    /// that ends does so no later, whatever was asked for: the answer says when.
     ///
     /// # Errors
     /// [`Code::Forbidden`], [`Code::InvalidText`], [`Code::InvalidParameter`] for a token without rights or one that has
@@ -150,7 +152,8 @@ impl Registry {
         if !makes(&context.actor, &rights.grants, rights.feeds_copies) {
             return Err(no_maker());
         }
-        self.put_secret(context, new.name, &rights, new.expires_at)
+        let expires_at = ended_with(context, new.expires_at);
+        self.put_secret(context, new.name, &rights, expires_at)
     }
 
     /// Gives a token a new secret: a new token of the same name and rights, with which its user stays the same client.
@@ -201,6 +204,7 @@ impl Registry {
             let lifetime = old.expires_at?.micros() - old.created_at.micros();
             Some(Instant::from_micros(context.now.micros() + lifetime))
         });
+        let expires_at = ended_with(context, expires_at);
         let rights = StoredRights {
             grants: old.grants.clone(),
             feeds_copies: old.feeds_copies,
@@ -269,11 +273,7 @@ impl Registry {
         for row in self.inner.store.tokens().map_err(refuse_store)? {
             let hash = row.hash;
             let token = token(row)?;
-            if token
-                .grants
-                .iter()
-                .all(|grant| administers(&context.actor, &grant.scope))
-            {
+            if administers_all(&context.actor, &token.grants) {
                 tokens.push((hash, token));
             }
         }
@@ -324,6 +324,7 @@ impl Registry {
             grants: token.grants.into(),
             feeds_copies: token.feeds_copies,
             unit: token.unit,
+            expires_at: token.expires_at,
         }))
     }
 }
@@ -337,17 +338,38 @@ pub(crate) fn hands_on(actor: &Actor, grant: &Grant) -> bool {
         .any(|held| held.allows(Action::Administer) && held.includes(grant))
 }
 
-pub(crate) fn administers(actor: &Actor, scope: &OwnerScope) -> bool {
-    match scope {
-        OwnerScope::All => actor.may_everywhere(Action::Administer),
-        OwnerScope::Owner(owner) => actor.may(Action::Administer, owner),
-    }
+/// Whether the grant would count when the actor itself is not let in any more.
+pub(crate) fn outlives(actor: &Actor, grant: &Grant) -> bool {
+    actor.expires_at.is_some_and(|at| {
+        let last = stockholm_day(at);
+        grant.valid_to.is_none_or(|to| to > last)
+    })
+}
+
+/// Whether the actor administers everything that the grant covers while it counts: who may see it and take it back. Under
+/// which conditions the actor holds that makes no difference to this, as long as they are fulfilled.
+pub(crate) fn administers(actor: &Actor, grant: &Grant) -> bool {
+    actor
+        .grants
+        .list()
+        .iter()
+        .any(|held| held.allows(Action::Administer) && held.covers(grant))
+}
+
+fn administers_all(actor: &Actor, grants: &[Grant]) -> bool {
+    grants.iter().all(|grant| administers(actor, grant))
 }
 
 /// Whether the actor may make a token with these rights.
 fn makes(actor: &Actor, grants: &[Grant], feeds_copies: bool) -> bool {
     grants.iter().all(|grant| hands_on(actor, grant))
-        && (!feeds_copies || actor.may_everywhere(Action::Administer))
+        && (!feeds_copies || actor.may_for_everything(Action::Administer))
+}
+
+/// What somebody makes ends with its maker at the latest.
+fn ended_with(context: &Context, expires_at: Option<Instant>) -> Option<Instant> {
+    let ends = [expires_at, context.actor.expires_at];
+    ends.into_iter().flatten().min()
 }
 
 fn no_maker() -> Refusal {

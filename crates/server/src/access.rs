@@ -352,8 +352,11 @@ impl Vault {
             name: format!("{}#{name}", identity.issuer),
         };
         let mut subjects = vec![of(SubjectKind::User, &identity.subject)];
-        let groups = identity.groups.iter().chain(&identity.grants);
+        let groups = identity.groups.iter();
         subjects.extend(groups.map(|group| of(SubjectKind::Group, group)));
+        // Kept apart from the groups: what a group is called is for the issuer to say, what a rule gives for the settings.
+        let rules = identity.grants.iter();
+        subjects.extend(rules.map(|rule| of(SubjectKind::Rule, rule)));
         subjects.extend(
             identity
                 .client
@@ -371,6 +374,8 @@ impl Vault {
                 grants,
                 feeds_copies: false,
                 unit: identity.unit,
+                // The token of an issuer ends within the hour; what its account holds does not.
+                expires_at: None,
             },
             on_behalf_of: identity.on_behalf_of,
             purpose: identity.purpose,

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use chrono::NaiveDate;
-use grunddata_model::{Domain, Period, RecordId};
+use grunddata_model::Period;
 use grunddata_registry::{Form, Origin, Record};
 
 /// What the links of a record need to know about the request.
@@ -15,8 +15,9 @@ pub(crate) struct Frame<'a> {
     pub(crate) coordinate: &'a str,
 }
 
-/// Appends a record with its envelope and links. `may_write` decides which actions are offered.
-pub(crate) fn record(out: &mut Vec<u8>, record: &Record, frame: &Frame<'_>, may_write: bool) {
+/// Appends a record with its envelope and links. Of a placeholder it is told that there is a record, and nothing that
+/// tells of whom.
+pub(crate) fn record(out: &mut Vec<u8>, record: &Record, frame: &Frame<'_>) {
     // Sized so that the hot path allocates once.
     out.reserve(record.data.len() + 900);
     put(out, "{\"id\":\"");
@@ -25,29 +26,35 @@ pub(crate) fn record(out: &mut Vec<u8>, record: &Record, frame: &Frame<'_>, may_
     put(out, record.domain.as_str());
     put(out, "\",\"owner\":\"");
     put(out, record.owner.as_str());
-    put(out, "\",\"controller\":");
-    match record.controller {
-        Some(controller) => {
-            let _ = write!(out, "\"{controller}\"");
+    if record.form >= Form::NameOnly {
+        put(out, "\",\"controller\":");
+        match record.controller {
+            Some(controller) => {
+                let _ = write!(out, "\"{controller}\"");
+            }
+            None => put(out, "null"),
         }
-        None => put(out, "null"),
+        put(out, ",\"model\":\"");
+        put(out, &record.model);
+        let _ = write!(out, "\",\"version\":{},", record.version);
+        period(out, &record.period);
+        let _ = write!(
+            out,
+            ",\"recordedAt\":\"{}\",\"changeKind\":\"{}\",\"origin\":",
+            record.recorded_at,
+            record.change_kind.as_str()
+        );
+        origin(out, &record.origin);
+    } else {
+        put(out, "\",\"model\":\"");
+        put(out, &record.model);
+        put(out, "\"");
     }
-    put(out, ",\"model\":\"");
-    put(out, &record.model);
-    let _ = write!(out, "\",\"version\":{},", record.version);
-    period(out, &record.period);
-    let _ = write!(
-        out,
-        ",\"recordedAt\":\"{}\",\"changeKind\":\"{}\",\"origin\":",
-        record.recorded_at,
-        record.change_kind.as_str()
-    );
-    origin(out, &record.origin);
     put(out, ",\"data\":");
     put(out, &record.data);
     meta(out, record);
     put(out, ",\"_links\":[");
-    links(out, record.domain, record.id, frame, may_write);
+    links(out, record, frame);
     put(out, "]}");
 }
 
@@ -92,8 +99,10 @@ fn origin(out: &mut Vec<u8>, origin: &Origin) {
     }
 }
 
-fn links(out: &mut Vec<u8>, domain: Domain, id: RecordId, frame: &Frame<'_>, may_write: bool) {
-    let collection = domain.collection();
+/// The links that this reader may follow, and the actions that it may do.
+fn links(out: &mut Vec<u8>, record: &Record, frame: &Frame<'_>) {
+    let id = record.id;
+    let collection = record.domain.collection();
     let api = frame.api;
     let mut first = true;
     let mut link = |rel: &str, rest: &str, coordinate: &str, method: &str| {
@@ -107,12 +116,19 @@ fn links(out: &mut Vec<u8>, domain: Domain, id: RecordId, frame: &Frame<'_>, may
         );
     };
     link("self", "", frame.coordinate, "GET");
-    link("version-history", "/history", "", "GET");
-    link("timemap", "/timeline", "", "GET");
-    link("related", "/links", frame.coordinate, "GET");
-    if may_write {
+    // What is not shown whole has no history that is told.
+    if record.form == Form::Full {
+        link("version-history", "/history", "", "GET");
+        link("timemap", "/timeline", "", "GET");
+    }
+    if record.form >= Form::NameOnly {
+        link("related", "/links", frame.coordinate, "GET");
+    }
+    if record.offers.write {
         link("edit", "", "", "PUT");
         link("edit", "", "", "PATCH");
+    }
+    if record.offers.end {
         link("edit", "", "", "DELETE");
     }
     let _ = write!(
@@ -151,8 +167,8 @@ pub(crate) fn list<T>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use grunddata_model::OwnerKey;
-    use grunddata_registry::ChangeKind;
+    use grunddata_model::{Domain, OwnerKey};
+    use grunddata_registry::{ChangeKind, Offers};
     use serde_json::Value;
 
     fn example(origin: Origin) -> Record {
@@ -172,35 +188,64 @@ mod tests {
             hash: [0; 32],
             form: Form::Full,
             withheld: Default::default(),
+            offers: Offers::default(),
         }
     }
 
-    fn written(record_: &Record, may_write: bool) -> Value {
+    fn offered(offers: Offers) -> Record {
+        Record {
+            offers,
+            ..example(Origin::Own)
+        }
+    }
+
+    fn written(record_: &Record) -> Value {
         let mut out = Vec::new();
         let frame = Frame {
             api: "https://host/api/v1",
             coordinate: "?validAt=2027-01-01",
         };
-        record(&mut out, record_, &frame, may_write);
+        record(&mut out, record_, &frame);
         serde_json::from_slice(&out).expect("JSON")
     }
 
     #[test]
     fn the_envelope_is_as_the_contract_says() {
-        insta::assert_json_snapshot!(written(&example(Origin::Own), true));
+        let all = Offers {
+            write: true,
+            end: true,
+        };
+        insta::assert_json_snapshot!(written(&offered(all)));
     }
 
     #[test]
-    fn actions_are_offered_to_writers_alone() {
-        let links = &written(&example(Origin::Own), false)["_links"];
-        assert!(
-            links
-                .as_array()
-                .expect("list")
-                .iter()
-                .all(|link| link["method"] == "GET"),
-            "{links}"
+    fn what_may_be_done_is_offered_and_nothing_else() {
+        let methods = |record: &Record| -> Vec<String> {
+            let links = written(record)["_links"].clone();
+            let links = links.as_array().expect("list").iter();
+            let method = |link: &Value| link["method"].as_str().expect("method").to_owned();
+            links.map(method).filter(|method| method != "GET").collect()
+        };
+        let offers = |write, end| offered(Offers { write, end });
+        assert!(methods(&offers(false, false)).is_empty());
+        assert_eq!(methods(&offers(true, false)), ["PUT", "PATCH"]);
+        assert_eq!(methods(&offers(false, true)), ["DELETE"]);
+    }
+
+    #[test]
+    fn of_a_placeholder_it_is_told_that_it_is_there() {
+        let record = Record {
+            form: Form::Placeholder,
+            data: "{}".to_owned(),
+            ..example(Origin::Own)
+        };
+        let told = written(&record);
+        let names: Vec<&String> = told.as_object().expect("object").keys().collect();
+        assert_eq!(
+            names,
+            ["_links", "_meta", "data", "domain", "id", "model", "owner"]
         );
+        assert_eq!(told["_links"].as_array().expect("list").len(), 2);
     }
 
     #[test]
@@ -210,7 +255,7 @@ mod tests {
             copied: None,
         });
         record.period = Period::ALWAYS;
-        let value = written(&record, false);
+        let value = written(&record);
         assert_eq!(value["validFrom"], "unknown");
         assert_eq!(value["validTo"], Value::Null);
         assert_eq!(value["origin"]["kind"], "copy");

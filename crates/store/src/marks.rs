@@ -15,7 +15,7 @@ use crate::read::Reader;
 use crate::sql::{Bind, LIST, Sql};
 use crate::sql_types::{Id, Moment, SqlId, SqlMoment};
 use crate::store::Store;
-use crate::write::{Protection, RecordStatus, lower, raise_from};
+use crate::write::{Protection, RecordStatus, day_of, lower, raise_from};
 
 /// What a mark is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -64,8 +64,8 @@ pub struct MarkRow {
     pub lifted_by: Option<String>,
 }
 
-/// What a restricted record is protected as: a level that no policy names, so that it is hidden wherever protection
-/// makes a difference at all.
+/// What a restricted record is protected as: a level that no policy names, so that only grants that reach what is protected
+/// show it, whatever an owner shows of protected persons.
 pub(crate) const RESTRICTED: Protection = Protection {
     until: Period::OPEN,
     level: 4,
@@ -194,7 +194,15 @@ impl Store {
                 .push(", NULL, NULL)");
             connection.execute(&sql)?;
             if mark.kind == MarkKind::Restriction {
-                raise_from(connection, store.model(), owner, mark.record, RESTRICTED)?;
+                let today = day_of(mark.created_at);
+                raise_from(
+                    connection,
+                    store.model(),
+                    owner,
+                    mark.record,
+                    RESTRICTED,
+                    today,
+                )?;
             }
             Ok(())
         })
@@ -246,6 +254,7 @@ impl Store {
                     store.model(),
                     owner.as_str(),
                     &[record.record()],
+                    day_of(now),
                 )?;
             }
             Ok(Some(record.record()))

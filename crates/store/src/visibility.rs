@@ -120,27 +120,33 @@ pub enum Form {
 /// How many levels of protection there are, `none` included.
 pub const LEVELS: usize = 4;
 
-/// The form by level of protection.
+/// The form by level of protection, and behind them that of all higher ones: of a record whose processing is restricted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Forms([Form; LEVELS]);
+pub struct Forms([Form; LEVELS + 1]);
 
 impl Forms {
-    /// Protection makes no difference.
-    pub const FULL: Self = Self([Form::Full; LEVELS]);
+    /// Protection makes no difference, nor does a restriction.
+    pub const FULL: Self = Self([Form::Full; LEVELS + 1]);
     /// Nothing of what is under protection.
-    pub const HIDDEN: Self = Self([Form::Full, Form::Hidden, Form::Hidden, Form::Hidden]);
+    pub const HIDDEN: Self = Self([
+        Form::Full,
+        Form::Hidden,
+        Form::Hidden,
+        Form::Hidden,
+        Form::Hidden,
+    ]);
 
-    /// The forms of the levels 1 and up.
+    /// The forms of the levels 1 and up. Whatever they are, what is restricted is hidden: no policy speaks of it.
     #[must_use]
     pub fn of(levels: [Form; LEVELS - 1]) -> Self {
         let [first, second, third] = levels;
-        Self([Form::Full, first, second, third])
+        Self([Form::Full, first, second, third, Form::Hidden])
     }
 
     /// The same with another form for a level; level 0 is no protection, and always full.
     #[must_use]
     pub fn with(mut self, level: usize, form: Form) -> Self {
-        if level > 0
+        if (1..LEVELS).contains(&level)
             && let Some(of_level) = self.0.get_mut(level)
         {
             *of_level = form;
@@ -148,14 +154,11 @@ impl Forms {
         self
     }
 
-    /// The form of a level. A level that nobody knows is hidden, unless protection makes no difference at all.
+    /// The form of a level.
     #[must_use]
     pub fn at(&self, level: u8) -> Form {
-        match self.0.get(usize::from(level)) {
-            Some(form) => *form,
-            None if *self == Self::FULL => Form::Full,
-            None => Form::Hidden,
-        }
+        let place = usize::from(level).min(LEVELS);
+        self.0.get(place).copied().unwrap_or(Form::Hidden)
     }
 }
 
@@ -253,6 +256,13 @@ impl Visibility {
         Self {
             rules: self.rules.iter().filter(shows).cloned().collect(),
         }
+    }
+
+    /// Whether some rules show other classes than others do.
+    pub(crate) fn shows_various_classes(&self) -> bool {
+        self.rules
+            .windows(2)
+            .any(|pair| matches!(pair, [one, other] if one.classes != other.classes))
     }
 
     /// Whether some rule shows something of the owner.
@@ -478,6 +488,16 @@ mod tests {
         assert_eq!(sight("a", 200), None);
         assert_eq!(sight("b", 200), Some((Form::Full, 15)));
         assert_eq!(sight("c", 0), None);
+    }
+
+    #[test]
+    fn no_policy_shows_what_is_restricted() {
+        let every = Forms::of([Form::Full; LEVELS - 1]);
+        let every = (0..9).fold(every, |forms, level| forms.with(level, Form::Full));
+        assert_eq!(every.at(3), Form::Full);
+        assert_eq!(every.at(4), Form::Hidden);
+        assert_ne!(every, Forms::FULL);
+        assert_eq!(Forms::FULL.at(4), Form::Full);
     }
 
     #[test]

@@ -56,7 +56,6 @@ fn client_credentials_become_an_identity() {
     assert_eq!(identity.name, "kommun:hr-system");
     assert_eq!(identity.client.as_deref(), Some("hr-system"));
     assert_eq!(identity.groups, ["gd-writer", "offline_access"]);
-    assert_eq!(identity.scopes, ["gd.read", "gd.write"]);
     assert_eq!(identity.grants, ["editor-2480"]);
     assert_eq!(identity.purpose.as_deref(), Some("nightly load"));
     assert_eq!(identity.expires_at, instant(START + 300));

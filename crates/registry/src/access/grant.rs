@@ -61,7 +61,8 @@ pub enum Action {
     Administer,
     /// Search the access log.
     Audit,
-    /// Publish models and open data.
+    /// Publish models and open data. Nothing asks for it yet: a model is published with the program, and its open data by the
+    /// owner's administrators.
     Publish,
 }
 
@@ -249,9 +250,40 @@ impl Grant {
         self.purpose.is_some() || self.valid_from.is_some() || self.valid_to.is_some()
     }
 
-    /// Whether everything that the other allows is allowed by this one: what somebody may hand on.
+    /// The same without its conditions: what it allows while it counts.
+    fn unconditional(&self) -> Self {
+        Self {
+            purpose: None,
+            valid_from: None,
+            valid_to: None,
+            ..self.clone()
+        }
+    }
+
+    /// Whether it covers its owners as a whole: every controller, domain and class.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.controller == ControllerScope::All
+            && self.domains.is_empty()
+            && self.ceiling == PrivacyClass::Protected
+    }
+
+    /// Whether everything that the other allows is allowed by this one, on the same conditions or fewer: what somebody may
+    /// hand on.
     #[must_use]
     pub fn includes(&self, other: &Self) -> bool {
+        let purpose = self.purpose.is_none() || self.purpose == other.purpose;
+        let from = |from| other.valid_from.is_some_and(|other| from <= other);
+        let to = |to| other.valid_to.is_some_and(|other| other <= to);
+        self.covers(other)
+            && purpose
+            && self.valid_from.is_none_or(from)
+            && self.valid_to.is_none_or(to)
+    }
+
+    /// Whether everything that the other allows while it counts is allowed by this one while it counts.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
         let scope = self.scope == OwnerScope::All || self.scope == other.scope;
         let controller =
             self.controller == ControllerScope::All || self.controller == other.controller;
@@ -262,7 +294,6 @@ impl Grant {
             && domains
             && other.actions.is_subset(&self.actions)
             && other.ceiling <= self.ceiling
-            && !self.is_conditional()
     }
 }
 
@@ -273,7 +304,7 @@ pub struct Grants(Arc<Held>);
 #[derive(Debug)]
 struct Held {
     list: Vec<Grant>,
-    /// Tells sets of grants apart.
+    /// Tells apart what sets of grants allow while they count.
     key: [u8; 32],
     conditional: bool,
 }
@@ -296,7 +327,8 @@ impl Grants {
         self.0.key
     }
 
-    /// Those that count on a day for a request with that purpose.
+    /// Those that count on a day for a request with that purpose. They keep their conditions: what somebody holds for a
+    /// while or for a purpose is handed on for no longer and for nothing else.
     #[must_use]
     pub fn counting(&self, today: NaiveDate, purpose: Option<&str>) -> Self {
         if !self.0.conditional {
@@ -307,12 +339,6 @@ impl Grants {
             .iter()
             .filter(|grant| grant.counts(today, purpose))
             .cloned()
-            .map(|grant| Grant {
-                purpose: None,
-                valid_from: None,
-                valid_to: None,
-                ..grant
-            })
             .collect::<Vec<_>>()
             .into()
     }
@@ -322,8 +348,9 @@ impl From<Vec<Grant>> for Grants {
     fn from(mut list: Vec<Grant>) -> Self {
         list.sort();
         list.dedup();
+        let allowed: BTreeSet<Grant> = list.iter().map(Grant::unconditional).collect();
         // Plain data: cannot fail.
-        let text = serde_json::to_vec(&list).unwrap_or_default();
+        let text = serde_json::to_vec(&allowed).unwrap_or_default();
         Self(Arc::new(Held {
             conditional: list.iter().any(Grant::is_conditional),
             key: Sha256::digest(text).into(),
@@ -334,7 +361,7 @@ impl From<Vec<Grant>> for Grants {
 
 impl PartialEq for Grants {
     fn eq(&self, other: &Self) -> bool {
-        self.0.key == other.0.key
+        self.0.list == other.0.list
     }
 }
 
@@ -400,5 +427,35 @@ mod tests {
             ..of_a.clone()
         };
         assert!(of_a.includes(&persons) && !persons.includes(&of_a));
+    }
+
+    #[test]
+    fn what_is_held_on_conditions_is_handed_on_with_them() {
+        let day = |text: &str| text.parse::<NaiveDate>().ok();
+        let plain = Grant::of(owner("a"), Role::Administrator);
+        let with = |purpose: Option<&str>, from: Option<&str>, to: Option<&str>| Grant {
+            purpose: purpose.map(str::to_owned),
+            valid_from: from.and_then(day),
+            valid_to: to.and_then(day),
+            ..plain.clone()
+        };
+        let month = with(None, Some("2026-01-01"), Some("2026-02-01"));
+        let week = with(Some("x"), Some("2026-01-05"), Some("2026-01-12"));
+        assert!(plain.includes(&month) && month.includes(&month) && month.includes(&week));
+        for wider in [
+            plain.clone(),
+            with(None, Some("2026-01-01"), None),
+            with(None, None, Some("2026-02-01")),
+            with(None, Some("2025-12-31"), Some("2026-02-01")),
+            with(None, Some("2026-01-01"), Some("2026-02-02")),
+        ] {
+            assert!(!month.includes(&wider) && month.covers(&wider), "{wider:?}");
+        }
+        let for_x = with(Some("x"), None, None);
+        assert!(!for_x.includes(&plain) && !for_x.includes(&with(Some("y"), None, None)));
+        // What they allow while they count is the same, and found under the same key.
+        let counting = Grants::from(vec![month.clone()]).counting(day("2026-01-02").unwrap(), None);
+        assert_eq!(counting.list(), [month]);
+        assert_eq!(counting.key(), Grants::from(vec![plain]).key());
     }
 }

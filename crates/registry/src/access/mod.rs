@@ -33,6 +33,8 @@ pub struct Actor {
     pub feeds_copies: bool,
     /// The unit that it acts for, where that is told: the access log keeps it. It gives no rights.
     pub unit: Option<String>,
+    /// From when on it is not let in any more, where that is decided beforehand: the end of its token.
+    pub expires_at: Option<Instant>,
 }
 
 impl Actor {
@@ -45,6 +47,7 @@ impl Actor {
             grants: Grants::none(),
             feeds_copies: false,
             unit: None,
+            expires_at: None,
         }
     }
 
@@ -57,6 +60,7 @@ impl Actor {
             grants: vec![Grant::of(OwnerScope::All, Role::Administrator)].into(),
             feeds_copies: true,
             unit: None,
+            expires_at: None,
         }
     }
 
@@ -95,6 +99,21 @@ impl Actor {
     pub fn may_everywhere(&self, action: Action) -> bool {
         self.granted(action)
             .any(|grant| grant.scope == OwnerScope::All && grant.controller == ControllerScope::All)
+    }
+
+    /// Whether the actor may do this for the owner as a whole: for every controller and domain, protected persons included.
+    /// What concerns the whole of an owner is decided by those alone.
+    #[must_use]
+    pub fn may_for_whole(&self, action: Action, owner: &OwnerKey) -> bool {
+        self.granted(action)
+            .any(|grant| grant.scope.holds(owner) && grant.is_whole())
+    }
+
+    /// The same for every owner, those that come later included.
+    #[must_use]
+    pub fn may_for_everything(&self, action: Action) -> bool {
+        self.granted(action)
+            .any(|grant| grant.scope == OwnerScope::All && grant.is_whole())
     }
 
     /// Whether the actor works with the owner's records as a whole, so that it may be told who changed them and why.

@@ -5,7 +5,7 @@
 //! class `protected`, and by others in the form that the owner's policy gives to how near the grant is.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use grunddata_information_model::{InformationModel, PrivacyClass};
 use grunddata_model::{Domain, Instant, OwnerKey, RecordId};
@@ -44,6 +44,8 @@ pub(crate) struct Visibilities {
 
 #[derive(Default)]
 struct Kept {
+    /// How often everything was forgotten: what was read before that is not kept after it.
+    forgotten: u64,
     since: Option<Instant>,
     owners: Arc<Vec<OwnerFacts>>,
     by_grants: HashMap<[u8; 32], Arc<Rights>>,
@@ -66,14 +68,15 @@ impl Visibilities {
         grants: &super::Grants,
         now: Instant,
     ) -> Result<Arc<Rights>, StoreError> {
-        let fresh_owners = {
-            let kept = self.kept.read().ok();
-            match kept.filter(|kept| kept.is_fresh(now)) {
-                Some(kept) => match kept.by_grants.get(&grants.key()) {
-                    Some(found) => return Ok(Arc::clone(found)),
-                    None => Some(Arc::clone(&kept.owners)),
-                },
-                None => None,
+        let (fresh_owners, forgotten) = {
+            let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
+            if kept.is_fresh(now) {
+                if let Some(found) = kept.by_grants.get(&grants.key()) {
+                    return Ok(Arc::clone(found));
+                }
+                (Some(Arc::clone(&kept.owners)), kept.forgotten)
+            } else {
+                (None, kept.forgotten)
             }
         };
         let (owners, renewed) = match fresh_owners {
@@ -89,7 +92,8 @@ impl Visibilities {
         };
         let grants_with_controllers = controllers(store, grants.list(), now)?;
         let rights = Arc::new(rights(model, &grants_with_controllers, &owners));
-        if let Ok(mut kept) = self.kept.write() {
+        let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
+        if kept.forgotten == forgotten {
             if renewed || kept.by_grants.len() >= MOST_KEPT {
                 kept.by_grants.clear();
                 kept.owners = owners;
@@ -102,9 +106,11 @@ impl Visibilities {
 
     /// Forgets everything: an owner was added or changed.
     pub(crate) fn forget(&self) {
-        if let Ok(mut kept) = self.kept.write() {
-            *kept = Kept::default();
-        }
+        let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
+        *kept = Kept {
+            forgotten: kept.forgotten + 1,
+            ..Kept::default()
+        };
     }
 }
 

@@ -406,7 +406,7 @@ fn refuse(stopped: Stopped) -> Refusal {
     match stopped {
         Stopped::Held(ids) => Refusal::new(
             Code::LegalHold,
-            "A legal hold keeps what you name from being erased. Nothing was erased: lift the hold first, when its reason is gone.",
+            "A legal hold, or a restriction of processing, keeps what you name from being erased. Nothing was erased: lift it first, when its reason is gone.",
         )
         .fact("held", texts(ids)),
         Stopped::Referenced(list) => {

@@ -9,11 +9,9 @@ mod marks;
 mod plan;
 mod rules;
 
-use grunddata_information_model::PrivacyClass;
 use grunddata_model::OwnerKey;
 use serde::{Deserialize, Serialize};
 
-use crate::access::ControllerScope;
 use crate::write::check_text;
 use crate::{Action, Code, Context, Refusal};
 
@@ -52,17 +50,9 @@ impl Decision {
 
 /// Whether the actor looks after all of the owner's records, protected persons included: a steward or an administrator.
 fn is_steward(context: &Context, owner: &OwnerKey) -> bool {
-    holds(context, owner, Action::Load) || holds(context, owner, Action::Administer)
-}
-
-fn holds(context: &Context, owner: &OwnerKey, action: Action) -> bool {
-    context.actor.grants.list().iter().any(|grant| {
-        grant.allows(action)
-            && grant.scope.holds(owner)
-            && grant.controller == ControllerScope::All
-            && grant.domains.is_empty()
-            && grant.ceiling == PrivacyClass::Protected
-    })
+    [Action::Load, Action::Administer]
+        .iter()
+        .any(|action| context.actor.may_for_whole(*action, owner))
 }
 
 /// That the actor is a steward or an administrator of the owner.
@@ -79,7 +69,7 @@ fn must_be_steward(context: &Context, owner: &OwnerKey) -> Result<(), Refusal> {
 
 /// That the actor is an administrator of the owner: what cannot be undone, and by which rules, is for them.
 fn must_be_administrator(context: &Context, owner: &OwnerKey) -> Result<(), Refusal> {
-    if holds(context, owner, Action::Administer) {
+    if context.actor.may_for_whole(Action::Administer, owner) {
         return Ok(());
     }
     Err(Refusal::new(

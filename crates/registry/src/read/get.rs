@@ -10,8 +10,8 @@ use grunddata_store::{
 use serde_json::json;
 
 use super::pin::{as_of, settled};
-use super::show::{Shape, note_names, record};
-use super::splice::{self, Fields};
+use super::show::{SeenRow, Shape, note_names, record};
+use super::splice::Fields;
 use super::view::{Found, Got};
 use crate::access::Rights;
 use crate::registry::refuse_store;
@@ -45,7 +45,7 @@ impl Registry {
         let visibility = self.visibility(context)?;
         let shape = Shape {
             registry: self,
-            disclosed: &context.disclosed,
+            context,
             fields,
             geometry: true,
         };
@@ -65,10 +65,11 @@ impl Registry {
                         Ok(Err(other_domain(id, row.domain)))
                     }
                     Lookup::Found { row, sight, pin } => {
+                        let seen = SeenRow::of(&self.inner.model, *row, sight)?;
                         let (coordinate, targets) =
-                            Self::names(reader, context, at, pinned, pin, &row, &visibility)?;
+                            Self::names(reader, context, at, pinned, pin, &seen, &visibility)?;
                         note_names(&context.disclosed, &targets);
-                        let record = record(reader, *row, sight, &targets, shape)?;
+                        let record = record(reader, seen, &targets, shape)?;
                         Ok(Ok(Got::Found(Box::new(Found {
                             record,
                             as_of: as_of(&coordinate, &visibility),
@@ -125,14 +126,11 @@ impl Registry {
         at: &At,
         pinned: Option<Coordinate>,
         pin: (grunddata_model::OwnerKey, Instant),
-        row: &RecordRow,
+        seen: &SeenRow,
         visibility: &Visibility,
     ) -> Result<(Coordinate, Targets), StoreError> {
-        let ids = if row.has_links {
-            splice::references(&row.body)
-        } else {
-            Vec::new()
-        };
+        // What is withheld decides nothing: neither what is looked up nor how the coordinate is told.
+        let ids = seen.references();
         let coordinate = match pinned {
             Some(coordinate) => coordinate,
             None => {

@@ -18,6 +18,6 @@ pub(crate) use sight::WithheldProperties;
 pub use splice::Fields;
 pub use view::{
     DiffKind, DiffPeriod, Direction, Found, Got, Hierarchy, HistoryItem, HistoryPage,
-    IdentifierHit, Link, LinksPage, LinksRequest, LookupAnswer, Node, Record, SearchPage,
+    IdentifierHit, Link, LinksPage, LinksRequest, LookupAnswer, Node, Offers, Record, SearchPage,
     TimelineItem, TimelineView, Total,
 };

@@ -75,7 +75,7 @@ impl Registry {
         let personal = class >= PrivacyClass::Personal || is_personal(search.classes);
         let shape = Shape {
             registry: self,
-            disclosed: &context.disclosed,
+            context,
             fields: query.fields.as_ref(),
             geometry: false,
         };

@@ -4,24 +4,24 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use grunddata_information_model::{InformationModel, PrivacyClass};
-use grunddata_model::RecordId;
+use grunddata_model::{Instant, Period, RecordId};
 use grunddata_store::{
-    ChangeKind as StoredKind, Coordinate, Form, Reader, RecordRow, Sight, StoreError, Targets,
-    Visibility,
+    ChangeKind as StoredKind, Coordinate, Form, Reader, RecordRow, Seen, Sight, StoreError,
+    Targets, Visibility,
 };
 use sha2::{Digest as _, Sha256};
 
 use super::sight;
 use super::splice::{self, Fields};
-use super::view::Record;
+use super::view::{Offers, Record};
 use crate::{ChangeKind, Context, Disclosed, Origin, Registry};
 
 /// How much of a record is shown.
 #[derive(Clone, Copy)]
 pub(crate) struct Shape<'a> {
     pub(crate) registry: &'a Registry,
-    /// Where it is noted what is shown.
-    pub(crate) disclosed: &'a Disclosed,
+    /// To whom, and where it is noted what is shown.
+    pub(crate) context: &'a Context,
     /// Only these properties.
     pub(crate) fields: Option<&'a Fields>,
     /// Whether geometry comes along where the fields do not say so.
@@ -33,7 +33,7 @@ impl<'a> Shape<'a> {
     pub(crate) fn plain(registry: &'a Registry, context: &'a Context) -> Self {
         Self {
             registry,
-            disclosed: &context.disclosed,
+            context,
             fields: None,
             geometry: false,
         }
@@ -48,30 +48,70 @@ pub(crate) fn show(
     visibility: &Visibility,
     shape: Shape<'_>,
 ) -> Result<Vec<Record>, StoreError> {
-    let targets = targets(reader, &rows, coordinate, visibility)?;
-    note_names(shape.disclosed, &targets);
     let today = reader.today();
-    let mut records = Vec::with_capacity(rows.len());
+    let mut seen = Vec::with_capacity(rows.len());
     for row in rows {
         if let Some(sight) = visibility.sight(&row.seen(today)) {
-            records.push(record(reader, row, sight, &targets, shape)?);
+            seen.push(SeenRow::of(&shape.registry.inner.model, row, sight)?);
         }
     }
-    Ok(records)
+    let targets = targets(reader, &seen, coordinate, visibility)?;
+    note_names(&shape.context.disclosed, &targets);
+    let records = seen.into_iter();
+    records
+        .map(|row| record(reader, row, &targets, shape))
+        .collect()
+}
+
+/// A row with what the reader sees of it.
+pub(crate) struct SeenRow {
+    pub(crate) row: RecordRow,
+    pub(crate) sight: Sight,
+    /// The body without what is withheld, where anything is.
+    altered: Option<String>,
+}
+
+impl SeenRow {
+    /// The row as it is seen.
+    pub(crate) fn of(
+        model: &InformationModel,
+        row: RecordRow,
+        sight: Sight,
+    ) -> Result<Self, StoreError> {
+        let altered = match sight::visible(model, &row, sight)? {
+            Cow::Borrowed(body) if std::ptr::eq(body, row.body.as_str()) => None,
+            other => Some(other.into_owned()),
+        };
+        Ok(Self {
+            row,
+            sight,
+            altered,
+        })
+    }
+
+    /// The body without what is withheld.
+    pub(crate) fn body(&self) -> &str {
+        self.altered.as_deref().unwrap_or(&self.row.body)
+    }
+
+    /// The records that it refers to, as far as the reader is shown that it does.
+    pub(crate) fn references(&self) -> Vec<RecordId> {
+        if self.row.has_links {
+            splice::references(self.body())
+        } else {
+            Vec::new()
+        }
+    }
 }
 
 /// What the reader is told of the records that the rows refer to.
 pub(crate) fn targets(
     reader: &mut Reader<'_>,
-    rows: &[RecordRow],
+    rows: &[SeenRow],
     coordinate: &Coordinate,
     visibility: &Visibility,
 ) -> Result<Targets, StoreError> {
-    let mut ids: Vec<RecordId> = rows
-        .iter()
-        .filter(|row| row.has_links)
-        .flat_map(|row| splice::references(&row.body))
-        .collect();
+    let mut ids: Vec<RecordId> = rows.iter().flat_map(SeenRow::references).collect();
     ids.sort_unstable();
     ids.dedup();
     if ids.is_empty() {
@@ -99,18 +139,45 @@ pub(crate) fn without_hidden<'a>(
 /// One row with what was found of its targets.
 pub(crate) fn record(
     reader: &mut Reader<'_>,
-    row: RecordRow,
-    sight: Sight,
+    seen: SeenRow,
     targets: &Targets,
     shape: Shape<'_>,
 ) -> Result<Record, StoreError> {
-    shape.disclosed.note(
+    let (data, hash) = data(reader, &seen, targets, shape)?;
+    let SeenRow { row, sight, .. } = seen;
+    shape.context.disclosed.note(
         &row.owner,
         row.id,
         row.classes & sight::classes(row.domain, sight),
     );
-    let (data, hash) = data(reader, &row, sight, targets, shape)?;
-    let named = sight.form >= Form::NameOnly;
+    let withheld = shape.registry.inner.withheld.get(row.domain, sight);
+    if sight.form < Form::NameOnly {
+        // That there is a record, and nothing more: who answers for it, since when and how often it was written would tell
+        // of the person.
+        return Ok(Record {
+            id: row.id,
+            domain: row.domain,
+            owner: row.owner,
+            controller: None,
+            origin: Origin::Own,
+            version: 0,
+            period: Period::ALWAYS,
+            recorded_at: Instant::from_micros(0),
+            change_kind: ChangeKind::Change,
+            model: row.model.into(),
+            display: None,
+            data,
+            hash,
+            form: sight.form,
+            withheld,
+            offers: Offers::default(),
+        });
+    }
+    let offers = if sight.form == Form::Full {
+        offers(shape, &row)
+    } else {
+        Offers::default()
+    };
     Ok(Record {
         id: row.id,
         domain: row.domain,
@@ -122,27 +189,49 @@ pub(crate) fn record(
         recorded_at: row.recorded_at,
         change_kind: change_kind(row.change_kind),
         model: row.model.into(),
-        display: row.display.filter(|_| named),
+        display: row.display,
         data,
         hash,
         form: sight.form,
-        withheld: shape.registry.inner.withheld.get(row.domain, sight),
+        withheld,
+        offers,
     })
+}
+
+/// What the reader may do with a record that it sees whole.
+fn offers(shape: Shape<'_>, row: &RecordRow) -> Offers {
+    let actor = &shape.context.actor;
+    if !actor.may_change(&row.owner) || (row.origin.is_some() && !actor.feeds_copies) {
+        return Offers::default();
+    }
+    // What cannot be found out is not offered.
+    let Ok(rights) = shape.registry.rights(shape.context) else {
+        return Offers::default();
+    };
+    let seen = Seen {
+        owner: row.owner.as_str(),
+        controller: row.controller,
+        domain: row.domain,
+        level: 0,
+    };
+    Offers {
+        write: rights.writes.sight(&seen).is_some(),
+        end: rights.ends.sight(&seen).is_some(),
+    }
 }
 
 /// The body as it is shown, and the hash of what it was made of.
 fn data(
     reader: &mut Reader<'_>,
-    row: &RecordRow,
-    sight: Sight,
+    seen: &SeenRow,
     targets: &Targets,
     shape: Shape<'_>,
 ) -> Result<(String, [u8; 32]), StoreError> {
     let model = &shape.registry.inner.model;
-    let body = sight::visible(model, row, sight)?;
-    let body = without_hidden(model, row, body, &targets.hidden)?;
+    let row = &seen.row;
+    let body = without_hidden(model, row, Cow::Borrowed(seen.body()), &targets.hidden)?;
     let hash = match &body {
-        Cow::Borrowed(_) if sight.form == Form::Full => row.hash,
+        Cow::Borrowed(_) if seen.altered.is_none() => row.hash,
         other => Sha256::digest(other.as_bytes()).into(),
     };
     let mut body = body.into_owned();

@@ -1,5 +1,7 @@
 //! The whole of a record: its states as known, its versions, what differs between two of them.
 
+use std::borrow::Cow;
+
 use grunddata_information_model::Resolved;
 use grunddata_model::{Domain, OwnerKey, RecordId, State, Timeline};
 use grunddata_store::{
@@ -8,7 +10,7 @@ use grunddata_store::{
 
 use super::diff::diff;
 use super::pin::as_of;
-use super::show::{Shape, change_kind, show, targets, without_hidden};
+use super::show::{SeenRow, Shape, change_kind, show, targets, without_hidden};
 use super::sight;
 use super::view::{DiffPeriod, HistoryItem, HistoryPage, TimelineItem, TimelineView};
 use crate::registry::refuse_store;
@@ -80,11 +82,15 @@ impl Registry {
                 )?;
                 let more = changes.len() > limit as usize;
                 changes.truncate(limit as usize);
+                let hidden = reader.hidden_instants(id, &visibility)?;
                 Ok(HistoryPage {
                     next: changes.last().map(|change| change.version).filter(|_| more),
                     items: changes
                         .into_iter()
-                        .map(|change| history_item(context, whole(&change.owner), change))
+                        .map(|change| {
+                            let told = !hidden.contains(&change.recorded_at);
+                            history_item(context, whole(&change.owner), told, change)
+                        })
                         .collect(),
                     as_of: as_of(&coordinate, &visibility),
                 })
@@ -179,18 +185,24 @@ impl Registry {
         visibility: &Visibility,
     ) -> Result<Vec<RecordRow>, StoreError> {
         let today = reader.today();
-        let hidden = targets(reader, &rows, coordinate, visibility)?.hidden;
+        let model = &self.inner.model;
         let mut seen = Vec::with_capacity(rows.len());
-        for mut row in rows {
+        for row in rows {
             if let Some(sight) = visibility.sight(&row.seen(today)) {
-                let shown = row.classes & sight::classes(row.domain, sight);
-                context.disclosed.note(&row.owner, row.id, shown);
-                let body = sight::visible(&self.inner.model, &row, sight)?;
-                row.body = without_hidden(&self.inner.model, &row, body, &hidden)?.into_owned();
-                seen.push(row);
+                seen.push(SeenRow::of(model, row, sight)?);
             }
         }
-        Ok(seen)
+        let hidden = targets(reader, &seen, coordinate, visibility)?.hidden;
+        let mut shown = Vec::with_capacity(seen.len());
+        for seen in seen {
+            let classes = seen.row.classes & sight::classes(seen.row.domain, seen.sight);
+            let body = Cow::Borrowed(seen.body());
+            let body = without_hidden(model, &seen.row, body, &hidden)?.into_owned();
+            let row = RecordRow { body, ..seen.row };
+            context.disclosed.note(&row.owner, row.id, classes);
+            shown.push(row);
+        }
+        Ok(shown)
     }
 
     /// Rows as values of the model.
@@ -322,7 +334,9 @@ fn view(
     })
 }
 
-fn history_item(context: &Context, whole: bool, change: ChangeEntry) -> HistoryItem {
+/// A change as it is told: with its position to readers of the whole owner, with its period where all that it wrote and
+/// replaced is seen.
+fn history_item(context: &Context, whole: bool, told: bool, change: ChangeEntry) -> HistoryItem {
     let reads_owner = context.actor.reads_changes_of(&change.owner);
     HistoryItem {
         version: change.version,
@@ -336,6 +350,6 @@ fn history_item(context: &Context, whole: bool, change: ChangeEntry) -> HistoryI
         source: change.source.filter(|_| reads_owner),
         transaction: change.transaction,
         position: whole.then_some(change.position),
-        touched: Some(change.touched),
+        touched: told.then_some(change.touched),
     }
 }

@@ -18,7 +18,8 @@ pub struct Record {
     pub domain: Domain,
     /// Its owner.
     pub owner: OwnerKey,
-    /// The organisation responsible for its personal data.
+    /// The organisation responsible for its personal data. Of a placeholder neither this nor origin, version, period and
+    /// instant are told: they are as if there were none.
     pub controller: Option<RecordId>,
     /// Own, or a copy.
     pub origin: Origin,
@@ -43,6 +44,17 @@ pub struct Record {
     pub form: Form,
     /// The properties that this reader is not shown, whether the record has them or not.
     pub withheld: Arc<[String]>,
+    /// What this reader may do with it.
+    pub offers: Offers,
+}
+
+/// What may be done with a record, as far as its owner, controller and domain go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Offers {
+    /// Replace, amend, revive and revert it.
+    pub write: bool,
+    /// End and retract it.
+    pub end: bool,
 }
 
 /// What reading one record gives.
@@ -119,7 +131,7 @@ pub struct HistoryItem {
     pub transaction: TransactionId,
     /// The position in the owner's log; only for readers of the whole owner.
     pub position: Option<u64>,
-    /// The period that the change touched.
+    /// The period that the change touched; not of one that was about what is hidden from the reader.
     pub touched: Option<Period>,
 }
 

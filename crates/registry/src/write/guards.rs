@@ -1,13 +1,15 @@
 //! What is refused before and by the timeline: records that may not be written, versions that were not seen, and the
 //! refusals of the timeline algebra, each with what to do.
 
-use grunddata_model::{Domain, Period, RecordId, TimelineError};
+use grunddata_information_model::{PrivacyClass, Resolved};
+use grunddata_model::{Domain, Period, RecordId, Timeline, TimelineError};
 use grunddata_store::{RecordImage, RecordStatus};
 
 use super::apply::Run;
 use super::operate::Stop;
 use super::prepare::{Bound, Prepared, PreparedAction, invalid_period};
 use super::request::IfMatch;
+use super::withheld::without;
 use crate::{Code, Refusal, fact};
 
 /// No such version.
@@ -89,6 +91,32 @@ pub(super) fn check_origin(run: &Run<'_, '_, '_>, command: &Prepared) -> Result<
     ))
 }
 
+/// That a copy lowers no protection, on no day: what its source does not know of does not end by that. No source is
+/// declared authoritative for protection.
+pub(super) fn check_protection(
+    run: &mut Run<'_, '_, '_>,
+    command: &Prepared,
+    image: &RecordImage,
+    after: &Timeline<Resolved>,
+) -> Result<(), Stop> {
+    let copies = command.origin.is_some() || run.job.context.feeds_copies;
+    if !copies
+        || image.protection.level == 0
+        || *after == image.timeline
+        || !run.tx.takes_back_protection(image.id, after)?
+    {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        Code::ProtectionLowered,
+        format!(
+            "The record {} is under protection, and this write of a copy would lower it. Say the same level or a higher one on all its days; a steward takes a protection back, with a token that feeds no copies.",
+            image.id
+        ),
+    )
+    .into())
+}
+
 /// What no write may do to this record.
 pub(super) fn guard(
     run: &Run<'_, '_, '_>,
@@ -166,18 +194,50 @@ pub(super) fn guard(
         }
         RecordStatus::Current => {}
     }
-    if image.origin.is_some() && !run.job.context.feeds_copies {
-        return Err(Refusal::new(
-            Code::ReadOnlyCopy,
-            "The record is a copy and read-only here: change it at its origin.",
-        )
-        .fact_if(
-            "origin",
-            image
-                .origin
-                .as_deref()
-                .and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok()),
-        ));
+    // What an amendment changes is seen when it is made.
+    let amends = matches!(command.action, PreparedAction::Amend { .. });
+    if image.origin.is_some() && !run.job.context.feeds_copies && !amends {
+        return Err(read_only(image));
+    }
+    Ok(())
+}
+
+fn read_only(image: &RecordImage) -> Refusal {
+    Refusal::new(
+        Code::ReadOnlyCopy,
+        "The record is a copy and read-only here: change it at its origin. Only its protection is for the owner's stewards to decide, by an amendment of nothing else.",
+    )
+    .fact_if(
+        "origin",
+        image
+            .origin
+            .as_deref()
+            .and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok()),
+    )
+}
+
+/// That of a copy nobody but its feeders changes anything but the protection: who needs it is the owner's to decide, and
+/// who feeds the copy takes none back.
+pub(super) fn check_copy(
+    run: &Run<'_, '_, '_>,
+    image: &RecordImage,
+    after: &Timeline<Resolved>,
+) -> Result<(), Stop> {
+    if image.origin.is_none() || run.job.context.feeds_copies {
+        return Ok(());
+    }
+    for difference in image.timeline.diff(after) {
+        let decided = match (difference.before, difference.after) {
+            (Some(old), Some(new)) if old.protection() != new.protection() => {
+                let protected = PrivacyClass::Protected.bit();
+                let rest = |value: &Resolved| without(run, value, value.body(), protected);
+                rest(old)? == rest(new)?
+            }
+            _ => false,
+        };
+        if !decided {
+            return Err(read_only(image).into());
+        }
     }
     Ok(())
 }

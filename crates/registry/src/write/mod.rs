@@ -3,6 +3,7 @@
 mod apply;
 mod check;
 mod guards;
+mod kept;
 mod operate;
 mod outcome;
 mod pipeline;

@@ -1,5 +1,6 @@
 //! One command on one record: precondition, guards, references, timeline, and whether anything changed at all.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use grunddata_information_model::{Resolved, Validated};
@@ -13,15 +14,17 @@ use grunddata_store::{
 
 use super::apply::Run;
 use super::guards::{
-    check_controller, check_origin, check_right, exists, first_day, guard, nothing_to_match,
-    precondition, refuse_timeline, unknown_temporary, unknown_version,
+    check_controller, check_copy, check_origin, check_protection, check_right, exists, first_day,
+    guard, nothing_to_match, precondition, refuse_timeline, unknown_temporary, unknown_version,
 };
 use super::outcome::Outcome;
 use super::prepare::{Bound, Prepared, PreparedAction, Target, period};
 use super::request::ChangeKind;
 use super::upsert::upsert;
-use super::withheld::{beyond, check_withheld, patched_as_seen, refuse_beyond, visible};
-use crate::{Code, Fault, Refusal};
+use super::withheld::{
+    beyond, check_withheld, keep_withheld, patched_as_seen, refuse_beyond, revalidate, visible,
+};
+use crate::{Code, Refusal};
 
 /// What a command did.
 pub(crate) struct Done {
@@ -220,14 +223,18 @@ fn change(
                 period,
             }
         }
-        PreparedAction::Revert { version } => Change {
-            after: run
+        PreparedAction::Revert { version } => {
+            let then = run
                 .tx
                 .record_at_version(image.id, *version)?
-                .ok_or_else(|| unknown_version(image.id, *version, image.version))?,
-            operation: StoredOperation::Revert,
-            period: None,
-        },
+                .ok_or_else(|| unknown_version(image.id, *version, image.version))?;
+            let beyond = beyond(run, image.controller, image.domain)?;
+            Change {
+                after: keep_withheld(run, image, then, beyond)?,
+                operation: StoredOperation::Revert,
+                period: None,
+            }
+        }
     };
     finish(run, index, command, image, change)
 }
@@ -249,14 +256,25 @@ pub(super) fn replace(
     if resolved.classes() & beyond != 0 {
         return Err(refuse_beyond(beyond).into());
     }
+    // A planned state is in the way by what the writer sees of it.
+    let said = resolved.value();
+    let mut same = BTreeSet::new();
+    for state in image.timeline.states() {
+        let hash = state.value.hash();
+        if hash == resolved.hash()
+            || (state.value.classes() & beyond != 0 && visible(run, &state.value, beyond)? == said)
+        {
+            same.insert(*hash);
+        }
+    }
     let (after, period) = image
         .timeline
-        .replace_if(request, resolved, overwrite_planned, |old, new| {
-            old.hash() == new.hash()
+        .replace_if(request, resolved, overwrite_planned, |old, _| {
+            same.contains(old.hash())
         })
         .map_err(|error| refuse_timeline(&error))?;
     Ok(Change {
-        after,
+        after: keep_withheld(run, image, after, beyond)?,
         operation: StoredOperation::Replace,
         period: Some(period),
     })
@@ -292,21 +310,7 @@ fn amend(
         if patched == present {
             return Ok(state.value.clone());
         }
-        let validated = run
-            .job
-            .context
-            .model
-            .validate(domain, None, patched)
-            .map_err(|errors| {
-                let faults: Vec<Fault> = errors
-                    .into_iter()
-                    .map(|error| {
-                        Fault::from(error).with("validFrom", state.period.from().to_string())
-                    })
-                    .collect();
-                Stop::from(Refusal::invalid_data(faults))
-            })?;
-        let resolved = run.resolve(&validated, state.period)?;
+        let resolved = revalidate(run, domain, patched, state.period)?;
         // Patched to what it was, in another order: the old one keeps its model version.
         Ok(if resolved.hash() == state.value.hash() {
             state.value.clone()
@@ -345,6 +349,8 @@ pub(super) fn finish(
         &image.timeline,
         &change.after,
     )?;
+    check_copy(run, image, &change.after)?;
+    check_protection(run, command, image, &change.after)?;
     let unchanged =
         change.after == image.timeline && status == image.status && controller == image.controller;
     let done = |version, outcome| Done {

@@ -209,17 +209,24 @@ impl JobContext {
         rules.sight(&seen)
     }
 
+    /// The classes that the writer reads in records of the controller and the domain.
+    pub(crate) fn may_read(&self, controller: Option<RecordId>, domain: Domain) -> u8 {
+        let seen = Seen {
+            owner: self.owner.as_str(),
+            controller,
+            domain,
+            level: 0,
+        };
+        let sight = self.rights.reads.sight(&seen);
+        sight.map_or(0, |sight| sight.classes)
+    }
+
     fn seen<'a>(&self, image: &'a RecordImage) -> Seen<'a> {
-        let of_states = image.timeline.states().iter();
-        let of_states = of_states.map(|state| state.value.protection()).max();
         Seen {
             owner: image.owner.as_str(),
             controller: image.controller,
             domain: image.domain,
-            level: image
-                .protection
-                .on(self.protected_on)
-                .max(of_states.unwrap_or_default()),
+            level: image.protection.on(self.protected_on).max(image.highest),
         }
     }
 

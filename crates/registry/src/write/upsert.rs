@@ -48,7 +48,8 @@ pub(super) fn upsert(
     // Whoever does not see such identifiers finds nothing by them.
     let context = &run.job.context;
     let sight = context.may_write(command.envelope.controller, command.domain, false);
-    let beyond = sight.map_or(0, |sight| !sight.classes & ALL_CLASSES);
+    let read = context.may_read(command.envelope.controller, command.domain);
+    let beyond = sight.map_or(0, |sight| !(sight.classes & read) & ALL_CLASSES);
     if value
         .identifiers()
         .iter()

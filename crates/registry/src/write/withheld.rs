@@ -1,17 +1,20 @@
-//! What a writer may not see it may not write either: neither set, nor change, nor lose by writing something else.
+//! What a writer may not see it may not write either: neither set, nor change, nor lose by writing something else. To name
+//! it is refused; otherwise it stays as it is, and no answer tells whether there is any.
 
 use grunddata_information_model::{PrivacyClass, Resolved};
-use grunddata_model::{Domain, RecordId, Timeline};
-use grunddata_store::ALL_CLASSES;
+use grunddata_model::{AmendError, Domain, Period, RecordId, Timeline};
+use grunddata_store::{ALL_CLASSES, RecordImage};
 use serde_json::Value;
 
 use super::apply::Run;
+use super::guards::refuse_timeline;
+use super::kept::kept;
 use super::operate::Stop;
 use super::prepare::{Prepared, PreparedAction};
-use crate::{Code, Patch, Refusal};
+use crate::{Code, Fault, Patch, Refusal};
 
 /// That properties of classes beyond the writer's are after the write as they were before. To end a record is no change of
-/// its properties.
+/// its properties, and what comes back with an earlier version was not said by the writer.
 pub(super) fn check_withheld(
     run: &Run<'_, '_, '_>,
     command: &Prepared,
@@ -23,6 +26,7 @@ pub(super) fn check_withheld(
         command.action,
         PreparedAction::End { .. } | PreparedAction::Retract { .. }
     );
+    let reverts = matches!(command.action, PreparedAction::Revert { .. });
     let context = &run.job.context;
     let Some(sight) = context.may_write(controller, command.domain, ends) else {
         return Err(Refusal::internal().into());
@@ -36,18 +40,10 @@ pub(super) fn check_withheld(
             continue;
         };
         let of_old = difference.before.map_or(0, Resolved::classes);
-        if (of_old | new.classes()) & beyond == 0 {
+        if (of_old | new.classes()) & beyond == 0 || (reverts && difference.before.is_none()) {
             continue;
         }
-        let hidden = |value: &Resolved| {
-            context
-                .model
-                .withhold_from(value.domain(), value.model(), value.body(), beyond)
-                .map_err(|error| {
-                    tracing::error!(%error, "a state cannot be compared");
-                    Stop::from(Refusal::internal())
-                })
-        };
+        let hidden = |value: &Resolved| without(run, value, value.body(), !beyond & ALL_CLASSES);
         let was = difference.before.map(hidden).transpose()?;
         if was.as_deref().unwrap_or("{}") != hidden(new)? {
             return Err(refuse_beyond(beyond).into());
@@ -56,16 +52,72 @@ pub(super) fn check_withheld(
     Ok(())
 }
 
-/// The classes that the writer does not reach in records of the controller and the domain.
+/// The classes that the writer does not reach in records of the controller and the domain: what it may not write, and what
+/// it may not read, for whether a write changes anything tells what there is.
 pub(super) fn beyond(
     run: &Run<'_, '_, '_>,
     controller: Option<RecordId>,
     domain: Domain,
 ) -> Result<u8, Stop> {
-    let Some(sight) = run.job.context.may_write(controller, domain, false) else {
+    let context = &run.job.context;
+    let Some(written) = context.may_write(controller, domain, false) else {
         return Err(Refusal::internal().into());
     };
-    Ok(!sight.classes & ALL_CLASSES)
+    let read = context.may_read(controller, domain);
+    Ok(!(written.classes & read) & ALL_CLASSES)
+}
+
+/// The timeline with what the writer does not see as it was: on each day that holds before and after.
+pub(super) fn keep_withheld(
+    run: &mut Run<'_, '_, '_>,
+    image: &RecordImage,
+    after: Timeline<Resolved>,
+    beyond: u8,
+) -> Result<Timeline<Resolved>, Stop> {
+    if beyond == 0 {
+        return Ok(after);
+    }
+    let mut with = after.clone();
+    for difference in image.timeline.diff(&after) {
+        let (Some(old), Some(new)) = (difference.before, difference.after) else {
+            continue;
+        };
+        if (old.classes() | new.classes()) & beyond == 0 {
+            continue;
+        }
+        let (was, seen) = (old.value(), visible(run, old, beyond)?);
+        let data = kept(&was, &seen, visible(run, new, beyond)?);
+        let value = if data == was {
+            old.clone()
+        } else {
+            revalidate(run, image.domain, data, difference.period)?
+        };
+        with = with
+            .amend(difference.period, |_| Ok(value.clone()))
+            .map_err(|error| match error {
+                AmendError::Timeline(error) => Stop::from(refuse_timeline(&error)),
+                AmendError::Patch { error, .. } => error,
+            })?;
+    }
+    Ok(with)
+}
+
+/// Data that was put together from what is stored and what a writer says, as a value for these days.
+pub(super) fn revalidate(
+    run: &mut Run<'_, '_, '_>,
+    domain: Domain,
+    data: Value,
+    period: Period,
+) -> Result<Resolved, Stop> {
+    let model = &run.job.context.model;
+    let validated = model.validate(domain, None, data).map_err(|errors| {
+        let faults: Vec<Fault> = errors
+            .into_iter()
+            .map(|error| Fault::from(error).with("validFrom", period.from().to_string()))
+            .collect();
+        Stop::from(Refusal::invalid_data(faults))
+    })?;
+    run.resolve(&validated, period)
 }
 
 /// The data of a state without what is of classes beyond the writer's.
@@ -110,14 +162,7 @@ pub(super) fn patched_as_seen(
     if names_beyond || canonical(&seen, beyond)? != canonical(&seen, 0)? {
         return Err(refuse_beyond(beyond).into());
     }
-    if state.classes() & beyond == 0 {
-        return Ok(seen);
-    }
-    // Positions in a list of which the writer does not see all are not what they seem.
-    match patch.apply(present) {
-        Ok(patched) if canonical(&patched, beyond)? == canonical(&seen, 0)? => Ok(patched),
-        _ => Err(refuse_beyond(beyond).into()),
-    }
+    Ok(kept(present, &visible(run, state, beyond)?, seen))
 }
 
 /// A merge patch as if it removed nothing, so that what it names can be seen.
@@ -134,7 +179,7 @@ fn filled(patch: &Value) -> Value {
 }
 
 /// The text of a body without the classes.
-fn without(
+pub(super) fn without(
     run: &Run<'_, '_, '_>,
     state: &Resolved,
     body: &str,
@@ -158,7 +203,7 @@ pub(super) fn refuse_beyond(beyond: u8) -> Refusal {
     Refusal::new(
         Code::Forbidden,
         format!(
-            "Your grants do not reach properties of the classes {}: leave them as they are. An amendment (PATCH) of the other properties does; a replacement would remove them.",
+            "Your grants do not reach properties of the classes {}: leave them out. What the record has of them stays as it is, whatever you write of the others.",
             classes.join(", ")
         ),
     )

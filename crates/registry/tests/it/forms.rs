@@ -221,15 +221,17 @@ on_both! {
         assert_eq!(stack.get_as(&clerk, person, &at).unwrap_err().code, Code::NotFound);
         assert_eq!(list(&stack, &clerk, Domain::Role, &[("employmentForm", "permanent")]), Err(Code::Forbidden));
         assert_eq!(list(&stack, &clerk, Domain::Role, &[("kind", "employment")]).unwrap(), [held]);
-        // Other properties are amended; a replacement would lose what the clerk does not see.
+        // Other properties are amended and replaced; what the clerk does not see stays as it is.
         stack.write_as(&clerk, amend(Domain::Role, held, json!({"title": {"sv": "Rektor"}}), "2026-02-01", None)).unwrap();
         let refusal = stack.write_as(&clerk, amend(Domain::Role, held, json!({"employmentRate": "100"}), "2026-02-01", None)).unwrap_err();
         assert_eq!(refusal.code, Code::Forbidden);
         let mut other = role(person, unit);
         other.as_object_mut().unwrap().remove("person");
-        assert_eq!(stack.write_as(&clerk, replace(Domain::Role, held, other, "2026-02-01")).unwrap_err().code, Code::Forbidden);
+        other["title"] = json!({"sv": "Rektor"});
+        stack.write_as(&clerk, replace(Domain::Role, held, other, "2026-02-15")).unwrap();
         let after = data(&stack.get_as(&stack.system(), held, &At::on("2026-03-01".parse().unwrap())).unwrap());
         assert_eq!((after["employmentRate"].as_str(), after["title"]["sv"].as_str()), (Some("75"), Some("Rektor")));
+        assert_eq!(after["person"]["id"], json!(person));
         // What differs between versions in properties that are withheld is not told either.
         stack.write(amend(Domain::Role, held, json!({"employmentRate": "50"}), "2026-02-01", None)).unwrap();
         let told = format!("{:?}", stack.registry.diff(&clerk, None, held, 1, 3).unwrap());

@@ -4,7 +4,7 @@ use grunddata_model::Domain::{Organisation, Person, Role as RoleDomain};
 use grunddata_model::RecordId;
 use grunddata_registry::{
     At, Code, Context, Decision, ExtractOptions, ExtractReader, Keeping, MarkKind, NewDelivery,
-    NewRetentionRule, Note, Place, Role,
+    NewOwner, NewRetentionRule, Note, Place, ProtectionPolicy, Role,
 };
 use grunddata_testing::on_both;
 use serde_json::json;
@@ -226,11 +226,52 @@ on_both! {
         let marked = json!({"name": {"full": "Rut"}, "protection": {"level": "confidentiality-marking"}});
         stack.write(replace(Person, person_id, marked, "2026-02-01")).unwrap();
         let unmarked = replace(Person, person_id, person("Rut"), "2001-01-01");
-        stack.write(replaced(unmarked, |replace| replace.overwrite_planned = true)).unwrap();
+        stack.write_as(&steward, replaced(unmarked, |replace| replace.overwrite_planned = true)).unwrap();
         assert!(!sees(&reader, person_id));
         assert_eq!(stack.write_as(&editor, amend(Person, person_id, json!({"name": {"full": "R"}}), "2026-02-01", None)).unwrap_err().code, Code::NotFound);
         stack.registry.lift_mark(&steward, &owner("a"), MarkKind::Restriction, mark.id).unwrap();
         assert!(sees(&reader, person_id) && sees(&reader, role_id));
+    }
+
+    fn a_restriction_hides_where_protection_does_not(stack: Stack) {
+        let open = json!({"sameController": "full", "sameOwner": "full", "outside": "full"});
+        let policy = json!({"local-protection": open, "confidentiality-marking": open, "protected-registration": open});
+        let decided = NewOwner {
+            key: owner("a"),
+            name: "Owner a".to_owned(),
+            organisation: None,
+            open_data: true,
+            protection: Some(ProtectionPolicy::read(stack.registry.model(), &policy).unwrap()),
+        };
+        stack.registry.put_owner(&stack.system(), decided).unwrap();
+        let data = json!({"name": {"full": "Skyddad"}, "protection": {"level": "protected-registration"}});
+        let person_id = stack.id(create(Person, data, "2001-01-01"));
+        let (reader, outsider) = (stack.as_actor("a", Role::Reader), stack.outsider(Role::Reader));
+        let steward = stack.as_actor("a", Role::Steward);
+        let sees = |context: &Context| stack.get_as(context, person_id, &At::now(context)).is_ok();
+        assert!(sees(&reader) && sees(&outsider));
+        let mark = stack.registry.put_mark(&steward, MarkKind::Restriction, person_id, "art. 18").unwrap();
+        assert!(!sees(&reader) && !sees(&outsider) && sees(&steward));
+        let query = stack.registry.query(&reader, Person, [("count", "exact")], Place::Body).unwrap();
+        assert_eq!(stack.registry.search(&reader, &query).unwrap().total.unwrap().records, 0);
+        stack.registry.lift_mark(&steward, &owner("a"), MarkKind::Restriction, mark.id).unwrap();
+        assert!(sees(&reader));
+    }
+
+    fn what_is_restricted_is_not_erased(stack: Stack) {
+        let school = stack.id(create(Organisation, organisation("Skolan", "unit"), "2000-01-01"));
+        let former = stack.former("Rut", school, "2010-01-01");
+        let (admin, steward) = (stack.administrator(), stack.as_actor("a", Role::Steward));
+        stack.registry.put_retention_rule(&admin, rule(None, None, erase_after(1))).unwrap();
+        let plan = stack.registry.retention_plan(&admin, &owner("a")).unwrap();
+        assert_eq!(plan.erased.len(), 2);
+        let mark = stack.registry.put_mark(&steward, MarkKind::Restriction, former.role, "art. 18").unwrap();
+        let refusal = stack.registry.erase(&admin, &[former.person, former.role], decision("KS 1")).unwrap_err();
+        assert_eq!((refusal.code, &refusal.facts["held"]), (Code::LegalHold, &json!([former.role.to_string()])));
+        assert_eq!(stack.registry.run_retention(&admin, &owner("a"), &plan.token).unwrap_err().code, Code::PlanChanged);
+        assert_eq!(stack.code(former.role), None);
+        stack.registry.lift_mark(&steward, &owner("a"), MarkKind::Restriction, mark.id).unwrap();
+        assert_eq!(stack.registry.run_retention(&admin, &owner("a"), &plan.token).unwrap().content.records.len(), 2);
     }
 
     fn lifting_a_restriction_leaves_a_protection(stack: Stack) {

@@ -25,3 +25,4 @@ mod searching;
 mod stack;
 mod transactions;
 mod traversal;
+mod withheld;

@@ -320,6 +320,7 @@ impl Stack {
             grants: grants.into(),
             feeds_copies: false,
             unit: None,
+            expires_at: None,
         };
         self.registry.context(actor, "test")
     }

@@ -2,10 +2,9 @@
 
 use actix_web::http::StatusCode;
 use grunddata_model::{Domain, RecordId};
-use grunddata_registry::{Context, Direction, Hierarchy, LinksPage, LinksRequest};
+use grunddata_registry::{Direction, Hierarchy, LinksPage, LinksRequest};
 use serde_json::{Map, Value, json};
 
-use super::records::representation;
 use super::{page, writing};
 use crate::access::{Authorised, Read};
 use crate::call::Call;
@@ -45,7 +44,7 @@ pub(crate) async fn links(caller: Authorised<Read>, call: Call) -> Reply {
             .links(caller.context(), Some(domain), id, &at, &request)
             .map_err(refused)?
     };
-    Ok(written(&call, &found, &request, &carried, caller.context()))
+    Ok(written(&call, &found, &request, &carried))
 }
 
 fn links_request(parameters: &Parameters<'_>) -> Result<LinksRequest, Problem> {
@@ -103,7 +102,6 @@ fn written(
     found: &LinksPage,
     request: &LinksRequest,
     carried: &str,
-    context: &Context,
 ) -> actix_web::HttpResponse {
     let api = call.base().api();
     let frame = Frame {
@@ -183,7 +181,7 @@ fn written(
             }
             envelope::json(&mut out, id);
             out.push(b':');
-            representation(&mut out, record, &frame, context);
+            envelope::record(&mut out, record, &frame);
         }
         out.push(b'}');
     }
@@ -275,7 +273,7 @@ async fn hierarchy(caller: Authorised<Read>, call: Call, upwards: bool) -> Reply
         envelope::put(out, ",\"via\":");
         envelope::json(out, &node.via);
         envelope::put(out, ",\"record\":");
-        representation(out, &node.record, &frame, caller.context());
+        envelope::record(out, &node.record, &frame);
         out.push(b'}');
     });
     out.push(b'}');

@@ -1,11 +1,10 @@
 //! Look-up by identifier, across domains and owners.
 
 use actix_web::http::StatusCode;
-use grunddata_registry::{At, Context, CoordinateParameters, IdentifierHit, LookupAnswer};
+use grunddata_registry::{At, CoordinateParameters, IdentifierHit, LookupAnswer};
 use serde_json::{Map, Value};
 
 use super::page;
-use super::records::representation;
 use crate::access::{Authorised, Read};
 use crate::call::Call;
 use crate::envelope::{self, Frame};
@@ -43,9 +42,7 @@ pub(crate) async fn find(caller: Authorised<Read>, call: Call) -> Reply {
     envelope::put(&mut out, ",\"_links\":");
     envelope::json(&mut out, &[page::this(&call)]);
     envelope::put(&mut out, ",\"items\":");
-    envelope::list(&mut out, hits, |out, hit| {
-        record(out, hit, &frame, caller.context())
-    });
+    envelope::list(&mut out, hits, |out, hit| record(out, hit, &frame));
     out.push(b'}');
     Ok(reply::json(StatusCode::OK, out))
 }
@@ -141,9 +138,7 @@ pub(crate) async fn lookup(caller: Authorised<Read>, mut call: Call) -> Reply {
             envelope::put(out, ",\"value\":");
             envelope::json(out, value);
             envelope::put(out, ",\"records\":");
-            envelope::list(out, hits, |out, hit| {
-                record(out, hit, &frame, caller.context())
-            });
+            envelope::list(out, hits, |out, hit| record(out, hit, &frame));
             out.push(b'}');
         },
     );
@@ -162,9 +157,9 @@ fn head(answer: &LookupAnswer, count: usize) -> Vec<u8> {
 }
 
 /// A record with the identifier by which it was found.
-fn record(out: &mut Vec<u8>, hit: &IdentifierHit, frame: &Frame<'_>, context: &Context) {
+fn record(out: &mut Vec<u8>, hit: &IdentifierHit, frame: &Frame<'_>) {
     let begin = out.len();
-    representation(out, &hit.record, frame, context);
+    envelope::record(out, &hit.record, frame);
     // Into the envelope, before its closing brace.
     if out.len() > begin {
         out.pop();

@@ -5,8 +5,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header;
 use grunddata_model::{Domain, ModelVersion, OwnerKey, RecordId, SchemeCode};
 use grunddata_registry::{
-    Amend, Command, Content, Context, Create, End, Envelope, Got, Operation, Origin, Patch, Record,
-    Replace, Subject,
+    Amend, Command, Content, Create, End, Envelope, Got, Operation, Origin, Patch, Replace, Subject,
 };
 
 use super::page;
@@ -37,15 +36,11 @@ pub(crate) async fn get(caller: Authorised<Read>, call: Call) -> Reply {
             let api = call.base().api();
             let coordinate = page::carried(&parameters);
             let mut out = Vec::new();
-            representation(
-                &mut out,
-                &found.record,
-                &Frame {
-                    api: &api,
-                    coordinate: &coordinate,
-                },
-                context,
-            );
+            let frame = Frame {
+                api: &api,
+                coordinate: &coordinate,
+            };
+            envelope::record(&mut out, &found.record, &frame);
             let tag = etag::tag(found.record.version, &out);
             let unchanged = etag::matches_none(call.http.headers(), &tag);
             let mut response = if unchanged {
@@ -93,16 +88,6 @@ fn moved(call: &Call, domain: Option<Domain>, into: RecordId) -> HttpResponse {
         ));
     }
     response.finish()
-}
-
-/// The record with its envelope and the links that this caller may follow.
-pub(crate) fn representation(
-    out: &mut Vec<u8>,
-    record: &Record,
-    frame: &Frame<'_>,
-    context: &Context,
-) {
-    envelope::record(out, record, frame, writing::may_write(context, record));
 }
 
 /// `POST /{collection}`

@@ -4,11 +4,10 @@ use std::borrow::Cow;
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use grunddata_registry::{Context, PageChoice, Place, Query, SearchPage};
+use grunddata_registry::{PageChoice, Place, Query, SearchPage};
 use serde_json::{Map, Value};
 
 use super::page;
-use super::records::representation;
 use crate::access::{Authorised, Read};
 use crate::call::Call;
 use crate::envelope::{self, Frame};
@@ -38,14 +37,7 @@ pub(crate) async fn list(caller: Authorised<Read>, call: Call) -> Reply {
     let found = run(&caller, &call, query.clone()).await?;
     let parameters = call.query()?;
     let links = links(&call, &parameters, &query, &found);
-    Ok(written(
-        &call,
-        &query,
-        &found,
-        &links,
-        &carried,
-        caller.context(),
-    ))
+    Ok(written(&call, &query, &found, &links, &carried))
 }
 
 /// `POST /{collection}/search`
@@ -76,14 +68,7 @@ pub(crate) async fn search(caller: Authorised<Read>, mut call: Call) -> Reply {
             .find(|(known, _)| known == name)
             .map(|(_, value)| value.as_ref())
     });
-    Ok(written(
-        &call,
-        &query,
-        &found,
-        &links,
-        &carried,
-        caller.context(),
-    ))
+    Ok(written(&call, &query, &found, &links, &carried))
 }
 
 /// The members of the body as parameters: texts, numbers, truth values, and lists of them.
@@ -203,7 +188,6 @@ fn written(
     found: &SearchPage,
     links: &[Link],
     carried: &str,
-    context: &Context,
 ) -> HttpResponse {
     let api = call.base().api();
     let frame = Frame {
@@ -231,7 +215,7 @@ fn written(
     envelope::json(&mut out, links);
     envelope::put(&mut out, ",\"items\":");
     envelope::list(&mut out, &found.items, |out, record| {
-        representation(out, record, &frame, context)
+        envelope::record(out, record, &frame)
     });
     out.push(b'}');
     reply::json(StatusCode::OK, out)

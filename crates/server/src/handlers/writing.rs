@@ -5,15 +5,14 @@ use actix_web::http::StatusCode;
 use actix_web::http::header;
 use grunddata_model::{Domain, RecordId, ValidFrom, ValidTo};
 use grunddata_registry::{
-    At, ChangeKind, Command, Context, From, Got, Idempotency, Note, OnUncovered, Outcome, Written,
+    At, ChangeKind, Command, From, Got, Idempotency, Note, OnUncovered, Outcome, Written,
 };
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::records::representation;
 use crate::access::{Authorised, Write};
 use crate::call::Call;
-use crate::envelope::Frame;
+use crate::envelope::{self, Frame};
 use crate::fields::Fields;
 use crate::parameters::{Parameters, invalid};
 use crate::problem::Problem;
@@ -238,7 +237,7 @@ fn answer(caller: &Authorised<Write>, call: &Call, written: &Written) -> Reply {
     let mut body = Vec::new();
     let tag = match &shown {
         Some(found) => {
-            representation(&mut body, &found.record, &frame, caller.context());
+            envelope::record(&mut body, &found.record, &frame);
             // Somebody may have written since: the tag is that of what is sent.
             etag::tag(found.record.version, &body)
         }
@@ -342,12 +341,4 @@ pub(crate) fn outcome(written: &Written, api: &str) -> Value {
 /// The domain and id in the path.
 pub(crate) fn subject(call: &Call) -> Result<(Domain, RecordId), Problem> {
     Ok((call.domain()?, call.id()?))
-}
-
-/// Whether the context may write for the owner of a record that is its own.
-pub(crate) fn may_write(context: &Context, record: &grunddata_registry::Record) -> bool {
-    context
-        .actor
-        .may(grunddata_registry::Action::Write, &record.owner)
-        && (record.origin == grunddata_registry::Origin::Own || context.actor.feeds_copies)
 }

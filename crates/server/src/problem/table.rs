@@ -281,10 +281,10 @@ pub static TYPES: &[ProblemType] = &[
     row(
         "legal-hold",
         409,
-        "A legal hold keeps it from being erased",
-        "Ett gallringsstopp hindrar att den gallras",
-        "Lift the hold first, when its reason is gone.",
-        "Häv gallringsstoppet först, när skälet till det är borta.",
+        "A legal hold or a restriction keeps it from being erased",
+        "Ett gallringsstopp eller en begränsning hindrar att den gallras",
+        "Lift the hold, or the restriction of processing, first, when its reason is gone.",
+        "Häv gallringsstoppet eller begränsningen av behandling först, när skälet är borta.",
     ),
     row(
         "limit-out-of-range",
@@ -503,12 +503,20 @@ pub static TYPES: &[ProblemType] = &[
         "Läs posten och skicka dess ETag (eller \"N\" för version N, eller * för vilken som helst) som If-Match.",
     ),
     row(
+        "protection-lowered",
+        409,
+        "A copy does not lower a protection",
+        "En kopia sänker inte ett skydd",
+        "Leave the level of protection as it is or raise it; a steward takes it back by an amendment (PATCH) of it alone, with a token that feeds no copies.",
+        "Låt skyddsnivån vara eller höj den; en förvaltare häver skyddet genom att ändra bara det (PATCH), med en nyckel som inte matar kopior.",
+    ),
+    row(
         "read-only-copy",
         409,
         "A read-only copy",
         "En skrivskyddad kopia",
-        "Change the record at its origin; the copy here follows.",
-        "Ändra posten där den hör hemma; kopian här följer efter.",
+        "Change the record at its origin; the copy here follows. Only its protection is amended here, by the owner's stewards and alone.",
+        "Ändra posten där den hör hemma; kopian här följer efter. Bara skyddet ändras här, av ägarens förvaltare och för sig.",
     ),
     row(
         "record-ended",

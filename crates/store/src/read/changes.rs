@@ -1,5 +1,7 @@
 //! The log: the versions of a record, what a transaction did, and what happened after a position.
 
+use std::collections::BTreeSet;
+
 use diesel::sql_types::{BigInt, Integer, Nullable, SmallInt, Text};
 use grunddata_model::{Domain, Instant, OwnerKey, Period, RecordId, TransactionId};
 
@@ -9,7 +11,7 @@ use crate::read::Reader;
 use crate::read::records::RecordRow;
 use crate::sql::Sql;
 use crate::sql_types::{Day, Id, Moment, SqlDay, SqlId, SqlMoment};
-use crate::visibility::{Reach, Visibility};
+use crate::visibility::{Form, Reach, Seen, Visibility};
 use crate::write::{ChangeKind, Operation, domain, owner_key, period};
 
 /// One accepted write.
@@ -132,6 +134,49 @@ impl Reader<'_> {
             .into_iter()
             .map(entry)
             .collect()
+    }
+
+    /// When states of a record were recorded or superseded that the reader is not shown whole, although it sees the record
+    /// as it is now: what the changes of those instants were about is not told.
+    ///
+    /// # Errors
+    /// [`StoreError`] of the database.
+    pub fn hidden_instants(
+        &mut self,
+        id: RecordId,
+        visibility: &Visibility,
+    ) -> Result<BTreeSet<Instant>, StoreError> {
+        type Types = (
+            Text,
+            SmallInt,
+            Nullable<SqlId>,
+            SmallInt,
+            SqlMoment,
+            SqlMoment,
+        );
+        type Parts = (String, i16, Option<Id>, i16, Moment, Moment);
+        let mut sql = Sql::<Types>::new(
+            "SELECT r.owner, r.domain, r.controller, s.protection, s.recorded_at, s.superseded_at FROM directory_id d \
+             JOIN record r ON r.owner = d.owner AND r.id = d.id \
+             JOIN state s ON s.owner = d.owner AND s.record_id = d.id WHERE s.protection > 0 AND d.id = ",
+        );
+        sql.id(id);
+        let mut hidden = BTreeSet::new();
+        for (owner, code, controller, level, recorded, superseded) in
+            self.connection.load::<_, Parts>(&sql)?
+        {
+            let seen = Seen {
+                owner: &owner,
+                controller: controller.map(Id::record),
+                domain: domain(code)?,
+                level: u8::try_from(level).unwrap_or(u8::MAX),
+            };
+            let sight = visibility.sight(&seen);
+            if sight.is_none_or(|sight| sight.form < Form::Full) {
+                hidden.extend([recorded.0, superseded.0]);
+            }
+        }
+        Ok(hidden)
     }
 
     /// One version of a record: its change, and the states as they were believed then. `None` when there is no such

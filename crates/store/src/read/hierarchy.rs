@@ -82,9 +82,26 @@ impl<'q> Reader<'_> {
         sql.texts(relations.iter().map(|relation| &**relation));
         sql.push(join)
             .push("directory_id dt ON dt.id = l.target_id");
+        // The link is a property of its source, which is the record that was reached before: that rule must show it which
+        // shows the source. Where all rules show the same classes any of them does.
+        let mixed = visibility.shows_various_classes();
+        if mixed {
+            sql.push(join)
+                .push("record rs ON rs.owner = up.owner AND rs.id = up.id")
+                .push(join)
+                .push("state ss ON ss.owner = up.owner AND ss.record_id = up.id");
+        }
+        let derived: &[&str] = if mixed { &[] } else { &["l"] };
         push_step(
-            &mut sql, "up", "dt.owner", "dt.id", coordinate, visibility, today, join, max_depth,
+            &mut sql, "up", "dt.owner", "dt.id", derived, coordinate, visibility, today, join,
+            max_depth,
         );
+        if mixed {
+            let (known, day) = (&coordinate.known, coordinate.valid_at);
+            sql.push(" AND ").holds("ss", "up.owner", known, day);
+            sql.push(" AND ");
+            visibility.push_by(&mut sql, "ss", "rs", &["l"], today, Reach::Follow);
+        }
         sql.push(") SELECT up.id, up.owner, up.domain, up.depth, up.via, up.relation FROM up WHERE up.depth > 0 ORDER BY up.depth, up.id");
         rows(self.connection.load(&sql)?)
     }
@@ -164,6 +181,7 @@ pub(crate) fn push_subtree<'q, T>(
         name,
         "l.owner",
         "l.source_id",
+        &["l"],
         coordinate,
         visibility,
         today,
@@ -196,13 +214,15 @@ fn push_start<'q, T>(
     visibility.push(sql, "s", "r", today, Reach::Follow);
 }
 
-/// The end of a recursive step: the link holds, and the record that it leads to is there and visible.
+/// The end of a recursive step: the link holds, and the record that it leads to is there and visible, by a rule that shows
+/// what else was `derived` from it.
 #[expect(clippy::too_many_arguments, reason = "the parts of one statement")]
 fn push_step<'q, T>(
     sql: &mut Sql<'q, T>,
     name: &str,
     owner: &str,
     id: &str,
+    derived: &[&str],
     coordinate: &'q Coordinate,
     visibility: &'q Visibility,
     today: chrono::NaiveDate,
@@ -228,5 +248,5 @@ fn push_step<'q, T>(
     sql.push(" AND ")
         .holds("s", owner, &coordinate.known, coordinate.valid_at);
     sql.push(" AND ");
-    visibility.push_by(sql, "s", "r", &["l"], today, Reach::Follow);
+    visibility.push_by(sql, "s", "r", derived, today, Reach::Follow);
 }

@@ -90,6 +90,17 @@ impl Reader<'_> {
             }
             sql.push(JOINS).push(" WHERE ");
             sql.believed("i", "i.owner", &coordinate.known);
+            if ever {
+                // Some state that holds the number must be seen: another one of the record does not tell it.
+                sql.push(
+                    " AND EXISTS (SELECT 1 FROM state h WHERE h.owner = i.owner AND h.record_id = i.record_id \
+                     AND h.valid_from < i.valid_to AND h.valid_to > i.valid_from AND ",
+                );
+                sql.believed("h", "i.owner", &coordinate.known);
+                sql.push(" AND ");
+                visibility.push(&mut sql, "h", "r", today, Reach::Match);
+                sql.push(")");
+            }
             if !ever {
                 sql.push(" AND i.valid_from <= ").day(coordinate.valid_at);
                 sql.push(" AND i.valid_to > ").day(coordinate.valid_at);

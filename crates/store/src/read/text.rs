@@ -1,6 +1,6 @@
 //! From the words of a question to the words of the vocabulary that may be meant.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use chrono::NaiveDate;
 use diesel::sql_types::Text;
@@ -10,13 +10,13 @@ use crate::dialect;
 use crate::error::StoreError;
 use crate::read::Reader;
 use crate::read::search::StoreSearch;
-use crate::sql::Sql;
+use crate::sql::{Bind, Sql};
 use crate::visibility::{Reach, Visibility};
 use crate::write::{WORD, deletions, is_eligible};
 
 /// The most words that one mistyped word stands for.
 const NEAR: usize = 12;
-/// The most words of which it is asked whether the reader sees them.
+/// Of how many words it is asked at once whether the reader sees them.
 const CANDIDATES: usize = 48;
 
 /// Where words are looked for, and by whom.
@@ -74,42 +74,44 @@ impl Reader<'_> {
 
     /// Whether a record that the reader sees has a word from the first on and before the second.
     fn stands(&mut self, from: &str, to: &str, seen: &Seen<'_>) -> Result<bool, StoreError> {
-        let (known, day) = (&seen.coordinate.known, seen.coordinate.valid_at);
-        let join = dialect::ordered_join(self.connection);
-        let mut sql = Sql::<(Text,)>::new("SELECT e.value FROM entry e");
-        sql.push(join)
-            .push("record r ON r.owner = e.owner AND r.id = e.record_id")
-            .push(join);
-        sql.push("state s ON s.owner = e.owner AND s.record_id = e.record_id WHERE e.owner IN ");
-        sql.texts(seen.owners.iter().copied())
-            .push(" AND e.domain = ")
-            .small(seen.search.domain.code());
-        sql.push(" AND e.property IN ")
-            .texts(seen.search.text_properties.iter().map(|name| &**name));
-        sql.push(" AND e.mode = ").small(WORD);
+        let mut sql = Sql::<(Text,)>::new("SELECT e.value");
+        seen.push(&mut sql, dialect::ordered_join(self.connection));
         sql.push(" AND e.value >= ")
             .text(from)
             .push(" AND e.value < ")
             .text(to);
-        sql.push(" AND ").holds("e", "e.owner", known, day);
-        sql.push(" AND ").holds("s", "e.owner", known, day);
-        sql.push(" AND ");
-        seen.visibility
-            .push(&mut sql, "s", "r", seen.today, Reach::Match);
         sql.push(" LIMIT 1");
         let found: Option<(String,)> = self.connection.first(&sql)?;
         Ok(found.is_some())
     }
 
+    /// Which of the words some record has that the reader sees.
+    fn standing(
+        &mut self,
+        words: &[String],
+        seen: &Seen<'_>,
+    ) -> Result<HashSet<String>, StoreError> {
+        let mut sql = Sql::<(Text,)>::new("SELECT w.column1 FROM ");
+        let wanted = words.iter().map(|word| Bind::Text(word.as_str().into()));
+        let padding = std::iter::repeat(Bind::Text("".into()));
+        let size = words.len().next_power_of_two();
+        let rows = wanted.chain(padding).take(size);
+        sql.rows("w", rows.map(|word| vec![word]));
+        sql.push(" WHERE EXISTS (SELECT 1");
+        seen.push(&mut sql, dialect::ordered_join(self.connection));
+        sql.push(" AND e.value = w.column1)");
+        let found: Vec<(String,)> = self.connection.load(&sql)?;
+        Ok(found.into_iter().map(|(word,)| word).collect())
+    }
+
+    /// The nearest words that the reader sees. What it does not see takes no place among them.
     fn near(&mut self, word: &str, seen: &Seen<'_>) -> Result<Vec<String>, StoreError> {
         let mut sql =
             Sql::<(Text,)>::new("SELECT DISTINCT v.word FROM term_variant v WHERE v.owner IN ");
         sql.texts(seen.owners.iter().copied())
             .push(" AND v.domain = ")
             .small(seen.search.domain.code());
-        sql.push(" AND v.deletion IN ")
-            .texts(deletions(word))
-            .push(" LIMIT 1000");
+        sql.push(" AND v.deletion IN ").texts(deletions(word));
         let found: Vec<(String,)> = self.connection.load(&sql)?;
         let mut by_distance: BTreeMap<usize, BTreeSet<String>> = BTreeMap::new();
         for (candidate,) in found {
@@ -120,16 +122,41 @@ impl Reader<'_> {
                 by_distance.entry(distance).or_default().insert(candidate);
             }
         }
+        let candidates: Vec<String> = by_distance.into_values().flatten().collect();
         let mut near = Vec::with_capacity(NEAR);
-        for candidate in by_distance.into_values().flatten().take(CANDIDATES) {
-            if self.stands(&candidate, &format!("{candidate}\u{1}"), seen)? {
-                near.push(candidate);
-            }
-            if near.len() == NEAR {
+        for chunk in candidates.chunks(CANDIDATES) {
+            let standing = self.standing(chunk, seen)?;
+            let standing = chunk.iter().filter(|word| standing.contains(*word));
+            near.extend(standing.cloned());
+            if near.len() >= NEAR {
                 break;
             }
         }
+        near.truncate(NEAR);
         Ok(near)
+    }
+}
+
+impl<'q> Seen<'q> {
+    /// The entries of words that stand where they are looked for, and are seen.
+    fn push<T>(&'q self, sql: &mut Sql<'q, T>, join: &str) {
+        let (known, day) = (&self.coordinate.known, self.coordinate.valid_at);
+        sql.push(" FROM entry e")
+            .push(join)
+            .push("record r ON r.owner = e.owner AND r.id = e.record_id")
+            .push(join);
+        sql.push("state s ON s.owner = e.owner AND s.record_id = e.record_id WHERE e.owner IN ");
+        sql.texts(self.owners.iter().copied())
+            .push(" AND e.domain = ")
+            .small(self.search.domain.code());
+        sql.push(" AND e.property IN ")
+            .texts(self.search.text_properties.iter().map(|name| &**name));
+        sql.push(" AND e.mode = ").small(WORD);
+        sql.push(" AND ").holds("e", "e.owner", known, day);
+        sql.push(" AND ").holds("s", "e.owner", known, day);
+        sql.push(" AND ");
+        self.visibility
+            .push(sql, "s", "r", self.today, Reach::Match);
     }
 }
 

@@ -13,8 +13,8 @@ use crate::sql::{LIST, Sql};
 use crate::sql_types::{Day, Id, Moment, SqlDay, SqlId, SqlMoment};
 use crate::verify::{Expected, Progress, Verifier};
 use crate::write::{
-    Protection, RecordStatus, domain, identifies, of_columns, period, protections, reload,
-    timeline_hash,
+    Protection, RecordStatus, domain, identifies, last_said, of_columns, period, protections,
+    reload, timeline_hash,
 };
 
 type StateTypes = (
@@ -147,13 +147,13 @@ impl Verifier<'_> {
                 }
                 continue;
             }
-            let of_states = |believed: bool| {
-                let states = states.get(&id).into_iter().flatten();
-                let states = states
-                    .filter(|state| !believed || state.superseded_at == Instant::FOREVER)
-                    .map(|state| (state.period, state.value.protection()));
-                Protection::of_states(states)
-            };
+            let mut newest: Vec<&StoredState> = states.get(&id).into_iter().flatten().collect();
+            newest.sort_unstable_by_key(|state| std::cmp::Reverse(state.recorded_at));
+            let ever: Vec<(Period, u8)> = newest
+                .iter()
+                .map(|state| (state.period, state.value.protection()))
+                .collect();
+            let said = Protection::of_states(last_said(ever.iter().copied()));
             let of_others = Protection::of(identified.get(&id).into_iter().flatten().copied()).and(
                 if restricted.contains(&id) {
                     RESTRICTED
@@ -162,17 +162,17 @@ impl Verifier<'_> {
                 },
             );
             let stored = of_columns(*until, *level);
-            // At least what is believed; no more than what ever was, of a record that was retracted meanwhile.
+            // At least what was said last of each day; no more than what ever was.
             let (least, most) = (
-                of_states(true).and(of_others),
-                of_states(false).and(of_others),
+                said.and(of_others),
+                Protection::of_states(ever).and(of_others),
             );
             let open_ended = Protection {
                 until: Period::OPEN,
                 ..most
             };
             if stored.and(least) != stored || open_ended.and(stored) != open_ended {
-                let detail = format!("stored {stored:?}, believed {least:?}, ever {most:?}");
+                let detail = format!("stored {stored:?}, said last {least:?}, ever {most:?}");
                 self.found(owner, Some(id), "protection-agrees", detail);
             }
         }

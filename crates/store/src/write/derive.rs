@@ -136,7 +136,7 @@ fn push_identifiers<'a>(
 }
 
 /// What is left of a period without another.
-fn without(period: &Period, taken: &Period) -> Vec<Period> {
+pub(crate) fn without(period: &Period, taken: &Period) -> Vec<Period> {
     let before = Period::new(period.from(), taken.from().min(period.to()));
     let after = Period::new(taken.to().max(period.from()), period.to());
     before.into_iter().chain(after).collect()

@@ -29,7 +29,7 @@ pub struct Erasure {
 pub enum Erased {
     /// The records with the version that is their tombstone.
     Done(Vec<(RecordId, u32)>),
-    /// Nothing is staged: a legal hold keeps these from being erased.
+    /// Nothing is staged: a legal hold, or a restriction of processing, keeps these from being erased.
     Held(Vec<RecordId>),
     /// Nothing is staged: records that are not erased with them refer to them.
     StillReferenced(Vec<(RecordId, Inbound)>),
@@ -77,7 +77,10 @@ impl WriteTx<'_> {
             images.push(image);
         }
         let ids: Vec<RecordId> = images.iter().map(|image| image.id).collect();
-        let held = self.marked(MarkKind::Hold, &ids)?;
+        let mut held = self.marked(MarkKind::Hold, &ids)?;
+        held.extend(self.marked(MarkKind::Restriction, &ids)?);
+        held.sort_unstable();
+        held.dedup();
         if !held.is_empty() {
             return Ok(Erased::Held(held));
         }

@@ -110,11 +110,12 @@ impl Batch {
             );
             heads.ids(chunk.iter().copied());
             let heads: Vec<Head> = self.connection.load(&heads)?;
+            let mut highest: HashMap<RecordId, u8> = HashMap::new();
             let mut timelines = if heads.is_empty() {
                 HashMap::new()
             } else {
-                let mut states = Sql::<StateTypes>::new(
-                    "SELECT s.record_id, s.valid_from, s.valid_to, s.domain, s.model, s.body \
+                let mut states = Sql::<(StateTypes, SmallInt)>::new(
+                    "SELECT s.record_id, s.valid_from, s.valid_to, s.domain, s.model, s.body, s.protection \
                      FROM directory_id d JOIN state s ON s.owner = d.owner AND s.record_id = d.id \
                      WHERE s.superseded_at = ",
                 );
@@ -122,7 +123,14 @@ impl Batch {
                     .forever()
                     .push(" AND d.id IN ")
                     .ids(chunk.iter().copied());
-                timelines(&self.model, self.connection.load(&states)?)?
+                let rows: Vec<(StateParts, i16)> = self.connection.load(&states)?;
+                let mut states = Vec::with_capacity(rows.len());
+                for (state, level) in rows {
+                    let highest = highest.entry(state.0.record()).or_default();
+                    *highest = u8::try_from(level).unwrap_or(u8::MAX).max(*highest);
+                    states.push(state);
+                }
+                timelines(&self.model, states)?
             };
             for head in heads {
                 let (
@@ -149,6 +157,7 @@ impl Batch {
                         .ok_or_else(|| StoreError::disagrees(format!("the status of {id}")))?,
                     forward_to: forward_to.map(Id::record),
                     protection: of_columns(until, level),
+                    highest: highest.remove(&id).unwrap_or_default(),
                     timeline: timelines.remove(&id).unwrap_or_default(),
                 };
                 self.stored.insert(id, Some(Arc::new(image)));

@@ -10,6 +10,7 @@ use grunddata_model::{Instant, OwnerKey, RecordId, SchemeCode};
 use crate::connection::Connection;
 use crate::error::StoreError;
 use crate::write::claims::Claim;
+use crate::write::derive::Protection;
 use crate::write::inbound::Inbound;
 use crate::write::staged::{RecordImage, StagedWrite, StoredOutcome};
 
@@ -38,6 +39,8 @@ pub(crate) struct Batch {
 pub(crate) struct AcceptedJob {
     pub(crate) instant: Instant,
     pub(crate) writes: Vec<(StagedWrite, u32)>,
+    /// How its records were protected before, those that were.
+    pub(crate) protected: HashMap<RecordId, Protection>,
     pub(crate) remembered: Option<([u8; 32], StoredOutcome)>,
 }
 

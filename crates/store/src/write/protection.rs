@@ -6,23 +6,35 @@
 //! is computed anew.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use chrono::NaiveDate;
 use diesel::sql_types::{SmallInt, Text};
 use grunddata_information_model::InformationModel;
-use grunddata_model::{Domain, RecordId};
+use grunddata_model::{Domain, Instant, RecordId};
 
 use crate::connection::Connection;
 use crate::dialect;
 use crate::error::StoreError;
-use crate::marks::{MarkKind, RESTRICTED, marked};
 use crate::sql::{LIST, Sql};
 use crate::sql_types::{Day, Id, SqlDay, SqlId};
 use crate::write::derive::{Protection, protection};
-use crate::write::load::{domain, period};
+use crate::write::load::domain;
+use crate::write::lower::lower;
 use crate::write::overlay::AcceptedJob;
 
 /// Records with how they are to be protected.
-type Levels = BTreeMap<RecordId, Protection>;
+pub(crate) type Levels = BTreeMap<RecordId, Protection>;
+/// A record, another that it identifies, and by which relation.
+type Identifying = (RecordId, RecordId, Arc<str>);
+
+/// A record that has identified another.
+pub(crate) struct Referrer {
+    pub(crate) owner: String,
+    pub(crate) id: RecordId,
+    /// The relations by which it did.
+    pub(crate) relations: Vec<String>,
+}
 
 /// Gives what the batch wrote the protection of those whom it identifies, and whoever identifies what came under
 /// protection, or left it, the protection that follows. Runs when all rows of the batch are written.
@@ -32,48 +44,47 @@ pub(crate) fn protect(
     owner: &str,
     jobs: &[AcceptedJob],
 ) -> Result<(), StoreError> {
+    let Some(today) = jobs.last().map(|job| day_of(job.instant)) else {
+        return Ok(());
+    };
     let mut written = Levels::new();
     let mut lowered: Vec<RecordId> = Vec::new();
-    let mut links: Vec<(RecordId, RecordId)> = Vec::new();
-    for (write, _) in jobs.iter().flat_map(|job| &job.writes) {
-        let (before, after) = (protection(&write.before), protection(&write.after));
-        // What is retracted was not said to be without protection.
-        if before.and(after) != after && !write.after.is_empty() {
-            lowered.push(write.id);
-        }
-        // Of several writes in the batch the last one counts.
-        written.insert(write.id, after);
-        // What was referred to before has been looked at then.
-        let known = || {
-            write
-                .before
-                .states()
-                .iter()
-                .flat_map(|old| old.value.links())
-        };
-        for link in write
-            .after
-            .states()
-            .iter()
-            .flat_map(|new| new.value.links())
-        {
-            if identifies(model, write.domain, &link.relation) && !known().any(|old| old == link) {
-                links.push((write.id, link.target));
+    let mut links: Vec<Identifying> = Vec::new();
+    for job in jobs {
+        for (write, _) in &job.writes {
+            let (before, after) = (protection(&write.before), protection(&write.after));
+            // It may be more than the present states say: what is no longer believed was not said to be without.
+            let head = job
+                .protected
+                .get(&write.id)
+                .map_or(before, |head| head.and(before));
+            if head.and(after) != after && !write.after.is_empty() {
+                lowered.push(write.id);
+            }
+            // Of several writes in the batch the last one counts.
+            written.insert(write.id, after);
+            let uses = write.after.states().iter();
+            for link in uses.flat_map(|state| state.value.links()) {
+                if identifies(model, write.domain, &link.relation) {
+                    links.push((write.id, link.target, Arc::clone(&link.relation)));
+                }
             }
         }
     }
-    lower(connection, model, owner, &lowered)?;
+    lower(connection, model, owner, &lowered, today)?;
     links.sort_unstable();
     links.dedup();
-    let inherited = inherited(connection, owner, &links)?;
+    let inherited = inherited(connection, owner, &links, today)?;
     let mut raised = Levels::new();
-    for (id, protection) in &inherited {
-        raise_head(connection, owner, *id, *protection)?;
-    }
     for (id, protection) in written.into_iter().chain(inherited) {
         raise(&mut raised, id, protection);
     }
-    spread(connection, model, owner, raised)
+    spread(connection, model, owner, raised, today)
+}
+
+/// The day of an instant, in UTC as in reads: a protection ends late rather than early.
+pub(crate) fn day_of(instant: Instant) -> NaiveDate {
+    instant.date_time().date_naive()
 }
 
 /// Raises a record, and all that have ever identified it, to at least this.
@@ -83,9 +94,11 @@ pub(crate) fn raise_from(
     owner: &str,
     id: RecordId,
     protection: Protection,
+    today: NaiveDate,
 ) -> Result<(), StoreError> {
     raise_head(connection, owner, id, protection)?;
-    spread(connection, model, owner, Levels::from([(id, protection)]))
+    let raised = Levels::from([(id, protection)]);
+    spread(connection, model, owner, raised, today)
 }
 
 /// Gives everything that has ever identified these records their protection.
@@ -94,15 +107,20 @@ fn spread(
     model: &InformationModel,
     owner: &str,
     raised: Levels,
+    today: NaiveDate,
 ) -> Result<(), StoreError> {
     let mut next: BTreeMap<String, Levels> = BTreeMap::from([(owner.to_owned(), raised)]);
     // Ends: days and levels only rise, and only to those that there are.
     while let Some((owner, raised)) = next.pop_first() {
         for (target, protection) in raised {
-            for (source_owner, source) in referrers(connection, model, &owner, target, protection)?
-            {
-                raise_head(connection, &source_owner, source, protection)?;
-                raise(next.entry(source_owner).or_default(), source, protection);
+            for referrer in referrers(connection, model, &owner, target)? {
+                let (source_owner, source) = (&referrer.owner, referrer.id);
+                let head = raise_head(connection, source_owner, source, protection)?;
+                let states = raise_states(connection, &owner, target, &referrer, today)?;
+                if head || states {
+                    let known = next.entry(referrer.owner).or_default();
+                    raise(known, source, protection);
+                }
             }
         }
     }
@@ -116,43 +134,53 @@ pub(crate) fn identifies(model: &InformationModel, domain: Domain, relation: &st
         .is_some_and(|relation| relation.identifying)
 }
 
-fn raise(raised: &mut Levels, id: RecordId, protection: Protection) {
+pub(crate) fn raise(raised: &mut Levels, id: RecordId, protection: Protection) {
     if protection.level > 0 {
         let known = raised.entry(id).or_insert(Protection::NONE);
         *known = known.and(protection);
     }
 }
 
-/// How the sources are protected by their targets. Targets of other owners are kept from changing until this batch is
-/// committed: whoever protects one of them meanwhile then finds its new referrers.
+/// Protects the sources as their targets are; how that is. Targets of other owners are kept from changing until this batch
+/// is committed: whoever protects one of them meanwhile then finds its new referrers.
 fn inherited(
     connection: &mut Connection,
     owner: &str,
-    links: &[(RecordId, RecordId)],
+    links: &[Identifying],
+    today: NaiveDate,
 ) -> Result<Levels, StoreError> {
-    let mut targets: Vec<RecordId> = links.iter().map(|(_, target)| *target).collect();
+    let mut targets: Vec<RecordId> = links.iter().map(|(_, target, _)| *target).collect();
     targets.sort_unstable();
     targets.dedup();
-    let mut protected = Levels::new();
+    let mut protected: BTreeMap<RecordId, (String, Protection)> = BTreeMap::new();
     let mut foreign: Vec<RecordId> = Vec::new();
     for chunk in targets.chunks(LIST) {
         for (id, of, protection) in heads(connection, chunk, false)? {
-            if of == owner {
-                raise(&mut protected, id, protection);
-            } else {
+            if of != owner {
                 foreign.push(id);
+            } else if protection.level > 0 {
+                protected.insert(id, (of, protection));
             }
         }
     }
     foreign.sort_unstable();
     for chunk in foreign.chunks(LIST) {
-        for (id, _, protection) in heads(connection, chunk, true)? {
-            raise(&mut protected, id, protection);
+        for (id, of, protection) in heads(connection, chunk, true)? {
+            if protection.level > 0 {
+                protected.insert(id, (of, protection));
+            }
         }
     }
     let mut inherited = Levels::new();
-    for (source, target) in links {
-        if let Some(protection) = protected.get(target) {
+    for (source, target, relation) in links {
+        if let Some((target_owner, protection)) = protected.get(target) {
+            let referrer = Referrer {
+                owner: owner.to_owned(),
+                id: *source,
+                relations: vec![relation.to_string()],
+            };
+            raise_head(connection, owner, *source, *protection)?;
+            raise_states(connection, target_owner, *target, &referrer, today)?;
             raise(&mut inherited, *source, *protection);
         }
     }
@@ -189,51 +217,48 @@ pub(crate) fn of_columns(until: Day, level: i16) -> Protection {
     }
 }
 
-/// Who has ever identified the record and is not protected so long, or not so strongly.
-fn referrers(
+/// Who has ever identified the record, with the relations by which it did.
+pub(crate) fn referrers(
     connection: &mut Connection,
     model: &InformationModel,
     owner: &str,
     target: RecordId,
-    protection: Protection,
-) -> Result<Vec<(String, RecordId)>, StoreError> {
+) -> Result<Vec<Referrer>, StoreError> {
     let mut sql = Sql::<(Text, SqlId, SmallInt, Text)>::new(
         "SELECT DISTINCT l.owner, l.source_id, l.source_domain, l.relation FROM owner_reference f \
          JOIN link l ON l.owner = f.source AND l.target_id = ",
     );
     sql.id(target);
-    sql.push(" JOIN record r ON r.owner = l.owner AND r.id = l.source_id WHERE f.target = ")
-        .text(owner);
-    sql.push(" AND (r.protected_until < ")
-        .day(protection.until)
-        .push(" OR r.protection < ")
-        .small(i16::from(protection.level))
-        .push(")");
+    sql.push(" WHERE f.target = ").text(owner);
     let rows: Vec<(String, Id, i16, String)> = connection.load(&sql)?;
-    let mut found = Vec::new();
+    let mut found: BTreeMap<(String, RecordId), Vec<String>> = BTreeMap::new();
     for (source_owner, source, code, relation) in rows {
         if identifies(model, domain(code)?, &relation) {
-            found.push((source_owner, source.record()));
+            let relations = found.entry((source_owner, source.record())).or_default();
+            relations.push(relation);
         }
     }
-    found.sort_unstable();
-    found.dedup();
-    Ok(found)
+    let referrer = |((owner, id), relations)| Referrer {
+        owner,
+        id,
+        relations,
+    };
+    Ok(found.into_iter().map(referrer).collect())
 }
 
-/// Raises the head of a record to at least this.
+/// Raises the head of a record to at least this; whether it was less.
 fn raise_head(
     connection: &mut Connection,
     owner: &str,
     id: RecordId,
     protection: Protection,
-) -> Result<(), StoreError> {
-    let level = i16::from(protection.level);
+) -> Result<bool, StoreError> {
+    let (until, level) = (protection.until, i16::from(protection.level));
     let mut sql =
         Sql::<()>::new("UPDATE record SET protected_until = CASE WHEN protected_until < ");
-    sql.day(protection.until)
+    sql.day(until)
         .push(" THEN ")
-        .day(protection.until)
+        .day(until)
         .push(" ELSE protected_until END, protection = CASE WHEN protection < ")
         .small(level)
         .push(" THEN ")
@@ -242,151 +267,56 @@ fn raise_head(
         .text(owner)
         .push(" AND id = ")
         .id(id);
-    connection.execute(&sql).map(drop)
+    sql.push(" AND (protected_until < ")
+        .day(until)
+        .push(" OR protection < ")
+        .small(level)
+        .push(")");
+    Ok(connection.execute(&sql)? > 0)
 }
 
-/// A record whose protection is computed anew.
-struct Anew {
-    owner: String,
-    /// What its own states say.
-    own: Protection,
-    /// Whom it has ever identified.
-    identified: Vec<RecordId>,
-    now: Protection,
-}
-
-/// Computes anew how the records are protected, and all that have ever identified one of them.
-pub(crate) fn lower(
+/// Raises the states of a record that identify another to what the other is believed to be protected as on their days;
+/// whether one was less.
+///
+/// These are its old ones: of what is no longer believed, what has ended, and what ends with the protection. One that
+/// goes on without the protection is shown, with its period, to whoever may see the other as it is then.
+pub(crate) fn raise_states(
     connection: &mut Connection,
-    model: &InformationModel,
-    owner: &str,
-    lowered: &[RecordId],
-) -> Result<(), StoreError> {
-    // Nobody is protected less than this: every referrer counts.
-    let strongest = Protection {
-        until: grunddata_model::Period::OPEN,
-        level: u8::MAX,
+    target_owner: &str,
+    target: RecordId,
+    referrer: &Referrer,
+    today: NaiveDate,
+) -> Result<bool, StoreError> {
+    // The state holds the link: they were believed together, and a state says the same on all its days.
+    let level = |sql: &mut Sql<'_, ()>| {
+        sql.push(
+            "(SELECT MAX(t.protection) FROM link l JOIN state t ON t.record_id = l.target_id WHERE l.owner = state.owner \
+             AND l.source_id = state.record_id AND l.target_id = ",
+        )
+        .id(target)
+        .push(" AND l.relation IN ")
+        .texts(referrer.relations.clone());
+        sql.push(
+            " AND l.valid_from < state.valid_to AND l.valid_to > state.valid_from \
+             AND l.recorded_at < state.superseded_at AND l.superseded_at > state.recorded_at \
+             AND t.valid_from < state.valid_to AND t.valid_to > state.valid_from AND t.owner = ",
+        )
+        .text(target_owner.to_owned())
+        .push(" AND t.superseded_at = ")
+        .forever()
+        .push(" AND (state.valid_to <= t.valid_to OR state.valid_to <= ")
+        .day(today)
+        .push(" OR state.superseded_at < ")
+        .forever()
+        .push("))");
     };
-    let mut anew: BTreeMap<RecordId, Anew> = BTreeMap::new();
-    let mut queue: Vec<(String, RecordId)> =
-        lowered.iter().map(|id| (owner.to_owned(), *id)).collect();
-    while let Some((owner, id)) = queue.pop() {
-        if anew.contains_key(&id) {
-            continue;
-        }
-        queue.extend(referrers(connection, model, &owner, id, strongest)?);
-        let own = own_protection(connection, &owner, id)?;
-        let identified = identified(connection, model, &owner, id)?;
-        anew.insert(
-            id,
-            Anew {
-                owner,
-                own,
-                identified,
-                now: own,
-            },
-        );
-    }
-    if anew.is_empty() {
-        return Ok(());
-    }
-    let mut others: Vec<RecordId> = anew
-        .values()
-        .flat_map(|record| &record.identified)
-        .copied()
-        .filter(|id| !anew.contains_key(id))
-        .collect();
-    others.sort_unstable();
-    others.dedup();
-    let mut stable = Levels::new();
-    for chunk in others.chunks(LIST) {
-        for (id, _, protection) in heads(connection, chunk, false)? {
-            raise(&mut stable, id, protection);
-        }
-    }
-    // Ends: it only rises, from what the states themselves say.
-    loop {
-        let now: Levels = anew.iter().map(|(id, record)| (*id, record.now)).collect();
-        let mut settled = true;
-        for record in anew.values_mut() {
-            let of_others = record
-                .identified
-                .iter()
-                .filter_map(|id| now.get(id).or_else(|| stable.get(id)).copied());
-            let next = Protection::of(of_others.chain([record.own]));
-            settled &= next == record.now;
-            record.now = next;
-        }
-        if settled {
-            break;
-        }
-    }
-    for (id, record) in anew {
-        let mut sql = Sql::<()>::new("UPDATE record SET protected_until = ");
-        sql.day(record.now.until)
-            .push(", protection = ")
-            .small(i16::from(record.now.level))
-            .push(" WHERE owner = ")
-            .text(record.owner.as_str())
-            .push(" AND id = ")
-            .id(id);
-        connection.execute(&sql)?;
-    }
-    Ok(())
-}
-
-/// What the states of a record say that are believed now, with the restriction of its processing.
-fn own_protection(
-    connection: &mut Connection,
-    owner: &str,
-    id: RecordId,
-) -> Result<Protection, StoreError> {
-    let mut rows: Vec<(Day, Day, i16)> = Vec::new();
-    // What is retracted was not said to be without protection: where nothing is believed, all that ever was counts.
-    for believed in [true, false] {
-        let mut sql = Sql::<(SqlDay, SqlDay, SmallInt)>::new(
-            "SELECT s.valid_from, s.valid_to, s.protection FROM state s WHERE s.owner = ",
-        );
-        sql.text(owner).push(" AND s.record_id = ").id(id);
-        if believed {
-            sql.push(" AND s.superseded_at = ").forever();
-        }
-        rows = connection.load(&sql)?;
-        if !rows.is_empty() {
-            break;
-        }
-    }
-    let mut states = Vec::with_capacity(rows.len());
-    for (from, to, level) in rows {
-        states.push((period(from, to)?, u8::try_from(level).unwrap_or(u8::MAX)));
-    }
-    let own = Protection::of_states(states);
-    // A restriction of processing holds until it is lifted, whatever is written meanwhile.
-    let restricted = marked(connection, owner, MarkKind::Restriction, &[id])?;
-    Ok(if restricted.is_empty() {
-        own
-    } else {
-        own.and(RESTRICTED)
-    })
-}
-
-/// Whom a record has ever identified.
-fn identified(
-    connection: &mut Connection,
-    model: &InformationModel,
-    owner: &str,
-    id: RecordId,
-) -> Result<Vec<RecordId>, StoreError> {
-    let mut sql = Sql::<(SqlId, SmallInt, Text)>::new(
-        "SELECT DISTINCT l.target_id, l.source_domain, l.relation FROM link l WHERE l.owner = ",
-    );
-    sql.text(owner).push(" AND l.source_id = ").id(id);
-    let rows: Vec<(Id, i16, String)> = connection.load(&sql)?;
-    let mut found = Vec::new();
-    for (target, code, relation) in rows {
-        if identifies(model, domain(code)?, &relation) {
-            found.push(target.record());
-        }
-    }
-    Ok(found)
+    let mut sql = Sql::<()>::new("UPDATE state SET protection = ");
+    level(&mut sql);
+    sql.push(" WHERE owner = ")
+        .text(referrer.owner.clone())
+        .push(" AND record_id = ")
+        .id(referrer.id)
+        .push(" AND protection < ");
+    level(&mut sql);
+    Ok(connection.execute(&sql)? > 0)
 }

@@ -125,6 +125,8 @@ pub struct RecordImage {
     pub forward_to: Option<RecordId>,
     /// How it is protected: by its own states, or with somebody whom it identifies.
     pub protection: Protection,
+    /// The highest level of one of its states: its own, or that of somebody whom it identifies then.
+    pub highest: u8,
     /// Its states as believed now.
     pub timeline: Timeline<Resolved>,
 }

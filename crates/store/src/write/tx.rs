@@ -23,10 +23,10 @@ pub(crate) const REMEMBERED: i64 = 24 * 3600 * 1_000_000;
 
 /// The transaction of one job.
 pub struct WriteTx<'a> {
-    batch: &'a mut Batch,
+    pub(super) batch: &'a mut Batch,
     now: Instant,
     layer: Layer,
-    writes: Vec<(StagedWrite, u32)>,
+    pub(super) writes: Vec<(StagedWrite, u32)>,
     places: HashMap<RecordId, usize>,
     /// Records as they were before this job.
     originals: HashMap<RecordId, Arc<RecordImage>>,
@@ -53,15 +53,20 @@ impl<'a> WriteTx<'a> {
         if let Some((key, outcome)) = &self.remembered {
             batch.stored_outcomes.insert(*key, Some(outcome.clone()));
         }
+        let originals = self.originals.into_iter();
         batch.accepted.push(AcceptedJob {
             instant: self.now,
             writes: self.writes,
+            protected: originals
+                .filter(|(_, image)| image.protection.level > 0)
+                .map(|(id, image)| (id, image.protection))
+                .collect(),
             remembered: self.remembered,
         });
     }
 
     /// Notes a failure of the database: the batch is repeated, whatever the job makes of it.
-    fn noted<T>(&mut self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+    pub(super) fn noted<T>(&mut self, result: Result<T, StoreError>) -> Result<T, StoreError> {
         if let Err(error) = &result {
             self.batch.failure.get_or_insert_with(|| error.clone());
         }
@@ -334,6 +339,10 @@ impl WriteTx<'_> {
                 .as_ref()
                 .map_or(Protection::NONE, |image| image.protection)
                 .and(protection(&write.after)),
+            highest: current
+                .as_ref()
+                .map_or(0, |image| image.highest)
+                .max(protection(&write.after).level),
             timeline: write.after.clone(),
         };
         self.layer.put(&self.batch.hasher, Arc::new(image));

@@ -7,6 +7,7 @@
 )]
 
 mod edges;
+mod learn;
 mod oracles;
 mod probes;
 pub(crate) mod rules;

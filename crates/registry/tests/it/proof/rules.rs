@@ -303,8 +303,10 @@ pub(crate) struct Made {
     pub(crate) owner: String,
     pub(crate) controller: Option<String>,
     pub(crate) domain: &'static str,
-    /// What is believed now, or was believed last: the first day, the first that is not, the level, who is identified.
+    /// What was said last of each day: what is believed of it now, and where nothing is, what was believed last.
     pub(crate) states: Vec<Believed>,
+    /// What is believed now.
+    pub(crate) believed: Vec<Believed>,
     /// Whether any body of it ever said a level, or identified somebody.
     pub(crate) ever_protected: bool,
 }
@@ -345,17 +347,54 @@ impl World {
         level
     }
 
-    /// The level of what is believed now to have held on a day.
+    /// The level of what is believed now to have held on a day: its own, and if it is over, or ends with the protection of
+    /// somebody whom it identifies, any that ever covered it there.
     pub(crate) fn level_on(&self, record: usize, day: &str) -> usize {
         let holds = |from: &String, to: &Option<String>| {
             from.as_str() <= day && to.as_ref().is_none_or(|to| day < to.as_str())
         };
-        let states = self.records[record].states.iter();
+        let states = self.records[record].believed.iter();
         states
             .filter(|(from, to, ..)| holds(from, to))
-            .map(|(_, _, level, _)| *level)
+            .map(|state| self.level_of(record, state, false))
             .max()
             .unwrap_or_default()
+    }
+
+    /// The level of a state, with what it has of those whom it identifies. What is not believed any more is old, whatever
+    /// days it spoke of.
+    pub(crate) fn level_of(&self, record: usize, state: &Believed, superseded: bool) -> usize {
+        self.inherited(state, superseded, &mut BTreeSet::from([record]))
+    }
+
+    fn inherited(
+        &self,
+        state: &Believed,
+        superseded: bool,
+        visited: &mut BTreeSet<usize>,
+    ) -> usize {
+        let (from, to, own, identified) = state;
+        let mut level = *own;
+        for target in identified {
+            if !visited.insert(*target) {
+                continue;
+            }
+            for other in &self.records[*target].believed {
+                let begun = to.as_ref().is_none_or(|to| other.0 < *to);
+                let going_on = other.1.as_ref().is_none_or(|to| from < to);
+                let over = to.as_ref().is_some_and(|to| *to <= self.today);
+                let ends_with_it = match (to, &other.1) {
+                    (_, None) => true,
+                    (None, Some(_)) => false,
+                    (Some(to), Some(other)) => to <= other,
+                };
+                if begun && going_on && (superseded || over || ends_with_it) {
+                    level = level.max(self.inherited(other, false, visited));
+                }
+            }
+            visited.remove(target);
+        }
+        level
     }
 
     pub(crate) fn thing(&self, record: usize, level: usize) -> Thing<'_> {

@@ -270,6 +270,17 @@ impl<'q> Statement<'q> {
             sql.push(" AND ");
             if self.search.identifier_ever {
                 sql.believed("i", "i.owner", known);
+                // Some state that holds the number must be seen: another one of the record does not tell it.
+                sql.push(
+                    " AND EXISTS (SELECT 1 FROM state h JOIN record rh ON rh.owner = h.owner AND rh.id = h.record_id \
+                     WHERE h.owner = i.owner AND h.record_id = i.record_id \
+                     AND h.valid_from < i.valid_to AND h.valid_to > i.valid_from AND ",
+                );
+                sql.believed("h", "i.owner", known);
+                sql.push(" AND ");
+                self.visibility
+                    .push(sql, "h", "rh", self.today, Reach::Match);
+                sql.push(")");
             } else {
                 sql.holds("i", "i.owner", known, day);
             }
