@@ -65,4 +65,75 @@ on_both! {
         assert!(refused(&db, &["erasures", "apply", path]).contains("no list of erasures"));
         assert!(refused(&db, &["erasures", "apply", "/nowhere/at/all"]).contains("cannot read"));
     }
+
+    fn what_is_administered_at_the_console_is_logged_or_not_done(db: Database) {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (log, blocked) = (directory.path().join("log"), directory.path().join("blocked"));
+        std::fs::write(&blocked, "not a directory").expect("a file");
+        let with = |log: &std::path::Path, arguments: &[&str]| {
+            let mut command = program::command(&[arguments, &["--database", &db.url]].concat());
+            let output = command.env("GRUNDDATA_ACCESS_LOG", log).output().expect("the program starts");
+            (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr))
+        };
+        let decided = ["--decision", "Gallras", "--reference", "KS 2026/17"];
+        let rule = [&["retention", "rule", "add", "se-2480", "--domain", "person", "--erase-after", "5"][..], &decided].concat();
+        let acts: [&[&str]; 4] = [
+            &["owner", "add", "se-2481", "--name", "Lycksele kommun"],
+            &["token", "create", "--name", "hr", "--grant", "se-2480:editor"],
+            &["grant", "give", "--kind", "user", "https://login.example#anna", "--grant", "se-2480:reader"],
+            &rule,
+        ];
+        let lists: [&[&str]; 4] = [&["owner", "list"], &["token", "list"], &["grant", "list"], &["retention", "rule", "list", "se-2480"]];
+        let listed = || lists.map(|list| with(&blocked, list).1);
+        let before = listed();
+        for act in acts {
+            let (done, told) = with(&blocked, act);
+            assert!(!done && told.contains("access log cannot be written"), "{act:?}: {told}");
+        }
+        assert_eq!(listed(), before, "nothing was done");
+        for act in acts {
+            let (done, told) = with(&log, act);
+            assert!(done, "{act:?}: {told}");
+        }
+        let after = listed();
+        assert!(after.iter().zip(&before).all(|(after, before)| after != before), "{after:?}");
+        let grant = after[2].split_whitespace().next().expect("an id").to_owned();
+        let token = after[1].split_whitespace().next().expect("an id").to_owned();
+        for act in [&["grant", "take-back", &grant][..], &["token", "revoke", &token]] {
+            let before = listed();
+            assert!(!with(&blocked, act).0, "{act:?}");
+            assert_eq!(listed(), before, "{act:?}");
+            assert!(with(&log, act).0, "{act:?}");
+        }
+        // Nothing to erase: that it was tried is there all the same, by its record.
+        let record = "01990c3e-0000-7000-8000-00000000dead";
+        let erase = [&["erase", record][..], &decided].concat();
+        assert!(with(&blocked, &erase).1.contains("access log cannot be written"));
+        assert!(with(&log, &erase).1.contains(record));
+        let (_, stale) = with(&log, &["retention", "run", "se-2480", "--plan", "0"]);
+        assert!(stale.contains("look at the plan"), "{stale}");
+        let archive = grunddata_access_log::Archive::open(&log);
+        let found = |query: grunddata_access_log::Query| {
+            let order = grunddata_access_log::Order::OldestFirst;
+            let page = archive.search(&grunddata_access_log::Query { order, ..query }).expect("the log");
+            page.entries.into_iter().map(|logged| logged.entry).collect::<Vec<_>>()
+        };
+        let owner = grunddata_model::OwnerKey::new("se-2480").expect("a key");
+        let of_owner = found(grunddata_access_log::Query { owner: Some(owner), ..Default::default() });
+        let begun = |entry: &grunddata_access_log::Entry| entry.detail.as_ref().expect("detail")["begun"] == true;
+        let told: Vec<(&str, bool, bool)> = of_owner.iter().map(|entry| (entry.operation.as_str(), begun(entry), entry.outcome.is_ok())).collect();
+        // Whose grant or token it is that is taken away is known when it was found.
+        assert_eq!(told, [
+            ("token-create", true, true), ("token-create", false, true),
+            ("grant-give", true, true), ("grant-give", false, true),
+            ("retention-rule-add", true, true), ("retention-rule-add", false, true),
+            ("grant-take-back", false, true), ("token-revoke", false, true),
+            ("retention-run", true, true), ("retention-run", false, false),
+        ]);
+        assert_eq!(of_owner[1].detail.as_ref().expect("detail")["made"], token);
+        assert_eq!(of_owner[3].detail.as_ref().expect("detail")["made"], grant);
+        let of_record = found(grunddata_access_log::Query { record: Some(record.parse().expect("an id")), ..Default::default() });
+        assert_eq!(of_record.iter().map(begun).collect::<Vec<_>>(), [true, false]);
+        assert!(!of_record[1].outcome.is_ok());
+    }
 }

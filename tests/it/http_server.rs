@@ -25,7 +25,7 @@ pub(crate) const TODAY: &str = "2026-11-21";
 pub(crate) struct Http {
     running: Option<Running>,
     store: Store,
-    registry: Registry,
+    pub(crate) registry: Registry,
     client: Client,
     tokens: BTreeMap<&'static str, String>,
     /// Where the access log lies.

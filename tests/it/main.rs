@@ -15,6 +15,7 @@ mod demo;
 mod deploy;
 mod durability;
 mod http_access;
+mod http_audit;
 mod http_bad_input;
 mod http_cors;
 mod http_law;

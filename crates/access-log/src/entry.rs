@@ -149,6 +149,23 @@ impl Entry {
         }
     }
 
+    /// The entry as it is for an auditor of this owner: when it is about others as well, without whose and which records,
+    /// how many, what was asked for and what was done.
+    #[must_use]
+    pub(crate) fn shown_to(self, owner: &OwnerKey) -> Self {
+        if self.owners.iter().all(|other| other == owner) {
+            return self;
+        }
+        Self {
+            owners: Vec::new(),
+            records: Vec::new(),
+            query: None,
+            count: None,
+            detail: None,
+            ..self
+        }
+    }
+
     /// Masks the numbers of persons and checks the limits.
     pub(crate) fn prepare(&mut self) -> Result<(), AccessLogError> {
         let day = self.at.date_time().date_naive();

@@ -68,7 +68,8 @@ pub use proof::{ConsistencyProof, InclusionProof};
 pub use receipt::{Position, Receipt};
 pub use removal::{Removal, Removed};
 pub use search::{
-    EXAMINED_DEFAULT, Logged, Order, PAGE_DEFAULT, PAGE_LIMIT, Page, Query, Reader, Readers,
+    Auditor, EXAMINED_DEFAULT, Logged, Order, PAGE_DEFAULT, PAGE_LIMIT, Page, Query, Reader,
+    Readers,
 };
 pub use series::SeriesId;
 pub use verify::{Scope, Verification};

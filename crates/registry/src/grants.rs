@@ -3,6 +3,7 @@
 
 use grunddata_model::Instant;
 use grunddata_store::GrantRow;
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::registry::refuse_store;
@@ -104,6 +105,8 @@ impl Registry {
         grant: Grant,
         reason: Option<String>,
     ) -> Result<GivenGrant, Refusal> {
+        let told = json!({"subject": {"kind": subject.kind.as_str(), "name": subject.name}, "grant": grant, "reason": reason});
+        self.note_rights(context, std::slice::from_ref(&grant), told)?;
         check_text("subject", &subject.name, NAME)?;
         if let Some(reason) = &reason {
             check_text("reason", reason, 1_000)?;
@@ -137,6 +140,7 @@ impl Registry {
             ended_by: None,
         };
         self.inner.store.put_grant(&row).map_err(refuse_store)?;
+        context.disclosed.acted([], json!({"made": row.id}));
         given(row)
     }
 
@@ -166,12 +170,16 @@ impl Registry {
     /// # Errors
     /// [`Code::NotFound`] when the actor administers no such grant that still counts.
     pub fn take_back_grant(&self, context: &Context, id: Uuid) -> Result<(), Refusal> {
-        let administered = self
-            .given_grants(context)?
+        let given = self.given_grants(context)?;
+        let administered = given
             .iter()
-            .any(|given| given.id == id && given.ended_at.is_none());
+            .find(|given| given.id == id && given.ended_at.is_none());
+        if let Some(given) = administered {
+            let told = json!({"taken": id, "subject": {"kind": given.subject.kind.as_str(), "name": given.subject.name}});
+            self.note_rights(context, std::slice::from_ref(&given.grant), told)?;
+        }
         let by = &context.actor.name;
-        if administered && self.inner.store.end_grant(id, by).map_err(refuse_store)? {
+        if administered.is_some() && self.inner.store.end_grant(id, by).map_err(refuse_store)? {
             return Ok(());
         }
         Err(Refusal::new(

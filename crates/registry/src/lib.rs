@@ -8,6 +8,7 @@
 //! `write::apply`. Reading: `read/` and `query/`.
 
 mod access;
+mod acts;
 mod code;
 mod coordinate;
 mod grants;

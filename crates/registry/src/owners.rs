@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use grunddata_model::{Domain, OwnerKey, RecordId};
 use grunddata_store::NewOwner as StoredOwner;
+use serde_json::json;
 
 use crate::registry::refuse_store;
 use crate::write::check_text;
@@ -48,6 +49,8 @@ impl Registry {
     /// [`Code::Forbidden`] for who does not administer the whole of every owner (for a new one) or of this one;
     /// [`Code::InvalidText`].
     pub fn put_owner(&self, context: &Context, owner: NewOwner) -> Result<Owner, Refusal> {
+        let told = json!({"name": owner.name, "organisation": owner.organisation, "openData": owner.open_data, "protection": owner.protection.as_ref().map(|policy| policy.written(&self.inner.model))});
+        context.disclosed.acted([owner.key.clone()], told);
         check_text("name", &owner.name, 200)?;
         let exists = self
             .inner

@@ -6,6 +6,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use grunddata_model::Instant;
 use grunddata_store::TokenRow;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use crate::access::stockholm_day;
@@ -126,6 +127,8 @@ impl Registry {
     /// [`Code::Forbidden`], [`Code::InvalidText`], [`Code::InvalidParameter`] for a token without rights or one that has
     /// expired already.
     pub fn mint_token(&self, context: &Context, new: NewToken) -> Result<MintedToken, Refusal> {
+        let told = json!({"name": new.name, "grants": new.grants, "feedsCopies": new.feeds_copies, "unit": new.unit, "expiresAt": new.expires_at});
+        self.note_rights(context, &new.grants, told)?;
         check_name("name", &new.name)?;
         if let Some(unit) = &new.unit {
             check_name("unit", unit)?;
@@ -183,6 +186,8 @@ impl Registry {
             .iter()
             .find(|(_, token)| token.id == id)
             .ok_or_else(|| unknown(id))?;
+        let told = json!({"token": id, "name": old.name, "overlapDays": rotation.overlap_days, "expiresAt": rotation.expires_at});
+        self.note_rights(context, &old.grants, told)?;
         if !makes(&context.actor, &old.grants, old.feeds_copies) {
             return Err(no_maker());
         }
@@ -247,10 +252,9 @@ impl Registry {
             last_used_at: None,
         };
         self.inner.store.put_token(&row).map_err(refuse_store)?;
-        Ok(MintedToken {
-            secret,
-            token: token(row)?,
-        })
+        let token = token(row)?;
+        context.disclosed.acted([], json!({"made": token.id}));
+        Ok(MintedToken { secret, token })
     }
 
     /// The tokens that the actor administers, newest first.
@@ -286,10 +290,12 @@ impl Registry {
     /// [`Code::NotFound`] when the actor administers no such token.
     pub fn revoke_token(&self, context: &Context, id: &str) -> Result<(), Refusal> {
         let administered = self.administered(context)?;
-        let (hash, _) = administered
+        let (hash, token) = administered
             .iter()
             .find(|(_, token)| token.id == id)
             .ok_or_else(|| unknown(id))?;
+        let told = json!({"token": id, "name": token.name});
+        self.note_rights(context, &token.grants, told)?;
         self.inner.store.revoke_token(hash).map_err(refuse_store)?;
         Ok(())
     }

@@ -1,16 +1,19 @@
 //! One visit in the access log: who asked for what, and what was shown. The answer waits until it is on disk; when it
 //! cannot be written there is no answer.
 
-use actix_web::http::Method;
-use grunddata_access_log::{Channel, Entry, Kind, Outcome};
+use actix_web::http::{Method, Uri};
+use grunddata_access_log::{AccessLogError, Channel, Entry, Kind, Outcome};
 use grunddata_registry::{Context, Shown};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::access::Access;
 use crate::app::App;
 use crate::call::Call;
 use crate::problem::Problem;
-use crate::reply::Reply;
+use crate::reply::{self, Reply};
+
+/// Bytes of what an act is about: the masking of numbers may make it longer.
+const DETAIL: usize = grunddata_access_log::DETAIL_LIMIT / 2;
 
 /// What is noted of a request before it is carried out.
 pub(crate) struct Visit {
@@ -20,18 +23,16 @@ pub(crate) struct Visit {
     acts: bool,
     method: Method,
     operation: &'static str,
-    address: String,
+    uri: Uri,
     channel: Channel,
 }
 
 impl Visit {
-    pub(crate) fn of(context: &Context, access: Access, call: &Call) -> Self {
+    pub(crate) fn of(context: &Context, call: &Call) -> Self {
         let operation = call.operation();
         let (uri, method) = (call.http.uri(), call.http.method());
         let id = operation.map_or("", |operation| operation.id);
-        let kind = operation
-            .and_then(|operation| operation.logged_as.clone())
-            .unwrap_or_else(|| kind(access, id, method));
+        let kind = operation.map_or(Kind::Read, |operation| operation.logged_as.clone());
         let reads = matches!(*method, Method::GET | Method::HEAD);
         Self {
             context: context.clone(),
@@ -43,9 +44,7 @@ impl Visit {
             kind,
             method: method.clone(),
             operation: id,
-            address: uri
-                .path_and_query()
-                .map_or_else(|| uri.path().to_owned(), ToString::to_string),
+            uri: uri.clone(),
             channel: if operation.is_some_and(|operation| operation.root) {
                 Channel::Page
             } else {
@@ -54,11 +53,23 @@ impl Visit {
         }
     }
 
+    /// Logs that something is about to be done that cannot be undone: without that it is not done.
+    pub(crate) async fn begin(&self, app: &App) -> Result<(), Problem> {
+        if self.kind != Kind::Erasure || !self.acts {
+            return Ok(());
+        }
+        let mut entry = self.bare();
+        let detail = json!({"begun": true});
+        entry.detail = Some(self.detail(Some(detail)));
+        append(app, entry).await.map_err(|error| unlogged(&error))
+    }
+
     /// Logs what was shown or done, and gives the answer on when that is durable.
     pub(crate) async fn log(self, app: &App, reply: Reply) -> Reply {
         let shown = self.context.disclosed.take();
-        // A refusal shows nothing of the records, whatever was read for it. That nobody was found tells something.
-        let shows = reply.is_ok() && !(shown.records.is_empty() && shown.searched.is_empty());
+        // A refusal can tell something as well: that a number is in use, in which periods there is something. What was
+        // noted is what is told. That nobody was found tells something, too.
+        let shows = !(shown.records.is_empty() && shown.searched.is_empty());
         if !shows && !self.acts {
             return reply;
         }
@@ -66,61 +77,90 @@ impl Visit {
             Ok(_) => Outcome::Ok,
             Err(problem) => Outcome::Refused(problem.kind.code.to_owned()),
         };
-        let entry = self.entry(shown, outcome);
-        let logged = match app.access_log.append(entry) {
-            Ok(receipt) => receipt.await.map(drop),
-            Err(error) => Err(error),
-        };
-        match logged {
+        match append(app, self.entry(shown, outcome)).await {
             Ok(()) => reply,
             Err(error) => Err(unlogged(&error)),
         }
     }
 
-    fn entry(self, shown: Shown, outcome: Outcome) -> Entry {
-        let context = self.context;
+    /// Who asked for what and when.
+    fn bare(&self) -> Entry {
+        let context = &self.context;
         let mut entry = Entry::new(
             context.now,
-            self.kind,
+            self.kind.clone(),
             bounded(context.actor.name.clone()),
-            self.channel,
+            self.channel.clone(),
             self.operation,
         );
-        entry.client = Some(bounded(context.actor.client)).filter(|client| !client.is_empty());
-        entry.unit = context.actor.unit.map(bounded);
-        entry.on_behalf_of = context.on_behalf_of.map(bounded);
-        entry.purpose = context.purpose;
-        entry.request_id = Some(context.request_id);
-        let found = shown.records.len();
-        let owners = if found == 0 {
+        let client = bounded(context.actor.client.clone());
+        entry.client = Some(client).filter(|client| !client.is_empty());
+        entry.unit = context.actor.unit.clone().map(bounded);
+        entry.on_behalf_of = context.on_behalf_of.clone().map(bounded);
+        entry.purpose = context.purpose.clone();
+        entry.request_id = Some(context.request_id.clone());
+        entry
+    }
+
+    fn entry(&self, shown: Shown, outcome: Outcome) -> Entry {
+        let mut entry = self.bare();
+        entry.records = shown.records;
+        entry.records.sort_unstable();
+        entry.records.dedup();
+        let found = entry.records.len();
+        entry.records.truncate(grunddata_access_log::RECORDS_LIMIT);
+        let mut owners = shown.acted;
+        owners.extend(if found == 0 {
             shown.searched
         } else {
             shown.owners
-        };
+        });
         entry.owners = owners.into_iter().collect();
         entry.owners.truncate(grunddata_access_log::OWNERS_LIMIT);
         let several = found > 1;
         let none = found == 0 && !self.acts;
         entry.count = (several || none).then_some(found as u64);
-        entry.records = shown.records;
-        entry.records.sort_unstable();
-        entry.records.dedup();
-        entry.records.truncate(grunddata_access_log::RECORDS_LIMIT);
         entry.classes = shown.classes;
         entry.query = shown
             .query
-            .or_else(|| several.then(|| self.address.clone()))
+            .or_else(|| several.then(|| self.address()))
             .map(bounded_query);
         entry.outcome = outcome;
         if self.acts {
-            entry.detail = Some(json!({"method": self.method.as_str(), "address": self.address}));
+            entry.detail = Some(self.detail(shown.detail));
         }
         entry
     }
+
+    fn address(&self) -> String {
+        self.uri
+            .path_and_query()
+            .map_or_else(|| self.uri.path().to_owned(), ToString::to_string)
+    }
+
+    /// The request, with what the act is about.
+    fn detail(&self, about: Option<Value>) -> Value {
+        let mut detail = json!({"method": self.method.as_str(), "address": self.address()});
+        match about {
+            // An act that is too long to tell is logged all the same.
+            Some(about) if about.to_string().len() > DETAIL => reply::set(&mut detail, "cut", true),
+            Some(Value::Object(members)) => {
+                for (name, value) in members {
+                    reply::set(&mut detail, &name, value);
+                }
+            }
+            _ => {}
+        }
+        detail
+    }
+}
+
+async fn append(app: &App, entry: Entry) -> Result<(), AccessLogError> {
+    app.access_log.append(entry)?.await.map(drop)
 }
 
 /// No answer without its entry.
-pub(crate) fn unlogged(error: &grunddata_access_log::AccessLogError) -> Problem {
+pub(crate) fn unlogged(error: &AccessLogError) -> Problem {
     tracing::error!(%error, "the access log cannot be written: personal data are not shown until it can");
     Problem::new(
         "access-log-unavailable",
@@ -128,8 +168,8 @@ pub(crate) fn unlogged(error: &grunddata_access_log::AccessLogError) -> Problem 
     )
 }
 
-/// What the table of operations says, or what follows from the permission and the name.
-fn kind(access: Access, operation: &str, method: &Method) -> Kind {
+/// What follows from the permission and the name of an operation. It is asked once for each, when the table is made.
+pub(crate) fn kind(access: Access, operation: &str, method: &Method) -> Kind {
     match access {
         Access::Admin => return Kind::Administration,
         Access::Audit => return Kind::LogRead,

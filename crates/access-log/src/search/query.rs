@@ -26,6 +26,16 @@ pub enum Order {
     OldestFirst,
 }
 
+/// Who audits one owner and not the whole log: of entries that are about other owners as well it is told no more than that
+/// there is one. Neither what is found nor what is not says more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Auditor {
+    /// The owner. Only entries that are about it are found.
+    pub owner: OwnerKey,
+    /// Whether the record that is asked for is the owner's: others are found in no entry.
+    pub owns_record: bool,
+}
+
 /// A question to the log; all conditions hold together. By default: everything, newest first.
 ///
 /// Record, actor, on-behalf-of, request id and the rare kinds (all but reads and writes) are looked up in the index of each segment; the
@@ -54,6 +64,9 @@ pub struct Query {
     pub request_id: Option<String>,
     /// With this in the entry as it is written, whatever the case of its letters.
     pub text: Option<String>,
+    /// Who asks, where it is not somebody who may see everything. Entries that are about other owners as well come without
+    /// owners, records, query, count and detail.
+    pub auditor: Option<Auditor>,
     /// The order.
     pub order: Order,
     /// The most entries; [`PAGE_DEFAULT`] when 0, [`PAGE_LIMIT`] at most.
@@ -191,15 +204,26 @@ impl Conditions {
         {
             return Ok(None);
         }
-        if let Some(text) = &self.text
-            && !String::from_utf8_lossy(payload)
-                .to_lowercase()
-                .contains(text)
-        {
+        let holds = |written: &str| {
+            self.text
+                .as_ref()
+                .is_none_or(|text| written.to_lowercase().contains(text))
+        };
+        let Some(auditor) = &self.query.auditor else {
+            if self.text.is_some() && !holds(&String::from_utf8_lossy(payload)) {
+                return Ok(None);
+            }
+            let entry: Entry = serde_json::from_slice(payload)?;
+            return Ok(self.fits(&entry).then_some(entry));
+        };
+        let entry: Entry = serde_json::from_slice(payload)?;
+        if !entry.owners.contains(&auditor.owner) || !self.fits(&entry) {
             return Ok(None);
         }
-        let entry: Entry = serde_json::from_slice(payload)?;
-        Ok(self.fits(&entry).then_some(entry))
+        // Compared is what is shown: else a hit would tell what is not.
+        let shown = entry.shown_to(&auditor.owner);
+        let fits = self.text.is_none() || holds(&serde_json::to_string(&shown)?);
+        Ok(fits.then_some(shown))
     }
 
     fn fits(&self, entry: &Entry) -> bool {

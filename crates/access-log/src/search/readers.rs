@@ -40,8 +40,8 @@ pub struct Readers {
 }
 
 impl Archive {
-    /// Who was shown the record, from the one instant to before the other. Refused requests, counts and administrative
-    /// acts are left out.
+    /// Who was shown the record, from the one instant to before the other. Counts and administrative acts are left out;
+    /// a refused request is there when its refusal told something of the record.
     ///
     /// # Errors
     /// When files cannot be read. Damage is no error: see [`Readers::complete`].
@@ -63,7 +63,7 @@ impl Archive {
         let mut readers = BTreeMap::new();
         while let Next::Found(logged) = search.next()? {
             let entry = logged.entry;
-            if !entry.kind.shows_records() || !entry.outcome.is_ok() {
+            if !entry.kind.shows_records() {
                 continue;
             }
             let key = (entry.unit, entry.actor, entry.on_behalf_of);

@@ -148,10 +148,11 @@ fn the_readers_of_a_record_are_grouped() {
         acknowledge(&log, entry);
         acknowledge(&log, read(number, "other", 2));
     }
-    let mut refused = read(31, "refused", 1);
+    let mut refused = read(29, "refused", 1);
+    refused.unit = Some("school".to_owned());
     refused.outcome = Outcome::Refused("forbidden".to_owned());
     acknowledge(&log, refused);
-    let mut act = read(32, "administrator", 1);
+    let mut act = read(29, "administrator", 1);
     act.kind = Kind::Administration;
     acknowledge(&log, act);
     let answer = log
@@ -176,7 +177,9 @@ fn the_readers_of_a_record_are_grouped() {
             ("care", "anna", 5),
             ("care", "bert", 9),
             ("school", "anna", 4),
-            ("school", "bert", 9)
+            ("school", "bert", 9),
+            // Told something with its refusal.
+            ("school", "refused", 1)
         ]
     );
     assert_eq!(answer.readers[0].first, at(3));
@@ -188,6 +191,52 @@ fn the_readers_of_a_record_are_grouped() {
             .readers,
         []
     );
+}
+
+#[test]
+fn an_auditor_of_one_owner_searches_what_is_shown() {
+    let directory = tempfile::tempdir().unwrap();
+    let owner = |key: &str| OwnerKey::new(key).unwrap();
+    let log = open_small(directory.path(), 1_500);
+    // So many that some stand in closed segments, which have an index, and some do not.
+    for number in 0..30 {
+        let mut entry = read(number, "anna", 1);
+        entry.query = Some("of-b-only".to_owned());
+        entry.detail = Some(serde_json::json!({"name": "of-b-only"}));
+        entry.owners = match number % 3 {
+            0 => vec![owner("a")],
+            1 => vec![owner("b")],
+            _ => vec![owner("a"), owner("b")],
+        };
+        acknowledge(&log, entry);
+    }
+    let search = |owns_record, text: Option<&str>, asked: Option<RecordId>| {
+        let query = Query {
+            auditor: Some(Auditor {
+                owner: owner("a"),
+                owns_record,
+            }),
+            text: text.map(str::to_owned),
+            record: asked,
+            ..Query::default()
+        };
+        let page = log.archive().search(&query).unwrap();
+        assert!(page.next.is_none());
+        let entries = page.entries.into_iter().map(|logged| logged.entry);
+        entries.collect::<Vec<_>>()
+    };
+    let all = search(false, None, None);
+    let whole = |entry: &&Entry| entry.owners == [owner("a")];
+    assert_eq!((all.len(), all.iter().filter(whole).count()), (20, 10));
+    for mixed in all.iter().filter(|entry| !whole(entry)) {
+        let told = (&mixed.owners, &mixed.records, &mixed.query, &mixed.detail);
+        assert_eq!(told, (&vec![], &vec![], &None, &None));
+    }
+    assert_eq!(search(false, Some("OF-B-ONLY"), None).len(), 10);
+    assert_eq!(search(false, Some("\"b\""), None).len(), 0);
+    assert_eq!(search(false, Some("anna"), None).len(), 20);
+    assert_eq!(search(false, None, Some(record(1))).len(), 0);
+    assert_eq!(search(true, None, Some(record(1))).len(), 20);
 }
 
 #[test]

@@ -2,12 +2,14 @@
 
 use std::process::ExitCode;
 
+use grunddata_access_log::Kind as LogKind;
 use grunddata_model::RecordId;
 use grunddata_registry::Decision;
+use serde_json::json;
 
-use super::retention::{logged, parse, report};
+use super::retention::{parse, report};
 use crate::arguments::Erase;
-use crate::console;
+use crate::console::{self, Act};
 use crate::database;
 use crate::failure::Failure;
 use crate::settings::Settings;
@@ -25,8 +27,11 @@ pub(crate) fn run(settings: &Settings, erase: Erase) -> Result<ExitCode, Failure
         text: erase.decision,
         reference: erase.reference,
     };
-    let disposal = registry.erase(&context, &ids, decision)?;
-    logged(settings, &context, "erase", &disposal)?;
+    let mut act = Act::new(LogKind::Erasure, "erase", json!({"decision": decision}));
+    act.records = ids.clone();
+    let disposal = console::act(settings, &context, act, || {
+        registry.erase(&context, &ids, decision)
+    })?;
     report(&disposal);
     registry.store().shutdown();
     Ok(ExitCode::SUCCESS)

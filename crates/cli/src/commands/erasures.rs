@@ -16,12 +16,6 @@ use crate::settings::Settings;
 
 /// Writes the list of erasures, or carries it out again after a restore.
 pub(crate) fn run(settings: &Settings, erasures: Erasures) -> Result<ExitCode, Failure> {
-    let act = |kind, operation, detail| Act {
-        kind,
-        operation,
-        owners: Vec::new(),
-        detail: Some(detail),
-    };
     let mut code = ExitCode::SUCCESS;
     match erasures {
         Erasures::Export { file } => {
@@ -32,11 +26,8 @@ pub(crate) fn run(settings: &Settings, erasures: Erasures) -> Result<ExitCode, F
                 .map_err(|error| Failure::new(Kind::Failed, error))?;
             let count = list.erasures.len() as u64;
             let detail = json!({"erasures": count});
-            console::log(
-                settings,
-                &context,
-                act(LogKind::Administration, "erasures-export", detail),
-            )?;
+            let act = Act::new(LogKind::Administration, "erasures-export", detail);
+            console::log(settings, &context, &act)?;
             write_private(&file, &format!("{text}\n"))?;
             line(format!(
                 "{} erasures written to {}.",
@@ -49,14 +40,18 @@ pub(crate) fn run(settings: &Settings, erasures: Erasures) -> Result<ExitCode, F
             let list = read(&file)?;
             let registry = database::open(settings)?;
             let context = console::context(&registry);
-            let again = registry.erase_again(&context, &list)?;
-            let disposals: Vec<_> = again.disposals.iter().map(|disposal| disposal.id).collect();
-            let detail = json!({"disposals": disposals, "madeAt": list.made_at});
-            console::log(
-                settings,
-                &context,
-                act(LogKind::Erasure, "erasures-apply", detail),
-            )?;
+            let detail = json!({"madeAt": list.made_at, "erasures": list.erasures.len()});
+            let mut act = Act::new(LogKind::Erasure, "erasures-apply", detail);
+            act.owners = list
+                .erasures
+                .iter()
+                .map(|erasure| erasure.owner.clone())
+                .collect();
+            act.owners.sort_unstable();
+            act.owners.dedup();
+            let again = console::act(settings, &context, act, || {
+                registry.erase_again(&context, &list)
+            })?;
             for disposal in &again.disposals {
                 line(format!("{}:", disposal.owner));
                 report(disposal);

@@ -7,6 +7,7 @@ use grunddata_access_log::{Archive, Kind as LogKind};
 use grunddata_model::RecordId;
 use grunddata_registry::{ExtractOptions, ExtractReader};
 use grunddata_server::readers_of;
+use serde_json::json;
 
 use crate::arguments::ExtractPerson;
 use crate::console::{self, Act};
@@ -40,13 +41,9 @@ pub(crate) fn run(settings: &Settings, arguments: ExtractPerson) -> Result<ExitC
         },
     )?;
     // It is logged before it is shown.
-    let act = Act {
-        kind: LogKind::Extract,
-        operation: "extract-person",
-        owners: vec![extract.owner.clone()],
-        detail: None,
-    };
-    console::log(settings, &context, act)?;
+    let mut act = Act::new(LogKind::Extract, "extract-person", json!({}));
+    act.owners = vec![extract.owner.clone()];
+    console::log(settings, &context, &act)?;
     let failed = |error: String| Failure::new(Kind::Failed, error);
     match arguments.html {
         Some(path) => {

@@ -2,10 +2,14 @@
 
 use std::process::ExitCode;
 
-use grunddata_registry::{Actor, GrantSubject, SubjectKind};
+use grunddata_access_log::Kind as LogKind;
+use grunddata_registry::{GrantSubject, SubjectKind};
+use serde_json::json;
+use uuid::Uuid;
 
 use crate::arguments::Grant;
 use crate::commands::token;
+use crate::console::{self, Act};
 use crate::database;
 use crate::failure::{Failure, Kind};
 use crate::output::line;
@@ -14,7 +18,7 @@ use crate::settings::Settings;
 /// Gives, lists and takes back grants of users, groups and clients of other issuers.
 pub(crate) fn run(settings: &Settings, grant: Grant) -> Result<ExitCode, Failure> {
     let registry = database::open(settings)?;
-    let context = registry.context(Actor::system("console"), "console");
+    let context = console::context(&registry);
     match grant {
         Grant::Give {
             kind,
@@ -30,7 +34,13 @@ pub(crate) fn run(settings: &Settings, grant: Grant) -> Result<ExitCode, Failure
                 kind,
                 name: subject,
             };
-            let given = registry.give_grant(&context, subject, token::grant(&grant)?, reason)?;
+            let told = json!({"subject": subject.name, "grant": grant});
+            let grant = token::grant(&grant)?;
+            let mut act = Act::new(LogKind::Administration, "grant-give", told);
+            act.owners = token::owners(&registry, std::slice::from_ref(&grant))?;
+            let given = console::act(settings, &context, act, || {
+                registry.give_grant(&context, subject, grant, reason)
+            })?;
             line(given.id);
         }
         Grant::List => {
@@ -49,11 +59,18 @@ pub(crate) fn run(settings: &Settings, grant: Grant) -> Result<ExitCode, Failure
             }
         }
         Grant::TakeBack { id } => {
-            let parsed = id.parse().map_err(|_| {
+            let parsed: Uuid = id.parse().map_err(|_| {
                 Failure::new(Kind::Usage, format!("\"{id}\" is no id of a grant"))
                     .cure("`grunddata grant list` shows the ids.")
             })?;
-            registry.take_back_grant(&context, parsed)?;
+            let act = Act::new(
+                LogKind::Administration,
+                "grant-take-back",
+                json!({"taken": id}),
+            );
+            console::act(settings, &context, act, || {
+                registry.take_back_grant(&context, parsed)
+            })?;
             line(format!("The grant {id} does not count any more."));
         }
     }

@@ -3,9 +3,10 @@
 use std::process::ExitCode;
 
 use grunddata_access_log::Kind as LogKind;
-use grunddata_model::{OwnerKey, RecordId};
+use grunddata_model::RecordId;
 use grunddata_registry::MarkKind;
 use serde_json::json;
+use uuid::Uuid;
 
 use super::retention::{key, parse};
 use crate::arguments::Hold;
@@ -19,15 +20,6 @@ use crate::settings::Settings;
 pub(crate) fn run(settings: &Settings, kind: MarkKind, hold: Hold) -> Result<ExitCode, Failure> {
     let registry = database::open(settings)?;
     let context = console::context(&registry);
-    let log = |operation: &'static str, owner: OwnerKey, mark| {
-        let act = Act {
-            kind: LogKind::Administration,
-            operation,
-            owners: vec![owner],
-            detail: Some(json!({"mark": mark})),
-        };
-        console::log(settings, &context, act)
-    };
     let (add, lift) = match kind {
         MarkKind::Hold => ("hold-add", "hold-lift"),
         MarkKind::Restriction => ("restriction-add", "restriction-lift"),
@@ -35,8 +27,11 @@ pub(crate) fn run(settings: &Settings, kind: MarkKind, hold: Hold) -> Result<Exi
     match hold {
         Hold::Add { id, reason } => {
             let record: RecordId = parse(&id, "the id of a record")?;
-            let mark = registry.put_mark(&context, kind, record, &reason)?;
-            log(add, mark.owner.clone(), mark.id)?;
+            let mut act = Act::new(LogKind::Administration, add, json!({}));
+            act.records = vec![record];
+            let mark = console::act(settings, &context, act, || {
+                registry.put_mark(&context, kind, record, &reason)
+            })?;
             line(format!("{}  {record}", mark.id));
         }
         Hold::List { owner } => {
@@ -52,9 +47,12 @@ pub(crate) fn run(settings: &Settings, kind: MarkKind, hold: Hold) -> Result<Exi
             }
         }
         Hold::Lift { owner, id } => {
-            let (owner, mark) = (key(&owner)?, parse(&id, "the id that the list shows")?);
-            let record = registry.lift_mark(&context, &owner, kind, mark)?;
-            log(lift, owner, mark)?;
+            let (owner, mark): (_, Uuid) =
+                (key(&owner)?, parse(&id, "the id that the list shows")?);
+            let act = Act::about(lift, &owner, json!({"mark": mark}));
+            let record = console::act(settings, &context, act, || {
+                registry.lift_mark(&context, &owner, kind, mark)
+            })?;
             line(format!("Lifted from {record}."));
         }
     }

@@ -3,9 +3,11 @@
 use std::process::ExitCode;
 
 use grunddata_model::OwnerKey;
-use grunddata_registry::{Actor, NewOwner};
+use grunddata_registry::NewOwner;
+use serde_json::json;
 
 use crate::arguments::Owner;
+use crate::console::{self, Act};
 use crate::database;
 use crate::failure::{Failure, Kind};
 use crate::output::{grouped, line};
@@ -14,7 +16,7 @@ use crate::settings::Settings;
 /// Adds or lists owners.
 pub(crate) fn run(settings: &Settings, owner: Owner) -> Result<ExitCode, Failure> {
     let registry = database::open(settings)?;
-    let context = registry.context(Actor::system("console"), "console");
+    let context = console::context(&registry);
     match owner {
         Owner::Add {
             key,
@@ -22,16 +24,21 @@ pub(crate) fn run(settings: &Settings, owner: Owner) -> Result<ExitCode, Failure
             open_data,
         } => {
             let key = OwnerKey::new(&key).map_err(|error| Failure::new(Kind::Usage, error))?;
-            let owner = registry.put_owner(
-                &context,
-                NewOwner {
-                    key,
-                    name,
-                    organisation: None,
-                    open_data,
-                    protection: None,
-                },
-            )?;
+            let act = Act::about(
+                "owner-add",
+                &key,
+                json!({"name": name, "openData": open_data}),
+            );
+            let new = NewOwner {
+                key,
+                name,
+                organisation: None,
+                open_data,
+                protection: None,
+            };
+            let owner = console::act(settings, &context, act, || {
+                registry.put_owner(&context, new)
+            })?;
             line(format!("{} ({}) is an owner.", owner.key, owner.name));
         }
         Owner::List => {

@@ -10,6 +10,7 @@ use grunddata_registry::{
     RetentionRule,
 };
 use serde_json::json;
+use uuid::Uuid;
 
 use crate::arguments::{NewRule, Retention, RetentionRules};
 use crate::console::{self, Act};
@@ -25,15 +26,12 @@ pub(crate) fn run(settings: &Settings, retention: Retention) -> Result<ExitCode,
     let mut code = ExitCode::SUCCESS;
     match retention {
         Retention::Rule(RetentionRules::Add(new)) => {
-            let rule = registry.put_retention_rule(&context, rule(new)?)?;
-            let detail = json!({"rule": rule.id});
-            act(
-                settings,
-                &context,
-                "retention-rule-add",
-                &rule.owner,
-                Some(detail),
-            )?;
+            let new = rule(new)?;
+            let detail = json!({"decision": new.decision});
+            let act = Act::about("retention-rule-add", &new.owner, detail);
+            let rule = console::act(settings, &context, act, || {
+                registry.put_retention_rule(&context, new)
+            })?;
             line(told(&rule));
         }
         Retention::Rule(RetentionRules::List { owner }) => {
@@ -47,16 +45,12 @@ pub(crate) fn run(settings: &Settings, retention: Retention) -> Result<ExitCode,
         }
         Retention::Rule(RetentionRules::End { owner, id, from }) => {
             let owner = key(&owner)?;
-            let rule = parse(&id, "the id of a rule")?;
-            registry.end_retention_rule(&context, &owner, rule, from)?;
+            let rule: Uuid = parse(&id, "the id of a rule")?;
             let detail = json!({"rule": rule, "from": from});
-            act(
-                settings,
-                &context,
-                "retention-rule-end",
-                &owner,
-                Some(detail),
-            )?;
+            let act = Act::about("retention-rule-end", &owner, detail);
+            console::act(settings, &context, act, || {
+                registry.end_retention_rule(&context, &owner, rule, from)
+            })?;
             line(format!("The rule {id} has ended."));
         }
         Retention::Deliver {
@@ -73,15 +67,10 @@ pub(crate) fn run(settings: &Settings, retention: Retention) -> Result<ExitCode,
                 reference,
                 delivered: date,
             };
-            let made = registry.put_delivery(&context, new)?;
-            let detail = json!({"delivery": made.id, "rule": made.rule});
-            act(
-                settings,
-                &context,
-                "retention-deliver",
-                &made.owner,
-                Some(detail),
-            )?;
+            let act = Act::about("retention-deliver", &new.owner, json!({"rule": new.rule}));
+            let made = console::act(settings, &context, act, || {
+                registry.put_delivery(&context, new)
+            })?;
             line(delivered(&made));
         }
         Retention::Deliveries { owner } => {
@@ -95,8 +84,11 @@ pub(crate) fn run(settings: &Settings, retention: Retention) -> Result<ExitCode,
         }
         Retention::Run { owner, plan } => {
             let owner = key(&owner)?;
-            let disposal = registry.run_retention(&context, &owner, &plan)?;
-            logged(settings, &context, "retention-run", &disposal)?;
+            let mut act = Act::about("retention-run", &owner, json!({"plan": plan}));
+            act.kind = LogKind::Erasure;
+            let disposal = console::act(settings, &context, act, || {
+                registry.run_retention(&context, &owner, &plan)
+            })?;
             report(&disposal);
             code = ExitCode::from(u8::from(!disposal.content.left.is_empty()));
         }
@@ -237,38 +229,6 @@ pub(crate) fn report(disposal: &Disposal) {
         grouped(disposal.content.records.len() as u64),
         grouped(disposal.content.planned)
     ));
-}
-
-/// Logs an erasure.
-pub(crate) fn logged(
-    settings: &Settings,
-    context: &grunddata_registry::Context,
-    operation: &'static str,
-    disposal: &Disposal,
-) -> Result<(), Failure> {
-    let act = Act {
-        kind: LogKind::Erasure,
-        operation,
-        owners: vec![disposal.owner.clone()],
-        detail: Some(json!({"disposal": disposal.id})),
-    };
-    console::log(settings, context, act)
-}
-
-fn act(
-    settings: &Settings,
-    context: &grunddata_registry::Context,
-    operation: &'static str,
-    owner: &OwnerKey,
-    detail: Option<serde_json::Value>,
-) -> Result<(), Failure> {
-    let act = Act {
-        kind: LogKind::Administration,
-        operation,
-        owners: vec![owner.clone()],
-        detail,
-    };
-    console::log(settings, context, act)
 }
 
 /// The key of an owner.

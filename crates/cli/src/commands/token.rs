@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use grunddata_access_log::Kind as LogKind;
 use grunddata_model::{Instant, OwnerKey};
-use grunddata_registry::{Grant, MintedToken, NewToken, OwnerScope, Role, Rotation};
+use grunddata_registry::{Grant, MintedToken, NewToken, OwnerScope, Registry, Role, Rotation};
 use serde_json::{Value, json};
 
 use crate::arguments::Token;
@@ -27,10 +27,6 @@ pub(crate) fn run(settings: &Settings, token: Token) -> Result<ExitCode, Failure
     };
     let registry = database::open(settings)?;
     let context = console::context(&registry);
-    let log = |operation: &'static str, token: &grunddata_registry::Token| {
-        let detail = json!({"token": token.id, "name": token.name, "replaces": token.replaces});
-        console::log(settings, &context, act(operation, detail))
-    };
     match token {
         Token::Create {
             name,
@@ -40,17 +36,19 @@ pub(crate) fn run(settings: &Settings, token: Token) -> Result<ExitCode, Failure
             ..
         } => {
             let expires_at = days.map(|days| after(context.now, days));
-            let made = registry.mint_token(
-                &context,
-                NewToken {
-                    name,
-                    grants,
-                    feeds_copies,
-                    unit,
-                    expires_at,
-                },
-            )?;
-            log("token-create", &made.token)?;
+            let told: Vec<String> = grants.iter().map(told).collect();
+            let mut act = act("token-create", json!({"name": name, "grants": told}));
+            act.owners = owners(&registry, &grants)?;
+            let new = NewToken {
+                name,
+                grants,
+                feeds_copies,
+                unit,
+                expires_at,
+            };
+            let made = console::act(settings, &context, act, || {
+                registry.mint_token(&context, new)
+            })?;
             shown_once(made);
         }
         Token::Rotate {
@@ -62,8 +60,10 @@ pub(crate) fn run(settings: &Settings, token: Token) -> Result<ExitCode, Failure
                 overlap_days,
                 expires_at: days.map(|days| after(context.now, days)),
             };
-            let made = registry.rotate_token(&context, &id, rotation)?;
-            log("token-rotate", &made.token)?;
+            let act = act("token-rotate", json!({"token": id}));
+            let made = console::act(settings, &context, act, || {
+                registry.rotate_token(&context, &id, rotation)
+            })?;
             note(format!(
                 "The old token {id} is good for {overlap_days} days more."
             ));
@@ -90,12 +90,10 @@ pub(crate) fn run(settings: &Settings, token: Token) -> Result<ExitCode, Failure
             }
         }
         Token::Revoke { id } => {
-            registry.revoke_token(&context, &id)?;
-            console::log(
-                settings,
-                &context,
-                act("token-revoke", json!({"token": id})),
-            )?;
+            let act = act("token-revoke", json!({"token": id}));
+            console::act(settings, &context, act, || {
+                registry.revoke_token(&context, &id)
+            })?;
             line(format!("The token {id} is refused from now on."));
         }
     }
@@ -104,12 +102,24 @@ pub(crate) fn run(settings: &Settings, token: Token) -> Result<ExitCode, Failure
 }
 
 fn act(operation: &'static str, detail: Value) -> Act {
-    Act {
-        kind: LogKind::Administration,
-        operation,
-        owners: Vec::new(),
-        detail: Some(detail),
+    Act::new(LogKind::Administration, operation, detail)
+}
+
+/// The owners that the grants reach.
+pub(crate) fn owners(registry: &Registry, grants: &[Grant]) -> Result<Vec<OwnerKey>, Failure> {
+    let mut owners = Vec::new();
+    for grant in grants {
+        match &grant.scope {
+            OwnerScope::Owner(key) => owners.push(key.clone()),
+            OwnerScope::All => {
+                let all = registry.store().owners()?;
+                owners.extend(all.into_iter().map(|owner| owner.key));
+            }
+        }
     }
+    owners.sort_unstable();
+    owners.dedup();
+    Ok(owners)
 }
 
 fn after(now: Instant, days: u32) -> Instant {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use grunddata_information_model::PrivacyClass;
 use grunddata_model::{OwnerKey, RecordId};
+use serde_json::Value;
 
 /// The classes of which every reading is logged.
 const LOGGED: u8 = PrivacyClass::Personal.bit() | PrivacyClass::Protected.bit();
@@ -23,6 +24,10 @@ pub struct Shown {
     pub query: Option<String>,
     /// Whose personal data were searched: that there are none of somebody tells something as well.
     pub searched: BTreeSet<OwnerKey>,
+    /// Whom an act of the administration is about.
+    pub acted: BTreeSet<OwnerKey>,
+    /// What an act of the administration is about: an object.
+    pub detail: Option<Value>,
 }
 
 /// Gathers what is shown. Clones gather together.
@@ -62,6 +67,24 @@ impl Disclosed {
         self.shown().searched.extend(owners);
     }
 
+    /// Notes that somebody of the owner was asked for by what is of these classes, found or not.
+    pub(crate) fn asked_for(&self, owner: &OwnerKey, classes: u8) {
+        if classes & LOGGED != 0 {
+            self.searched([owner.clone()]);
+        }
+    }
+
+    /// Notes whom an act of the administration is about, and what: the members of an object, which come to those that were
+    /// noted before. Noted before the act is tried, so that a refused one is found as well.
+    pub fn acted(&self, owners: impl IntoIterator<Item = OwnerKey>, detail: Value) {
+        let mut shown = self.shown();
+        shown.acted.extend(owners);
+        match (&mut shown.detail, detail) {
+            (Some(Value::Object(known)), Value::Object(more)) => known.extend(more),
+            (known, more) => *known = Some(more),
+        }
+    }
+
     /// Takes what was shown so far.
     #[must_use]
     pub fn take(&self) -> Shown {
@@ -85,6 +108,8 @@ impl Eq for Disclosed {}
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -98,5 +123,17 @@ mod tests {
         let shown = disclosed.take();
         assert_eq!((shown.records, shown.classes), (vec![id(2), id(3)], 12));
         assert_eq!(disclosed.take(), Shown::default());
+    }
+
+    #[test]
+    fn what_is_noted_of_an_act_comes_together() {
+        let disclosed = Disclosed::default();
+        let owner = |key| OwnerKey::new(key).unwrap();
+        disclosed.acted([owner("a")], json!({"name": "x"}));
+        disclosed.acted([owner("a"), owner("b")], json!({"token": "y"}));
+        let shown = disclosed.take();
+        assert_eq!(shown.acted, BTreeSet::from([owner("a"), owner("b")]));
+        assert_eq!(shown.detail, Some(json!({"name": "x", "token": "y"})));
+        assert!(shown.records.is_empty());
     }
 }

@@ -188,6 +188,14 @@ impl Context {
             disclosed: Disclosed::default(),
         }
     }
+
+    /// The same, for a look of which nothing is shown: what it notes is not logged.
+    pub(crate) fn quiet(&self) -> Self {
+        Self {
+            disclosed: Disclosed::default(),
+            ..self.clone()
+        }
+    }
 }
 
 /// The civil day in Europe/Stockholm at an instant.

@@ -4,6 +4,7 @@ use chrono::NaiveDate;
 use grunddata_model::{Instant, OwnerKey};
 use grunddata_store::DeliveryRow;
 use serde::Serialize;
+use serde_json::json;
 use uuid::Uuid;
 
 use super::rules::{Keeping, RetentionRule};
@@ -73,6 +74,8 @@ impl Registry {
     /// have; [`Code::InvalidParameter`] for one that preserves nothing, a delivery without an archive, and a day that lies
     /// ahead; [`Code::InvalidText`].
     pub fn put_delivery(&self, context: &Context, new: NewDelivery) -> Result<Delivery, Refusal> {
+        let told = json!({"rule": new.rule, "archive": new.archive, "reference": new.reference, "delivered": new.delivered});
+        context.disclosed.acted([new.owner.clone()], told);
         must_be_administrator(context, &new.owner)?;
         let wrong = |parameter: &str, detail: &str| {
             Refusal::new(Code::InvalidParameter, detail).fact(fact::PARAMETER, parameter)
@@ -122,6 +125,7 @@ impl Registry {
             created_by: context.actor.name.clone(),
         };
         self.inner.store.put_delivery(&row).map_err(refuse_store)?;
+        context.disclosed.acted([], json!({"delivery": row.id}));
         Ok(row.into())
     }
 

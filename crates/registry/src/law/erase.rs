@@ -6,6 +6,7 @@ use std::sync::Arc;
 use grunddata_model::{Domain, Instant, OwnerKey, RecordId, TransactionId};
 use grunddata_store::{DisposalRow, Erased, Erasure, Needs, StoreError, WriteError};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use uuid::Uuid;
 
 use super::{Decision, must_be_administrator, must_be_steward};
@@ -117,6 +118,9 @@ impl Registry {
         owner: &OwnerKey,
         token: &str,
     ) -> Result<Disposal, Refusal> {
+        context
+            .disclosed
+            .acted([owner.clone()], json!({"plan": token}));
         must_be_administrator(context, owner)?;
         let plan = self.retention_plan(context, owner)?;
         if plan.token != token {
@@ -147,6 +151,7 @@ impl Registry {
         // Written before anything is erased: what is broken off is seen.
         let mut disposal = begun(context, owner, decisions, plan.erased.len());
         self.keep(&disposal)?;
+        Self::note_disposal(context, &disposal);
         for due in &plan.erased {
             context.disclosed.about(owner, due.id);
         }
@@ -166,6 +171,7 @@ impl Registry {
         ids: &[RecordId],
         decision: Decision,
     ) -> Result<Disposal, Refusal> {
+        context.disclosed.acted([], json!({"decision": decision}));
         decision.check()?;
         let ids: BTreeSet<RecordId> = ids.iter().copied().collect();
         let limit = self.inner.limits.operations;
@@ -196,6 +202,7 @@ impl Registry {
         }
         let owner = owner.ok_or_else(Refusal::internal)?;
         let mut disposal = begun(context, &owner, vec![decision], records.len());
+        Self::note_disposal(context, &disposal);
         if let Some(stopped) = self.erase_together(context, &disposal, &records)? {
             return Err(refuse(stopped));
         }
@@ -239,6 +246,13 @@ impl Registry {
             Lookup::Absent(absent) => Ok(absent.domain),
             Lookup::Unknown => Err(Refusal::not_found(id)),
         }
+    }
+
+    /// Notes for the access log which disposal it is.
+    pub(super) fn note_disposal(context: &Context, disposal: &Disposal) {
+        context
+            .disclosed
+            .acted([disposal.owner.clone()], json!({"disposal": disposal.id}));
     }
 
     pub(super) fn keep(&self, disposal: &Disposal) -> Result<(), Refusal> {

@@ -3,6 +3,7 @@
 use grunddata_model::{Instant, OwnerKey, Period, RecordId};
 use grunddata_store::{Lookup, MarkRow, StoreError, Visibility};
 use serde::Serialize;
+use serde_json::json;
 use uuid::Uuid;
 
 use super::{TEXT, must_be_steward};
@@ -79,6 +80,7 @@ impl Registry {
             lifted_at: None,
             lifted_by: None,
         };
+        context.disclosed.acted([], json!({"mark": row.id}));
         match self.inner.store.put_mark(&row) {
             Ok(()) => Ok(row.into()),
             Err(StoreError::Staged { .. }) => Err(Refusal::new(
@@ -125,6 +127,9 @@ impl Registry {
         kind: MarkKind,
         id: Uuid,
     ) -> Result<RecordId, Refusal> {
+        context
+            .disclosed
+            .acted([owner.clone()], json!({"mark": id}));
         must_be_steward(context, owner)?;
         let lifted = self
             .inner

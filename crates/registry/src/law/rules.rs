@@ -4,6 +4,7 @@ use chrono::NaiveDate;
 use grunddata_model::{Domain, Instant, OwnerKey, Period, RecordId};
 use grunddata_store::RetentionRuleRow;
 use serde::Serialize;
+use serde_json::json;
 use uuid::Uuid;
 
 use super::{Decision, REFERENCE, must_be_administrator, must_be_steward};
@@ -140,6 +141,8 @@ impl Registry {
         context: &Context,
         new: NewRetentionRule,
     ) -> Result<RetentionRule, Refusal> {
+        let told = json!({"controller": new.controller, "domain": new.domain, "kind": new.kind, "keeping": new.keeping, "decision": new.decision});
+        context.disclosed.acted([new.owner.clone()], told);
         must_be_administrator(context, &new.owner)?;
         self.must_know_owner(&new.owner)?;
         new.decision.check()?;
@@ -185,6 +188,7 @@ impl Registry {
             .store
             .put_retention_rule(&row)
             .map_err(refuse_store)?;
+        context.disclosed.acted([], json!({"rule": row.id}));
         Ok(row.into())
     }
 
@@ -217,6 +221,9 @@ impl Registry {
         id: Uuid,
         from: Option<NaiveDate>,
     ) -> Result<(), Refusal> {
+        context
+            .disclosed
+            .acted([owner.clone()], json!({"rule": id, "from": from}));
         must_be_administrator(context, owner)?;
         let from = from.unwrap_or(context.today);
         let ended = self

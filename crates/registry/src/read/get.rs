@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::pin::{as_of, settled};
 use super::show::{SeenRow, Shape, note_names, record};
+use super::sight;
 use super::splice::Fields;
 use super::view::{Found, Got};
 use crate::access::Rights;
@@ -86,9 +87,7 @@ impl Registry {
     /// Whether the reader may know of a record, at whatever coordinate.
     pub(crate) fn exists_for(&self, context: &Context, id: RecordId) -> Result<bool, Refusal> {
         // Nothing of what is found here is shown.
-        let mut quiet = context.clone();
-        quiet.disclosed = crate::Disclosed::default();
-        match self.get(&quiet, None, id, &At::now(context), None) {
+        match self.get(&context.quiet(), None, id, &At::now(context), None) {
             Ok(_) => Ok(true),
             Err(refusal) => match refusal.code {
                 Code::NotFound => Ok(false),
@@ -238,6 +237,14 @@ fn nothing(
         )
         .fact(fact::VERSION, absent.version),
         RecordStatus::Current | RecordStatus::Retracted => {
+            // When there was something is told: of a person that is personal.
+            let today = reader.today();
+            for state in &states {
+                if let Some(sight) = visibility.sight(&state.seen(today)) {
+                    let classes = state.classes & sight::classes(state.domain, sight);
+                    context.disclosed.note(&state.owner, id, classes);
+                }
+            }
             let periods = stretches(&states);
             let shown: Vec<String> = periods.iter().map(ToString::to_string).collect();
             Refusal::new(

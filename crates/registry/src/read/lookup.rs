@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use grunddata_information_model::{InformationModel, PrivacyClass, Uniqueness};
 use grunddata_model::SchemeCode;
-use grunddata_store::{IdentifierRow, StoreError};
+use grunddata_store::{IdentifierRow, Reader, StoreError, Visibility};
 
 use super::pin::as_of;
 use super::search::HIDDEN;
@@ -19,6 +19,27 @@ pub(super) fn is_for_ever(model: &InformationModel, scheme: &SchemeCode) -> bool
     model
         .scheme(scheme.as_str())
         .is_some_and(|scheme| scheme.uniqueness() == Uniqueness::Always)
+}
+
+/// Notes for the access log that the personal data of all owners that show the reader any were searched.
+pub(crate) fn note_searched(
+    reader: &mut Reader<'_>,
+    context: &Context,
+    visibility: &Visibility,
+) -> Result<(), StoreError> {
+    let persons = visibility.showing(PrivacyClass::Personal.bit());
+    let owners = reader.owners()?.into_iter().map(|owner| owner.key);
+    let seen = owners.filter(|owner| persons.sees_of(owner));
+    context.disclosed.searched(seen);
+    Ok(())
+}
+
+/// The bit of the class of a scheme's numbers; of a scheme that is not known that of the highest.
+pub(crate) fn class_of(model: &InformationModel, scheme: &SchemeCode) -> u8 {
+    model
+        .scheme(scheme.as_str())
+        .map_or(PrivacyClass::Protected, |scheme| scheme.class())
+        .bit()
 }
 
 impl Registry {
@@ -80,7 +101,7 @@ impl Registry {
 
     /// Notes for the access log what is looked up: how many of which scheme, and those that are not personal. Whether any
     /// is personal.
-    fn note_schemes(&self, context: &Context, pairs: &[(SchemeCode, String)]) -> bool {
+    pub(crate) fn note_schemes(&self, context: &Context, pairs: &[(SchemeCode, String)]) -> bool {
         let mut parts: Vec<String> = Vec::new();
         let mut hidden: BTreeMap<&SchemeCode, usize> = BTreeMap::new();
         for (scheme, value) in pairs {
@@ -120,10 +141,7 @@ impl Registry {
             .read(|reader| {
                 let coordinate = Self::pin_all(reader, context, at, &visibility)?;
                 if personal {
-                    let owners = reader.owners()?.into_iter().map(|owner| owner.key);
-                    let persons = visibility.showing(PrivacyClass::Personal.bit());
-                    let seen = owners.filter(|owner| persons.sees_of(owner));
-                    context.disclosed.searched(seen);
+                    note_searched(reader, context, &visibility)?;
                 }
                 let mut found: Vec<IdentifierRow> = Vec::new();
                 if !dated.is_empty() {

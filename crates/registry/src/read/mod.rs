@@ -13,6 +13,7 @@ mod splice;
 mod timeline;
 mod view;
 
+pub(crate) use lookup::{class_of, note_searched};
 pub(crate) use show::{Shape, change_kind, note_names, show};
 pub(crate) use sight::WithheldProperties;
 pub use splice::Fields;

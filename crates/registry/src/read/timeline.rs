@@ -66,7 +66,7 @@ impl Registry {
         limit: u32,
     ) -> Result<HistoryPage, Refusal> {
         self.check_limit(limit)?;
-        self.must_see_whole(context, domain, id, at)?;
+        let seen = self.must_see_whole(context, domain, id, at)?;
         let visibility = self.visibility(context)?;
         self.inner
             .store
@@ -83,6 +83,13 @@ impl Registry {
                 let more = changes.len() > limit as usize;
                 changes.truncate(limit as usize);
                 let hidden = reader.hidden_instants(id, &visibility)?;
+                if let Some(change) = changes.first() {
+                    // How often and when a person's record changed is personal, whatever holds on the day.
+                    let class = self.inner.model.domain(change.domain).class().bit();
+                    context
+                        .disclosed
+                        .note(&change.owner, id, seen.classes | class);
+                }
                 Ok(HistoryPage {
                     next: changes.last().map(|change| change.version).filter(|_| more),
                     items: changes
@@ -109,7 +116,9 @@ impl Registry {
         id: RecordId,
         version: u32,
     ) -> Result<TimelineView, Refusal> {
-        let latest = self.must_see_whole(context, domain, id, &At::now(context))?;
+        let latest = self
+            .must_see_whole(context, domain, id, &At::now(context))?
+            .version;
         let visibility = self.visibility(context)?;
         self.inner
             .store
@@ -151,7 +160,9 @@ impl Registry {
         from: u32,
         to: u32,
     ) -> Result<Vec<DiffPeriod>, Refusal> {
-        let latest = self.must_see_whole(context, domain, id, &At::now(context))?;
+        let latest = self
+            .must_see_whole(context, domain, id, &At::now(context))?
+            .version;
         let visibility = self.visibility(context)?;
         let versions = self
             .inner
@@ -224,16 +235,21 @@ impl Registry {
     }
 
     /// That the reader may know of the record: the refusal of a get where it may not, except that nothing need hold on
-    /// the day. The record's version, and in which form it is shown.
+    /// the day. Nothing is noted for the access log: what is shown is up to the caller.
     fn must_exist(
         &self,
         context: &Context,
         domain: Option<Domain>,
         id: RecordId,
         at: &At,
-    ) -> Result<(u32, Form), Refusal> {
-        match self.get(context, domain, id, at, None) {
-            Ok(crate::Got::Found(found)) => Ok((found.record.version, found.record.form)),
+    ) -> Result<Existing, Refusal> {
+        let quiet = context.quiet();
+        match self.get(&quiet, domain, id, at, None) {
+            Ok(crate::Got::Found(found)) => Ok(Existing {
+                version: found.record.version,
+                form: found.record.form,
+                classes: quiet.disclosed.take().classes,
+            }),
             Ok(crate::Got::Merged { into, .. }) => Err(Refusal::new(
                 Code::Merged,
                 format!("The record was merged into {into}: read that one."),
@@ -245,23 +261,26 @@ impl Registry {
                     .get(fact::VERSION)
                     .and_then(serde_json::Value::as_u64)
                     .and_then(|version| u32::try_from(version).ok());
-                Ok((version.unwrap_or_default(), Form::Full))
+                Ok(Existing {
+                    version: version.unwrap_or_default(),
+                    form: Form::Full,
+                    classes: 0,
+                })
             }
             Err(refusal) => Err(refusal),
         }
     }
 
-    /// The same where the record is not only to be shown but to be told about: how it changed says what was in it. The
-    /// record's version.
+    /// The same where the record is not only to be shown but to be told about: how it changed says what was in it.
     pub(crate) fn must_see_whole(
         &self,
         context: &Context,
         domain: Option<Domain>,
         id: RecordId,
         at: &At,
-    ) -> Result<u32, Refusal> {
+    ) -> Result<Existing, Refusal> {
         match self.must_exist(context, domain, id, at)? {
-            (version, Form::Full) => Ok(version),
+            existing if existing.form == Form::Full => Ok(existing),
             _ => Err(under_protection(id)),
         }
     }
@@ -278,6 +297,15 @@ impl Registry {
         .fact(fact::PARAMETER, "limit")
         .fact("most", most))
     }
+}
+
+/// A record that the reader may know of.
+pub(crate) struct Existing {
+    version: u32,
+    /// In which form it is shown.
+    form: Form,
+    /// The personal classes of what is shown of it on the day, a bit mask.
+    classes: u8,
 }
 
 /// The reader may know of the record, and no more than its form.

@@ -19,7 +19,7 @@ use super::outcome::{Outcome, TransactionWritten, Written};
 use super::prepare::{Prepared, PreparedAction, Target};
 use super::request::OnUncovered;
 use crate::access::Rights;
-use crate::{Code, Fault, Refusal};
+use crate::{Code, Disclosed, Fault, Refusal};
 
 /// How many times the commands whose references did not resolve are tried again: how long a chain may stand in the
 /// wrong order.
@@ -56,6 +56,8 @@ pub(crate) struct JobContext {
     pub(crate) today: chrono::NaiveDate,
     /// The day by which protection runs out: in UTC, as in reads, so that it ends late rather than early.
     pub(crate) protected_on: chrono::NaiveDate,
+    /// Where it is noted what the outcome tells of others' records.
+    pub(crate) disclosed: Disclosed,
 }
 
 /// A list of prepared commands for one owner.

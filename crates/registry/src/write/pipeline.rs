@@ -165,6 +165,7 @@ impl Registry {
                 feeds_copies: context.actor.feeds_copies,
                 today: context.today,
                 protected_on: context.now.date_time().date_naive(),
+                disclosed: context.disclosed.clone(),
             },
             transaction: TransactionId::mint(context.now),
             commands: prepared,

@@ -1,11 +1,12 @@
 //! From the references of a body to ids: temporary ids of the transaction, and identifiers by the directory.
 
 use grunddata_information_model::{ReferenceUse, Resolved, Target, Uniqueness, Validated};
-use grunddata_model::{Domain, Period, RecordId, SchemeCode};
+use grunddata_model::{Domain, OwnerKey, Period, RecordId, SchemeCode};
 use grunddata_store::{Claim, Form, RecordImage, Seen, Sight, StoreError};
 
 use super::apply::{JobContext, Run};
 use super::operate::Stop;
+use crate::read::class_of;
 use crate::{Code, Fault, Refusal};
 
 impl Run<'_, '_, '_> {
@@ -73,8 +74,15 @@ impl Run<'_, '_, '_> {
                     .is_some_and(|scheme| scheme.uniqueness() == Uniqueness::Always);
                 let key = (scheme, value.as_str());
                 let candidates = self.candidates(claims, key, period, always)?;
+                let context = &self.job.context;
+                let class = class_of(&context.model, scheme);
+                // Whether the reference leads anywhere says who is in the register, also when nothing is written.
+                context.disclosed.asked_for(&context.owner, class);
+                for (id, owner) in &candidates {
+                    context.disclosed.note(owner, *id, class);
+                }
                 Ok(match candidates.as_slice() {
-                    [only] => Ok(*only),
+                    [(only, _)] => Ok(*only),
                     [] => Err(Box::new(not_found(reference))),
                     several => Err(Box::new((
                         Code::ReferenceAmbiguous,
@@ -97,14 +105,15 @@ impl Run<'_, '_, '_> {
     }
 
     /// The records that the claims can mean: those that hold the identifier on the first day, else at some time in the
-    /// period, else (for schemes unique for ever) ever; the owner's own before others'.
+    /// period, else (for schemes unique for ever) ever; the owner's own before others'. Whose they are comes
+    /// along.
     fn candidates(
         &mut self,
         claims: Vec<Claim>,
         (scheme, value): (&SchemeCode, &str),
         period: Period,
         always: bool,
-    ) -> Result<Vec<RecordId>, StoreError> {
+    ) -> Result<Vec<(RecordId, OwnerKey)>, StoreError> {
         let mut seen = Vec::with_capacity(claims.len());
         for claim in claims {
             if self.sees_identifier(claim.record, scheme, value)? {
@@ -113,16 +122,16 @@ impl Run<'_, '_, '_> {
         }
         let owner = &self.job.context.owner;
         let pick = |holds: &dyn Fn(&Claim) -> bool| {
-            let mut own: Vec<RecordId> = Vec::new();
-            let mut others: Vec<RecordId> = Vec::new();
+            let mut own: Vec<(RecordId, OwnerKey)> = Vec::new();
+            let mut others: Vec<(RecordId, OwnerKey)> = Vec::new();
             for claim in seen.iter().filter(|claim| holds(claim)) {
                 let list = if claim.owner == *owner {
                     &mut own
                 } else {
                     &mut others
                 };
-                if !list.contains(&claim.record) {
-                    list.push(claim.record);
+                if !list.iter().any(|(id, _)| *id == claim.record) {
+                    list.push((claim.record, claim.owner.clone()));
                 }
             }
             if own.is_empty() { others } else { own }

@@ -10,6 +10,7 @@ use super::guards::{check_controller, check_right, guard, precondition};
 use super::operate::{Done, Stop, create, finish, replace};
 use super::prepare::{Prepared, PreparedAction, Target};
 use super::withheld::refuse_beyond;
+use crate::read::class_of;
 use crate::{Code, Refusal};
 
 /// Finds the record by the identifier and replaces it, or creates it.
@@ -80,6 +81,13 @@ pub(super) fn upsert(
         if !found.is_empty() {
             break;
         }
+    }
+    // Whichever way it ends, it tells whether there is such a record.
+    let context = &run.job.context;
+    let class = class_of(&context.model, scheme);
+    context.disclosed.asked_for(&context.owner, class);
+    for id in &found {
+        context.disclosed.note(&context.owner, *id, class);
     }
     // What the writer does not see whole is in use, and nothing more is said: not which record it is, not how many.
     for id in &found {

@@ -1,10 +1,11 @@
 //! The errors that records would give, without storing anything.
 
 use grunddata_information_model::Target;
-use grunddata_model::{Domain, Period, RecordId, ValidFrom};
+use grunddata_model::{Domain, Period, SchemeCode, ValidFrom};
 
 use super::prepare::validate;
 use super::request::Content;
+use crate::read::{class_of, note_searched};
 use crate::registry::refuse_store;
 use crate::{At, Code, Context, Fault, Refusal, Registry};
 
@@ -41,16 +42,27 @@ impl Registry {
                 ),
             ));
         }
-        drafts
+        let mut asked: Vec<(SchemeCode, String)> = Vec::new();
+        let outcomes = drafts
             .into_iter()
-            .map(|draft| self.validate_one(context, draft))
-            .collect()
+            .map(|draft| self.validate_one(context, draft, &mut asked))
+            .collect::<Result<_, _>>()?;
+        // What came of each says who is in the register, and who is not: the same as a look-up does.
+        if !asked.is_empty() && self.note_schemes(context, &asked) {
+            let visibility = self.visibility(context)?;
+            self.inner
+                .store
+                .read(|reader| note_searched(reader, context, &visibility))
+                .map_err(refuse_store)?;
+        }
+        Ok(outcomes)
     }
 
     fn validate_one(
         &self,
         context: &Context,
         draft: ValidationDraft,
+        asked: &mut Vec<(SchemeCode, String)>,
     ) -> Result<Vec<Fault>, Refusal> {
         let validated = match validate(&self.inner.model, draft.domain, draft.content) {
             Ok(validated) => validated,
@@ -84,17 +96,22 @@ impl Registry {
                 Target::Id(id) => self.exists_for(context, *id)?,
                 Target::Identifier { scheme, value } => {
                     let pair = [(scheme.clone(), value.clone())];
-                    let found: Vec<RecordId> = self
-                        .inner
+                    asked.extend(pair.iter().cloned());
+                    let class = class_of(&self.inner.model, scheme);
+                    self.inner
                         .store
                         .read(|reader| {
                             let coordinate =
                                 Self::pin_all(reader, context, &At::on(day), &visibility)?;
                             let rows = reader.identifiers(&pair, true, &coordinate, &visibility)?;
-                            Ok(rows.into_iter().map(|row| row.row.id).collect())
+                            for found in &rows {
+                                context
+                                    .disclosed
+                                    .note(&found.row.owner, found.row.id, class);
+                            }
+                            Ok(!rows.is_empty())
                         })
-                        .map_err(refuse_store)?;
-                    !found.is_empty()
+                        .map_err(refuse_store)?
                 }
             };
             if !known {

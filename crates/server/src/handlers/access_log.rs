@@ -1,9 +1,9 @@
 //! The access log, for auditors. Reading it is logged as well.
 
 use actix_web::http::StatusCode;
-use grunddata_access_log::{Kind, Logged, Order, Query};
+use grunddata_access_log::{Auditor, Kind, Logged, Order, Query};
 use grunddata_model::{OwnerKey, RecordId};
-use grunddata_registry::{Action, Actor};
+use grunddata_registry::Action;
 use serde_json::{Value, json};
 
 use super::page;
@@ -12,20 +12,27 @@ use crate::call::Call;
 use crate::links::{Link, encode};
 use crate::parameters::Parameters;
 use crate::problem::Problem;
-use crate::reply::{self, Reply};
+use crate::reply::{self, Reply, refused};
 
 /// `GET /access-log`
 pub(crate) async fn search(caller: Authorised<Audit>, call: Call) -> Reply {
     let parameters = call.query()?;
     let everywhere = caller.context().actor.may_everywhere(Action::Audit);
-    let query = query(&parameters, &caller.context().actor, everywhere)?;
+    let mut query = query(&parameters, &caller, everywhere)?;
     let limit = query.limit;
     let app = std::sync::Arc::clone(&call.app);
     let found = call
         .app
         .pool
         .run(move || {
-            app.access_log.archive().search(&query).map_err(|error| {
+            if !everywhere && let Some(owner) = query.owner.clone() {
+                let owns_record = match query.record {
+                    Some(id) => caller.registry().owns(&owner, id).map_err(refused)?,
+                    None => false,
+                };
+                query.auditor = Some(Auditor { owner, owns_record });
+            }
+            let found = app.access_log.archive().search(&query).map_err(|error| {
                 if matches!(error, grunddata_access_log::AccessLogError::Cursor) {
                     return Problem::new(
                         "invalid-cursor",
@@ -34,7 +41,11 @@ pub(crate) async fn search(caller: Authorised<Audit>, call: Call) -> Reply {
                     .fact("parameter", "after");
                 }
                 Problem::internal(error.to_string())
-            })
+            })?;
+            // Whoever audits an owner finds who else has read what stands there of it.
+            let owners = found.entries.iter().flat_map(|logged| logged.entry.owners.iter().cloned());
+            caller.context().disclosed.acted(owners, json!({}));
+            Ok(found)
         })
         .await?;
     let items: Vec<Value> = found
@@ -65,12 +76,19 @@ pub(crate) async fn search(caller: Authorised<Audit>, call: Call) -> Reply {
     ))
 }
 
-fn query(parameters: &Parameters<'_>, actor: &Actor, everywhere: bool) -> Result<Query, Problem> {
+fn query(
+    parameters: &Parameters<'_>,
+    caller: &Authorised<Audit>,
+    everywhere: bool,
+) -> Result<Query, Problem> {
     let text = |name: &str| parameters.get(name).map(str::to_owned);
     let owner: Option<OwnerKey> = parameters.read("owner", "the key of an owner")?;
+    let context = caller.context();
+    // Also when it is refused.
+    context.disclosed.acted(owner.clone(), json!({}));
     let audits = owner
         .as_ref()
-        .is_some_and(|owner| actor.may(Action::Audit, owner));
+        .is_some_and(|owner| context.actor.may(Action::Audit, owner));
     if !everywhere && !audits {
         return Err(Problem::new(
             "forbidden",
@@ -90,6 +108,7 @@ fn query(parameters: &Parameters<'_>, actor: &Actor, everywhere: bool) -> Result
         purpose: text("purpose"),
         request_id: text("requestId"),
         text: text("q"),
+        auditor: None,
         order: match parameters.get("order") {
             None | Some("newest") => Order::NewestFirst,
             Some("oldest") => Order::OldestFirst,
@@ -107,10 +126,10 @@ fn query(parameters: &Parameters<'_>, actor: &Actor, everywhere: bool) -> Result
     })
 }
 
-/// An entry. Whoever audits one owner is not shown which records of others the same answer held.
+/// An entry. Of one that is about other owners as well whoever audits one of them is shown a part: see [`Auditor`].
 fn shown(logged: &Logged, everywhere: bool) -> Value {
     let entry = &logged.entry;
-    let whole = everywhere || entry.owners.len() == 1;
+    let whole = everywhere || !entry.owners.is_empty();
     json!({
         "series": logged.series,
         "sequence": logged.sequence,
@@ -124,12 +143,12 @@ fn shown(logged: &Logged, everywhere: bool) -> Value {
         "channel": entry.channel,
         "operation": entry.operation,
         "requestId": entry.request_id,
-        "owners": if everywhere { json!(entry.owners) } else { Value::Null },
-        "records": if whole { json!(entry.records) } else { Value::Null },
+        "owners": whole.then_some(&entry.owners),
+        "records": whole.then_some(&entry.records),
         "classes": grunddata_information_model::InformationModel::class_names(entry.classes),
-        "query": if whole { json!(entry.query) } else { Value::Null },
-        "count": if whole { json!(entry.count) } else { Value::Null },
+        "query": entry.query,
+        "count": entry.count,
         "outcome": entry.outcome,
-        "detail": if everywhere { json!(entry.detail) } else { Value::Null },
+        "detail": entry.detail,
     })
 }

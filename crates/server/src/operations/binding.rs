@@ -52,7 +52,8 @@ where
     bind(P::ACCESS, move |call, trace| async move {
         let caller = admit::<P>(&call, trace).await?;
         let app = Arc::clone(&call.app);
-        let visit = Visit::of(caller.context(), P::ACCESS, &call);
+        let visit = Visit::of(caller.context(), &call);
+        visit.begin(&app).await?;
         let reply = handler(caller, call).await;
         visit.log(&app, reply).await
     })
@@ -156,7 +157,7 @@ where
         let app = Arc::clone(&call.app);
         let visit = caller
             .as_ref()
-            .map(|caller| Visit::of(caller.context(), Access::Public, &call));
+            .map(|caller| Visit::of(caller.context(), &call));
         let reply = handler(caller, call).await;
         match visit {
             Some(visit) => visit.log(&app, reply).await,

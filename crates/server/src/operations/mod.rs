@@ -21,6 +21,7 @@ pub(crate) use table::{TAGS, table};
 use crate::access::Access;
 use crate::body;
 use crate::problem::Text;
+use crate::visit;
 
 /// One operation: a method on an address.
 #[derive(Debug)]
@@ -49,8 +50,8 @@ pub struct Operation {
     pub answers: Vec<Answer>,
     /// The problem types that it may answer with, beside those that every operation has.
     pub problems: Vec<&'static str>,
-    /// As what it stands in the access log; `None` = as follows from its permission and its name.
-    pub logged_as: Option<Kind>,
+    /// As what it stands in the access log: as follows from its permission and its name, where the table says nothing else.
+    pub logged_as: Kind,
     /// The handler, with the permission in its type.
     pub binding: Binding,
 }
@@ -70,6 +71,7 @@ impl Operation {
     fn new(method: Method, path: &'static str, id: &'static str, binding: Binding) -> Self {
         Self {
             id,
+            logged_as: visit::kind(binding.access, id, &method),
             method,
             path,
             root: false,
@@ -81,7 +83,6 @@ impl Operation {
             bodies: Vec::new(),
             answers: Vec::new(),
             problems: Vec::new(),
-            logged_as: None,
             binding,
         }
     }
@@ -174,7 +175,7 @@ impl Operation {
     }
 
     fn logged_as(mut self, kind: Kind) -> Self {
-        self.logged_as = Some(kind);
+        self.logged_as = kind;
         self
     }
 

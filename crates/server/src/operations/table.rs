@@ -1,6 +1,8 @@
 //! Every operation of the API, in the order of the documentation. To add one: a handler, a row here, and a test in
 //! `tests/it/http_*.rs`; the route and the documentation follow.
 
+use grunddata_access_log::Kind;
+
 use super::parameter as p;
 use super::{Operation, Parameter, public, read, visitor, write};
 use crate::body::{JSON, JSON_PATCH, MERGE_PATCH, NDJSON};
@@ -391,6 +393,7 @@ fn of_many() -> Vec<Operation> {
             .problems(&WRITE_PROBLEMS).problems(&["invalid-id", "unknown-transaction", "revert-conflict"]),
         Operation::post("/validations", "validateRecords", read(validations::validate))
             .tag(MANY)
+            .logged_as(Kind::Search)
             .summary("Check records without storing them", "Kontrollera poster utan att lagra dem")
             .text("The errors that each would give, in the order sent; as a JSON list or one record on each line (NDJSON).", "Felen som var och en skulle ge, i den ordning de skickas; som en JSON-lista eller en post på varje rad (NDJSON).")
             .body(JSON, "Validation")

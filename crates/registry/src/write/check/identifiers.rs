@@ -7,6 +7,7 @@ use grunddata_information_model::{Resolved, Uniqueness};
 use grunddata_model::{Period, RecordId, SchemeCode, Timeline};
 
 use super::subtract;
+use crate::read::class_of;
 use crate::write::apply::{Failure, Run};
 use crate::{Code, Fault, fact};
 
@@ -80,6 +81,10 @@ pub(super) fn check(run: &mut Run<'_, '_, '_>) -> Result<(), Failure> {
                     }
             });
             if let Some(other) = other {
+                // That the number is in use is told, and perhaps of whom.
+                let context = &run.job.context;
+                let class = class_of(&context.model, scheme);
+                context.disclosed.note(&context.owner, other.record, class);
                 let fault = in_use(run, id, scheme, value, other.record, other.period)?;
                 run.fault(command, Code::IdentifierInUse, fault);
             }
