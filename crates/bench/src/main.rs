@@ -26,10 +26,6 @@ use clap::{Parser, Subcommand};
 use crate::cluster::Cluster;
 use crate::report::Table;
 
-/// The same as in the program, for what runs in this process, and for the ceilings.
-#[global_allocator]
-static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 #[derive(Parser)]
 #[command(about, version)]
 struct Arguments {

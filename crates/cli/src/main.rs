@@ -18,9 +18,6 @@ use crate::arguments::{Arguments, Command};
 use crate::failure::Failure;
 use crate::settings::Settings;
 
-#[global_allocator]
-static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match run(arguments) {
