@@ -175,10 +175,12 @@ impl Worker {
             {
                 return Err(error);
             }
+        } else if outgrown(before, position)
+            && let Err(error) = connection.analyse()
+        {
+            // What is committed stays so: the batch must not be repeated for this. The next one opens a new connection.
+            tracing::warn!(%owner, %error, "statistics of the tables could not be made; autovacuum makes them in time");
         } else {
-            if outgrown(before, position) {
-                connection.analyse()?;
-            }
             self.connection = Some(connection);
         }
         self.engine.known.vocabulary.learn(owner.as_str(), words);
