@@ -204,20 +204,8 @@ pub(crate) fn explain(
                     } else {
                         problem.code()
                     };
-                    let sentence = |message: &str| {
-                        let mut chars = message.chars();
-                        let first: String = chars
-                            .next()
-                            .into_iter()
-                            .flat_map(char::to_uppercase)
-                            .collect();
-                        format!("{first}{}.", chars.as_str())
-                    };
-                    say(
-                        code,
-                        sentence(problem.message).into(),
-                        sentence(problem.message_sv).into(),
-                    );
+                    let (message, message_sv) = problem.sentences();
+                    say(code, message.into(), message_sv.into());
                 }
                 Ok(()) => say(
                     code::INVALID_FORMAT,

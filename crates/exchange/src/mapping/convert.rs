@@ -166,20 +166,8 @@ fn geometry_of(cell: &Cell) -> Result<Value, Fault> {
 }
 
 fn of_format(error: &FormatError) -> Fault {
-    let sentence = |text: &str| {
-        let mut chars = text.chars();
-        let first: String = chars
-            .next()
-            .into_iter()
-            .flat_map(char::to_uppercase)
-            .collect();
-        format!("{first}{}.", chars.as_str())
-    };
-    Fault::new(
-        error.code(),
-        sentence(error.message),
-        sentence(error.message_sv),
-    )
+    let (message, message_sv) = error.sentences();
+    Fault::new(error.code(), message, message_sv)
 }
 
 /// A code or number as text: a floating-point number only where it is whole and exact.

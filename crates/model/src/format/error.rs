@@ -41,6 +41,12 @@ impl FormatError {
         }
     }
 
+    /// The messages as sentences of their own, English and Swedish: `names no day` becomes `Names no day.`
+    #[must_use]
+    pub fn sentences(&self) -> (String, String) {
+        (sentence(self.message), sentence(self.message_sv))
+    }
+
     pub(crate) const fn malformed(message: &'static str, message_sv: &'static str) -> Self {
         Self {
             kind: FormatErrorKind::Malformed,
@@ -81,3 +87,13 @@ impl fmt::Display for FormatError {
 }
 
 impl std::error::Error for FormatError {}
+
+fn sentence(message: &str) -> String {
+    let mut chars = message.chars();
+    let first: String = chars
+        .next()
+        .into_iter()
+        .flat_map(char::to_uppercase)
+        .collect();
+    format!("{first}{}.", chars.as_str())
+}
