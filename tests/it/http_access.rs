@@ -347,3 +347,28 @@ on_both! {
         assert!(metrics.contains("\ngrunddata_lockouts_total 1\n"), "{metrics}");
     }
 }
+
+/// How long refusals wait here: longer than any of them takes.
+const STEP: Duration = Duration::from_millis(400);
+
+fn unhurried(engine: grunddata_testing::Engine) -> Http {
+    Http::start_with(engine, |config| config.limits.refusal_step = STEP)
+}
+
+on_both! {
+    using unhurried;
+
+    fn how_long_a_refusal_takes_tells_nothing(http: Http) {
+        let protected = json!({"owner": "norrberga", "data": {"name": {"family": "Ek"}, "protection": {"level": "protected-registration"}}, "validFrom": "2026-01-01"});
+        let made = http.admin().post("/persons", protected);
+        made.expect(201);
+        let hidden = made.json["id"].as_str().expect("id").to_owned();
+        for id in [hidden.as_str(), "01990c3e-7a5b-7000-8000-000000000001"] {
+            for address in [format!("/persons/{id}"), format!("/persons/{id}/timeline"), format!("/persons/{id}/links")] {
+                let begun = std::time::Instant::now();
+                http.as_("open-writer").get(&address).problem(404, "not-found");
+                assert!(begun.elapsed() >= STEP, "{address}: {:?}", begun.elapsed());
+            }
+        }
+    }
+}

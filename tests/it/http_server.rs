@@ -120,6 +120,8 @@ impl Http {
             heavy_readers: 1,
             ..Config::default()
         };
+        // Thousands of refusals are asked for; one test waits for them.
+        config.limits.refusal_step = Duration::ZERO;
         change(&mut config);
         let running = Server::start(config, registry.clone()).expect("server");
         let client = Client::builder()

@@ -161,6 +161,18 @@ impl Connection {
 
     /// Sends one request and reads the whole answer; anything but 2xx ends the benchmark.
     pub(crate) async fn exchange(&mut self, request: &[u8]) -> Result<Vec<u8>> {
+        let (status, body) = self.answer(request).await?;
+        if !(200..300).contains(&status) {
+            bail!(
+                "the server answered {status}: {}",
+                String::from_utf8_lossy(&body)
+            );
+        }
+        Ok(body)
+    }
+
+    /// Sends one request and reads the whole answer: status and body.
+    pub(crate) async fn answer(&mut self, request: &[u8]) -> Result<(u16, Vec<u8>)> {
         self.stream.write_all(request).await?;
         self.buffer.clear();
         loop {
@@ -179,13 +191,8 @@ impl Connection {
             if self.buffer.len() < head_end + 4 + length {
                 continue;
             }
-            if !head.starts_with("HTTP/1.1 2") {
-                bail!(
-                    "the server answered {}",
-                    String::from_utf8_lossy(&self.buffer)
-                );
-            }
-            return Ok(self.buffer.split_off(head_end + 4));
+            let status = head.split(' ').nth(1).unwrap_or_default().parse()?;
+            return Ok((status, self.buffer.split_off(head_end + 4)));
         }
     }
 }

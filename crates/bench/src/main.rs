@@ -144,6 +144,8 @@ async fn engine(run: &Run, cluster: Option<&Cluster>, table: &mut Table) -> Resu
             .then(|| bulk::unchanged(&registry, records, server))
             .transpose()?;
         let token = registry::token(&registry)?;
+        let [few, many] = [1, read::GRANTS].map(|count| read::token(&registry, count));
+        let (few, many) = (few?, many?);
         registry.store().shutdown();
         drop(registry);
         if let Some(again) = again {
@@ -172,6 +174,11 @@ async fn engine(run: &Run, cluster: Option<&Cluster>, table: &mut Table) -> Resu
                 server,
             };
             read::run(&setting, name, table).await?;
+            let setting = read::Setting {
+                token: &few,
+                ..setting
+            };
+            read::grants(&setting, &many, name, table).await?;
         }
         remove(cluster, &["bulk", "bulk_raw"]).await?;
     }
@@ -194,7 +201,7 @@ async fn engine(run: &Run, cluster: Option<&Cluster>, table: &mut Table) -> Resu
         remove(cluster, &["graph"]).await?;
     }
     if run.wants("timing") {
-        timing::run(&database("timing").await?, name, table)?;
+        timing::run(&run.binary, &database("timing").await?, name, table).await?;
         remove(cluster, &["timing"]).await?;
     }
     if run.wants("footprint") && cluster.is_none() {

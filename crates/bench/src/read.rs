@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
+use grunddata_model::RecordId;
+use grunddata_registry::{ControllerScope, Grant, OwnerScope, Registry, Role};
 use uuid::Uuid;
 
 use crate::data::{self, Kind};
 use crate::load::{self, Connection, Measured, Request, Requests};
 use crate::program::Program;
 use crate::report::{Spread, Table};
-use crate::{bare, cpu};
+use crate::{bare, cpu, registry};
 
 /// Distinct records that are read, spread over all.
 const SAMPLE: u64 = 5_000;
@@ -33,13 +35,13 @@ pub(crate) struct Setting<'a> {
     pub(crate) server: Option<u32>,
 }
 
-struct Side {
-    program: Program,
+struct Side<'a> {
+    program: &'a Program,
     requests: Requests,
     server: Option<u32>,
 }
 
-impl Side {
+impl Side<'_> {
     fn time(&self) -> Result<Duration> {
         Ok(cpu::of_process(self.program.pid())?
             + self.server.map_or(Ok(Duration::ZERO), cpu::of_tree)?)
@@ -76,14 +78,100 @@ impl Side {
     }
 }
 
+const PERSONS: &str = "/api/v1/persons/";
+
+/// The persons that are read.
+fn ids(persons: u64) -> Result<Vec<Uuid>> {
+    let step = (persons / SAMPLE).max(1);
+    Ok((0..persons)
+        .step_by(usize::try_from(step)?)
+        .map(|number| data::id(Kind::Person, number))
+        .collect())
+}
+
+fn requests(ids: &[Uuid], path: &str, token: Option<&str>) -> Requests {
+    let all: Vec<Request> = ids
+        .iter()
+        .map(|id| load::get(&format!("{path}{id}"), token))
+        .collect();
+    Arc::new(move |number| {
+        // A stride that is coprime with the sample: neighbours in time are not neighbours on disk.
+        let index = usize::try_from(number.wrapping_mul(2_654_435_761) % all.len() as u64)
+            .unwrap_or_default();
+        all.get(index).map_or_else(|| Arc::from([]), Arc::clone)
+    })
+}
+
+/// Requests per second and CPU microseconds per request of both sides, A B A B ….
+async fn by_turns(sides: [&Side<'_>; 2], connections: usize) -> Result<[(Spread, Spread); 2]> {
+    let mut measured: [(Vec<f64>, Vec<f64>); 2] = Default::default();
+    for _ in 0..ROUNDS {
+        for (side, (rates, costs)) in sides.iter().zip(&mut measured) {
+            let (per_second, micros, _) = side.saturate(connections).await?;
+            rates.push(per_second);
+            costs.push(micros);
+        }
+    }
+    Ok(measured.map(|(rates, costs)| (Spread::of(&rates), Spread::of(&costs))))
+}
+
+/// The same reads under one grant and under many: what the predicate costs must not depend on their number.
+pub(crate) async fn grants(
+    setting: &Setting<'_>,
+    many_token: &str,
+    name: &str,
+    table: &mut Table,
+) -> Result<()> {
+    let program = Program::grunddata(setting.binary, setting.url)?;
+    let ids = ids(setting.persons)?;
+    let side = |token| Side {
+        program: &program,
+        requests: requests(&ids, PERSONS, Some(token)),
+        server: setting.server,
+    };
+    let (few, many) = (side(setting.token), side(many_token));
+    let [(few_rate, few), (many_rate, many)] = by_turns([&many, &few], 64)
+        .await
+        .map(|[many, few]| [few, many])?;
+    table.row(
+        &format!("{name}, 64 connections, {GRANTS} grants against 1: CPU µs per request"),
+        &many,
+        &few,
+        few.median / many.median,
+        0.95,
+    );
+    table.note(&format!(
+        "{name}, {GRANTS} grants: requests/s {many_rate} against {few_rate} with one"
+    ));
+    Ok(())
+}
+
+/// As many grants as somebody may have who works for many bodies.
+pub(crate) const GRANTS: usize = 200;
+
+/// A token with so many grants: one for the owner's own records, which are read, and the others for single controllers.
+pub(crate) fn token(registry: &Registry, grants: usize) -> Result<String> {
+    let of = |controller| -> Result<Grant> {
+        Ok(Grant {
+            controller,
+            ..Grant::of(OwnerScope::Owner(registry::owner()?), Role::Reader)
+        })
+    };
+    let controllers = (1..grants as u64).map(|number| {
+        let id = RecordId::from(data::id(Kind::Unit, 1_000_000 + number));
+        ControllerScope::Organisation(id)
+    });
+    let all = controllers
+        .chain([ControllerScope::Own])
+        .map(of)
+        .collect::<Result<Vec<_>>>()?;
+    registry::token_of(registry, &format!("bench-{grants}"), all)
+}
+
 /// Runs the comparison and adds its rows.
 pub(crate) async fn run(setting: &Setting<'_>, name: &str, table: &mut Table) -> Result<()> {
     let ours = Program::grunddata(setting.binary, setting.url)?;
-    let step = (setting.persons / SAMPLE).max(1);
-    let ids: Vec<Uuid> = (0..setting.persons)
-        .step_by(usize::try_from(step)?)
-        .map(|number| data::id(Kind::Person, number))
-        .collect();
+    let ids = ids(setting.persons)?;
     let mut answers = Vec::new();
     let mut connection = Connection::open(ours.address).await?;
     for id in &ids {
@@ -100,43 +188,19 @@ pub(crate) async fn run(setting: &Setting<'_>, name: &str, table: &mut Table) ->
         bare::fill_sqlite(Path::new(setting.bare_url), &answers)?;
     }
     let bytes = answers.iter().map(|(_, body)| body.len()).sum::<usize>() / answers.len().max(1);
-    let requests = |path: &'static str, token: Option<&str>| -> Requests {
-        let all: Vec<Request> = ids
-            .iter()
-            .map(|id| load::get(&format!("{path}{id}"), token))
-            .collect();
-        Arc::new(move |number| {
-            // A stride that is coprime with the sample: neighbours in time are not neighbours on disk.
-            let index = usize::try_from(number.wrapping_mul(2_654_435_761) % all.len() as u64)
-                .unwrap_or_default();
-            all.get(index).map_or_else(|| Arc::from([]), Arc::clone)
-        })
-    };
+    let bare = Program::bare(setting.bare_url, 2)?;
     let ours = Side {
-        program: ours,
-        requests: requests("/api/v1/persons/", Some(setting.token)),
+        program: &ours,
+        requests: requests(&ids, PERSONS, Some(setting.token)),
         server: setting.server,
     };
     let bare = Side {
-        program: Program::bare(setting.bare_url, 2)?,
-        requests: requests("/r/", None),
+        program: &bare,
+        requests: requests(&ids, "/r/", None),
         server: setting.server,
     };
     for connections in [1, 16, 64] {
-        let (mut rate, mut cost, mut bare_rate, mut bare_cost) = Default::default();
-        for _ in 0..ROUNDS {
-            for (side, rates, costs) in [
-                (&ours, &mut rate, &mut cost),
-                (&bare, &mut bare_rate, &mut bare_cost),
-            ] as [(&Side, &mut Vec<f64>, &mut Vec<f64>); 2]
-            {
-                let (per_second, micros, _) = side.saturate(connections).await?;
-                rates.push(per_second);
-                costs.push(micros);
-            }
-        }
-        let (cost, bare_cost) = (Spread::of(&cost), Spread::of(&bare_cost));
-        let (rate, bare_rate) = (Spread::of(&rate), Spread::of(&bare_rate));
+        let [(rate, cost), (bare_rate, bare_cost)] = by_turns([&ours, &bare], connections).await?;
         table.row(
             &format!("{name}, {connections} connections, {bytes} bytes: CPU µs per request"),
             &cost,

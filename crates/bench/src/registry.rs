@@ -7,8 +7,8 @@ use chrono::NaiveDate;
 use grunddata_information_model::InformationModel;
 use grunddata_model::{Domain, Instant, OwnerKey, RecordId, ValidFrom};
 use grunddata_registry::{
-    Actor, Command, Content, Context, Create, Envelope, Limits, NewOwner, Operation, Registry,
-    Replace, Subject,
+    Actor, Command, Content, Context, Create, Envelope, Grant, Limits, NewOwner, Operation,
+    OwnerScope, Registry, Replace, Role, Subject,
 };
 use grunddata_store::{Clock, Store, StoreOptions};
 use serde_json::Value;
@@ -130,15 +130,21 @@ pub(crate) fn load(
 
 /// A token that reads and writes everything.
 pub(crate) fn token(registry: &Registry) -> Result<String> {
+    token_of(
+        registry,
+        "bench",
+        vec![Grant::of(OwnerScope::All, Role::Administrator)],
+    )
+}
+
+/// A token with these rights.
+pub(crate) fn token_of(registry: &Registry, name: &str, grants: Vec<Grant>) -> Result<String> {
     let minted = registry
         .mint_token(
             &context(registry),
             grunddata_registry::NewToken {
-                name: "bench".to_owned(),
-                grants: vec![grunddata_registry::Grant::of(
-                    grunddata_registry::OwnerScope::All,
-                    grunddata_registry::Role::Administrator,
-                )],
+                name: name.to_owned(),
+                grants,
                 feeds_copies: false,
                 unit: None,
                 expires_at: None,

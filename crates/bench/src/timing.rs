@@ -1,26 +1,30 @@
 //! Whether a hidden record takes another time than one that does not exist: reads of both by turns, and how often one of
 //! the first takes longer than one of the second (Mann–Whitney: 0.5 = told apart by nothing).
 
+use std::net::SocketAddr;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use grunddata_model::{Domain, RecordId};
-use grunddata_registry::{Actor, At, Code, Grant, OwnerScope, Registry, Role};
+use grunddata_model::Domain;
+use grunddata_registry::{Grant, OwnerScope, Role};
 use serde_json::json;
 
 use crate::data::{self, Kind};
+use crate::load::{self, Connection};
+use crate::program::Program;
 use crate::registry;
 use crate::report::Table;
 
 /// How many persons are hidden.
 const HIDDEN: u64 = 2_000;
 /// Reads of each.
-const READS: usize = 20_000;
+const READS: usize = 2_000;
 /// The first numbers that are given to nobody.
 const NOBODY: u64 = 1_000_000;
 
-/// Measures, and notes what came out.
-pub(crate) fn run(url: &str, name: &str, table: &mut Table) -> Result<()> {
+/// Measures over HTTP, and notes what came out.
+pub(crate) async fn run(binary: &Path, url: &str, name: &str, table: &mut Table) -> Result<()> {
     let registry = registry::open(url)?;
     registry::add_owner(&registry)?;
     registry::load(&registry, Domain::Person, Kind::Person, HIDDEN, |number| {
@@ -30,29 +34,29 @@ pub(crate) fn run(url: &str, name: &str, table: &mut Table) -> Result<()> {
             "addresses": [{"kind": "registered", "thoroughfare": "Hemliga gatan"}],
         })
     })?;
+    let outsider = vec![Grant::of(OwnerScope::All, Role::Reader)];
+    let token = registry::token_of(&registry, "outsider", outsider)?;
+    registry.store().shutdown();
+    let program = Program::grunddata(binary, url)?;
     // Warm both ways.
-    measure(&registry, READS / 10)?;
-    let (hidden, absent) = measure(&registry, READS)?;
+    measure(program.address, &token, READS / 10).await?;
+    let (hidden, absent) = measure(program.address, &token, READS).await?;
     table.note(&format!(
         "{name}: a hidden person takes {:?} and one that does not exist {:?} at the median; the first takes longer in {:.3} of the pairs (0.5 = told apart by nothing)",
         median(&hidden),
         median(&absent),
         longer(&hidden, &absent)
     ));
-    registry.store().shutdown();
     Ok(())
 }
 
 /// The times of reads by turns.
-fn measure(registry: &Registry, reads: usize) -> Result<(Vec<Duration>, Vec<Duration>)> {
-    let actor = Actor {
-        name: "outsider".to_owned(),
-        client: "outsider".to_owned(),
-        grants: vec![Grant::of(OwnerScope::All, Role::Reader)].into(),
-        feeds_copies: false,
-        unit: None,
-        expires_at: None,
-    };
+async fn measure(
+    address: SocketAddr,
+    token: &str,
+    reads: usize,
+) -> Result<(Vec<Duration>, Vec<Duration>)> {
+    let mut connection = Connection::open(address).await?;
     let (mut hidden, mut absent) = (Vec::with_capacity(reads), Vec::with_capacity(reads));
     for turn in 0..reads {
         let number = turn as u64 % HIDDEN;
@@ -63,15 +67,12 @@ fn measure(registry: &Registry, reads: usize) -> Result<(Vec<Duration>, Vec<Dura
             pair.reverse();
         }
         for (number, times) in pair {
-            let id = RecordId::from(data::id(Kind::Person, number));
-            let context = registry.context(actor.clone(), "bench");
+            let id = data::id(Kind::Person, number);
+            let request = load::get(&format!("/api/v1/persons/{id}"), Some(token));
             let begun = Instant::now();
-            let answer = registry.get(&context, None, id, &At::now(&context), None);
+            let (status, _) = connection.answer(&request).await?;
             times.push(begun.elapsed());
-            ensure!(
-                answer.is_err_and(|refusal| refusal.code == Code::NotFound),
-                "a person is not hidden"
-            );
+            ensure!(status == 404, "a person is not hidden: {status}");
         }
     }
     Ok((hidden, absent))

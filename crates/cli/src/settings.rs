@@ -135,6 +135,8 @@ pub(crate) struct Limits {
     failed_authentications: Option<u32>,
     /// Within which time they count, and for how long an address is locked out.
     lockout_seconds: Option<u64>,
+    /// Refusals go out at multiples of this time; 0 = at once.
+    refusal_milliseconds: Option<u64>,
 }
 
 impl Limits {
@@ -325,6 +327,9 @@ impl Settings {
                             .unwrap_or_else(|| per_second.saturating_mul(2)),
                     }),
                 failures: limits.failures(),
+                refusal_step: limits
+                    .refusal_milliseconds
+                    .map_or(defaults.limits.refusal_step, Duration::from_millis),
             },
             operator: server::Operator {
                 name: operator.name.clone().unwrap_or(defaults.operator.name),

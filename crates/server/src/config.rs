@@ -114,6 +114,9 @@ pub struct Limits {
     pub rate: Option<RateLimit>,
     /// How many failed authentications from one address (`locked-out`); `None` = any number.
     pub failures: Option<FailureLimit>,
+    /// Refusals go out at multiples of this time after the request came, so that how long one took says nothing of what
+    /// was found: a hidden record is refused no later than one that does not exist. Zero = at once.
+    pub refusal_step: Duration,
 }
 
 /// When an address is locked out.
@@ -156,6 +159,7 @@ impl Default for Limits {
             heavy_queue: 256,
             rate: None,
             failures: Some(FailureLimit::default()),
+            refusal_step: Duration::from_millis(20),
         }
     }
 }

@@ -14,7 +14,7 @@ use grunddata_model::{Instant, OwnerKey};
 pub use disclosed::{Disclosed, Shown};
 pub use grant::{Action, ControllerScope, Grant, Grants, OwnerScope, Role};
 pub use policy::{ProtectionPolicy, Relation};
-pub(crate) use visibility::{Rights, Visibilities};
+pub(crate) use visibility::{Rights, SUBTREE, SUBTREE_RELATION, Visibilities};
 
 /// The actions that change records.
 const CHANGES: [Action; 3] = [Action::Write, Action::End, Action::Load];

@@ -23,7 +23,9 @@ const KEPT: i64 = 30_000_000;
 /// The most predicates that are kept.
 const MOST_KEPT: usize = 10_000;
 /// The most organisations of a subtree that a grant covers.
-const SUBTREE: usize = 10_000;
+pub(crate) const SUBTREE: usize = 10_000;
+/// The relation that makes the subtrees of grants.
+pub(crate) const SUBTREE_RELATION: &str = "parent";
 
 /// What follows from a set of grants.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -142,7 +144,7 @@ fn controllers<'a>(
 }
 
 fn subtree(store: &Store, top: RecordId, now: Instant) -> Result<BTreeSet<RecordId>, StoreError> {
-    let relations = [Arc::from("parent")];
+    let relations = [Arc::from(SUBTREE_RELATION)];
     let coordinate = Coordinate {
         valid_at: stockholm_day(now),
         known: Known::latest(),

@@ -12,7 +12,7 @@ use super::outcome::{TransactionWritten, Written};
 use super::prepare::{Prepared, Target, check_name, prepare};
 use super::request::{Command, Idempotency, Operation, Subject, Transaction};
 use crate::registry::{refuse_store, refuse_write};
-use crate::{Code, Context, Refusal, Registry};
+use crate::{Action, Code, Context, Refusal, Registry};
 
 /// Commands that have been authorised, read and validated, ready to be applied.
 pub struct PreparedBatch {
@@ -158,6 +158,7 @@ impl Registry {
         };
         Ok(Job {
             context: JobContext {
+                administers: context.actor.may_for_whole(Action::Administer, &owner),
                 model: self.inner.model.clone(),
                 owner,
                 actor: Arc::from(context.actor.name.as_str()),

@@ -198,6 +198,32 @@ on_both! {
         assert_eq!(stack.write_as(&writer, end(Organisation, made.class, "2026-06-01", None)).unwrap_err().code, Code::Forbidden);
     }
 
+    fn an_editor_draws_no_records_into_a_subtree(stack: Stack) {
+        let made = municipality(&stack);
+        // The team answers for nothing itself; the office below it does.
+        let team = stack.id(create(Organisation, organisation("Laget", "unit"), "2026-01-01"));
+        let mut below = organisation("Kontoret", "unit");
+        below["parent"] = json!({"id": team.to_string()});
+        let office = stack.id(create(Organisation, below, "2026-01-01"));
+        let case = created(create(Person, person("Disa"), "2026-01-01"), |create| create.envelope.controller = Some(office));
+        stack.id(case);
+        let plain = stack.id(create(Organisation, organisation("Fristående", "unit"), "2026-01-01"));
+        let under = |parent: RecordId| json!({"parent": {"id": parent.to_string()}});
+        let editor = stack.with_grants("editor", vec![grant(Role::Editor)]);
+        for moved in [made.school, team, office] {
+            let refusal = stack.write_as(&editor, amend(Organisation, moved, under(made.care), "2026-02-01", None)).unwrap_err();
+            assert_eq!(refusal.code, Code::Forbidden, "{refusal:?}");
+            assert_eq!(refusal.errors[0].pointer, "/parent");
+        }
+        // What answers for nothing is moved freely; a parent that stays longer, or is taken away, draws nothing in.
+        stack.write_as(&editor, amend(Organisation, plain, under(made.care), "2026-02-01", None)).unwrap();
+        stack.write_as(&editor, amend(Organisation, office, json!({"parent": null}), "2026-03-01", None)).unwrap();
+        let refusal = stack.write_as(&editor, amend(Organisation, office, under(team), "2026-04-01", None)).unwrap_err();
+        assert_eq!(refusal.code, Code::Forbidden);
+        stack.write_as(&stack.as_actor("a", Role::Administrator), amend(Organisation, office, under(team), "2026-03-01", None)).unwrap();
+        stack.write_as(&stack.as_actor("a", Role::Administrator), amend(Organisation, made.school, under(made.care), "2026-02-01", None)).unwrap();
+    }
+
     fn properties_beyond_the_class_are_neither_seen_nor_searched_nor_written(stack: Stack) {
         let unit = stack.id(create(Organisation, organisation("Enheten", "unit"), "2026-01-01"));
         let person = stack.id(create(Person, person("Birk"), "2026-01-01"));

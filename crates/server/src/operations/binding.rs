@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix_web::http::Method;
 use actix_web::web::Payload;
@@ -54,9 +54,22 @@ where
         let app = Arc::clone(&call.app);
         let visit = Visit::of(caller.context(), &call);
         visit.begin(&app).await?;
+        let begun = Instant::now();
         let reply = handler(caller, call).await;
-        visit.log(&app, reply).await
+        let reply = visit.log(&app, reply).await;
+        if reply.is_err() {
+            unhurried(begun, app.config.limits.refusal_step).await;
+        }
+        reply
     })
+}
+
+/// Waits for the next multiple of the step since the beginning.
+async fn unhurried(begun: Instant, step: Duration) {
+    let past = begun.elapsed().as_nanos().checked_rem(step.as_nanos());
+    if let Some(past) = past.and_then(|past| u64::try_from(past).ok()) {
+        actix_web::rt::time::sleep(step.saturating_sub(Duration::from_nanos(past))).await;
+    }
 }
 
 /// A handler for readers.

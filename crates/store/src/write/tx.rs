@@ -463,6 +463,28 @@ impl WriteTx<'_> {
         self.noted(result)
     }
 
+    /// Whether some record of this owner has the organisation as its controller, staged ones included.
+    ///
+    /// # Errors
+    /// [`StoreError`] of the database.
+    pub fn is_controller(&mut self, organisation: RecordId) -> Result<bool, StoreError> {
+        let staged = [&self.layer, &self.batch.layer];
+        if staged.iter().any(|layer| {
+            let mut records = layer.records.values();
+            records.any(|image| image.controller == Some(organisation))
+        }) {
+            return Ok(true);
+        }
+        let batch = &mut *self.batch;
+        let mut sql = Sql::<Text>::new("SELECT r.owner FROM record r WHERE r.owner = ");
+        sql.text(batch.owner.as_str())
+            .push(" AND r.controller = ")
+            .id(organisation)
+            .push(" LIMIT 1");
+        let found = batch.connection.first::<_, String>(&sql);
+        Ok(self.noted(found)?.is_some())
+    }
+
     /// Remembers the outcome of this job under an idempotency key.
     pub fn remember(&mut self, key: [u8; 32], request_hash: [u8; 32], outcome: String) {
         self.remembered = Some((

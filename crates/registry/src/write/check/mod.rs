@@ -2,6 +2,7 @@
 //! timelines, then the demands on every timeline that changed. Everything that is wrong is collected.
 
 mod codes;
+mod controllers;
 mod cycles;
 mod follow;
 mod identifiers;
@@ -22,6 +23,7 @@ pub(super) fn all(run: &mut Run<'_, '_, '_>) -> Result<(), Failure> {
     prefetch(run)?;
     targets::check(run)?;
     cycles::check(run)?;
+    controllers::check(run)?;
     codes::check(run);
     identifiers::check(run)?;
     Ok(())
