@@ -53,9 +53,9 @@ impl Visit {
         }
     }
 
-    /// Logs that something is about to be done that cannot be undone: without that it is not done.
+    /// Logs that something is about to be done to the administration or erased: without that it is not done.
     pub(crate) async fn begin(&self, app: &App) -> Result<(), Problem> {
-        if self.kind != Kind::Erasure || !self.acts {
+        if !self.acts || self.kind == Kind::LogRead {
             return Ok(());
         }
         let mut entry = self.bare();
