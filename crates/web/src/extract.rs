@@ -5,7 +5,7 @@ mod texts;
 use std::collections::HashMap;
 
 use askama::Template;
-use grunddata_information_model::InformationModel;
+use grunddata_information_model::{InformationModel, Property};
 use grunddata_model::{Domain, Period};
 use grunddata_registry::{ExtractReader, LinkExtract, PersonExtract, RecordExtract, StateExtract};
 use serde_json::Value;
@@ -102,16 +102,51 @@ pub fn extract_page(
     .render()
 }
 
-/// What properties are called, by domain and name.
-struct Labels(HashMap<(Domain, String), String>);
+/// What properties and their codes are called.
+struct Labels<'a> {
+    model: &'a InformationModel,
+    /// By domain and name.
+    properties: HashMap<(Domain, &'a str), &'a Property>,
+}
 
-impl Labels {
-    fn of(model: &InformationModel) -> Self {
+impl<'a> Labels<'a> {
+    fn of(model: &'a InformationModel) -> Self {
         let all = Domain::ALL.into_iter().flat_map(|domain| {
             let properties = model.domain(domain).properties().iter();
-            properties.map(move |one| ((domain, one.name.to_string()), one.label.sv.clone()))
+            properties.map(move |one| ((domain, &*one.name), one))
         });
-        Self(all.collect())
+        Self {
+            model,
+            properties: all.collect(),
+        }
+    }
+
+    /// The property at a path; places in lists are not part of its name.
+    fn property(&self, domain: Domain, path: &[String]) -> Option<&'a Property> {
+        let parts: Vec<&str> = path
+            .iter()
+            .map(String::as_str)
+            .filter(|part| part.parse::<usize>().is_err())
+            .collect();
+        let name = parts.join(".");
+        self.properties.get(&(domain, name.as_str())).copied()
+    }
+
+    /// A value as a reader reads it: a code by its label.
+    fn value(&self, domain: Domain, path: &[String], value: &Value) -> String {
+        let code = || {
+            let list = self.property(domain, path)?.codelist.as_deref()?;
+            let code = self.model.code_list(list)?.get(value.as_str()?)?;
+            Some(code.label.sv.clone())
+        };
+        code().unwrap_or_else(|| plain(value))
+    }
+
+    /// What a reference leads to, by its name where that is shown.
+    fn reference(&self, domain: Domain, path: &[String], value: &Value) -> Option<String> {
+        self.property(domain, path)?.relation.as_ref()?;
+        let text = |name| value.get(name).and_then(Value::as_str).map(str::to_owned);
+        text("display").or_else(|| text("id"))
     }
 
     /// The path with each part that the model names by its label.
@@ -128,14 +163,14 @@ impl Labels {
                 name.push('.');
             }
             name.push_str(part);
-            let label = self.0.get(&(domain, name.clone()));
-            shown.push(label.unwrap_or(part).clone());
+            let property = self.properties.get(&(domain, name.as_str()));
+            shown.push(property.map_or_else(|| part.clone(), |one| one.label.sv.clone()));
         }
         shown.join(" › ")
     }
 }
 
-fn record(one: &RecordExtract, model: &InformationModel, labels: &Labels) -> Record {
+fn record(one: &RecordExtract, model: &InformationModel, labels: &Labels<'_>) -> Record {
     let mut states: Vec<&StateExtract> = one.states.iter().collect();
     // What is believed comes first, the latest period at the top; then what has been put right.
     states.sort_by_key(|state| {
@@ -163,13 +198,22 @@ fn record(one: &RecordExtract, model: &InformationModel, labels: &Labels) -> Rec
     }
 }
 
-fn state(state: &StateExtract, domain: Domain, labels: &Labels) -> State {
+fn state(state: &StateExtract, domain: Domain, labels: &Labels<'_>) -> State {
     let mut rows = Vec::new();
     flatten(&state.data, &mut Vec::new(), &mut |path, value| {
+        let shown = match value {
+            Value::Object(_) => labels.reference(domain, path, value)?,
+            Value::Array(items) => {
+                let items = items.iter().map(|item| labels.value(domain, path, item));
+                items.collect::<Vec<_>>().join(", ")
+            }
+            value => labels.value(domain, path, value),
+        };
         rows.push(Row {
             label: labels.path(domain, path),
-            value,
+            value: shown,
         });
+        Some(())
     });
     let believed = state.superseded_at.is_none();
     let recorded = match state.superseded_at {
@@ -198,10 +242,17 @@ fn state(state: &StateExtract, domain: Domain, labels: &Labels) -> State {
     }
 }
 
-/// Every value with the way to it.
-fn flatten(value: &Value, path: &mut Vec<String>, out: &mut impl FnMut(&[String], String)) {
+/// Every value with the way to it. An object is offered whole first: its members follow where it is not taken.
+fn flatten(
+    value: &Value,
+    path: &mut Vec<String>,
+    out: &mut impl FnMut(&[String], &Value) -> Option<()>,
+) {
     match value {
         Value::Object(members) => {
+            if out(path, value).is_some() {
+                return;
+            }
             for (name, member) in members {
                 path.push(name.clone());
                 flatten(member, path, out);
@@ -213,8 +264,7 @@ fn flatten(value: &Value, path: &mut Vec<String>, out: &mut impl FnMut(&[String]
                 .iter()
                 .all(|item| !item.is_object() && !item.is_array()) =>
         {
-            let items: Vec<String> = items.iter().map(plain).collect();
-            out(path, items.join(", "));
+            out(path, value);
         }
         Value::Array(items) => {
             for (place, item) in items.iter().enumerate() {
@@ -223,7 +273,9 @@ fn flatten(value: &Value, path: &mut Vec<String>, out: &mut impl FnMut(&[String]
                 path.pop();
             }
         }
-        other => out(path, plain(other)),
+        _ => {
+            out(path, value);
+        }
     }
 }
 

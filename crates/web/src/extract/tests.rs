@@ -13,7 +13,9 @@ fn extract() -> PersonExtract {
         recorded_at: at,
         superseded_at,
         model: "grunddata/1.0.0".to_owned(),
-        data: json!({"name": {"full": name}, "addresses": [{"lines": ["Storgatan 1", "123 45 Ort"]}]}),
+        data: json!({"name": {"full": name}, "registrationStatus": "resident",
+            "residence": {"id": "01990c3e-0000-7000-8000-0000000000aa", "display": "Storgatan 1"},
+            "addresses": [{"kind": "registered", "lines": ["Storgatan 1", "123 45 Ort"]}]}),
     };
     PersonExtract {
         person: id,
@@ -107,6 +109,18 @@ fn the_extract_says_everything_in_swedish() {
         assert!(page.contains(part), "{part}");
     }
     assert!(!page.contains("<Ek>") && !page.contains("Vem</th>"));
+    // Codes by their labels, and a reference by the name of what it leads to.
+    for part in [
+        "<td>Folkbokförd</td>",
+        "<td>Folkbokföringsadress</td>",
+        "<td>Storgatan 1</td>",
+    ] {
+        assert!(page.contains(part), "{part}");
+    }
+    assert!(
+        !page.contains("resident") && !page.contains("0000000000aa"),
+        "{page}"
+    );
     // What is believed stands before what was put right.
     assert!(page.find("Åsa &#60;Ek&#62;</td>") < page.find("Åsa Fel"));
 }
