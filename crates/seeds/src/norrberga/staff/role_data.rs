@@ -77,11 +77,16 @@ impl Staff {
             data["basedOn"] = reference(self.posts[main].id);
         } else {
             data["employmentForm"] = json!(post.form);
-            data["identifiers"] = json!([{
-                "scheme": "employee-number",
-                "value": format!("{}", 100_000 + post.number),
-                "issuer": "Norrberga kommun",
-            }]);
+            let number = 100_000 + post.number;
+            data["identifiers"] = json!([
+                {
+                    "scheme": "employee-number",
+                    "value": number.to_string(),
+                    "issuer": "Norrberga kommun",
+                },
+                // The key by which the payroll system's extract names it.
+                { "scheme": "source:hr", "value": format!("employment:{number}") },
+            ]);
             if person.protection.is_none() {
                 let user = format!("u{:05}", post.number);
                 data["contactPoints"] = json!([

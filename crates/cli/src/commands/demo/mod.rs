@@ -1,5 +1,7 @@
 //! `grunddata demo`
 
+mod payroll;
+
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -47,6 +49,8 @@ pub(crate) fn run(settings: Settings, token_file: Option<PathBuf>) -> Result<Exi
         }
     };
     let token = token(&registry, &file)?;
+    database::make_directory(&settings.data)?;
+    let extract = payroll::write(&registry, &settings.data)?;
     let showcase = Seeds::showcase();
     serve::serve(&settings, registry, |running| {
         let origin = settings
@@ -54,6 +58,10 @@ pub(crate) fn run(settings: Settings, token_file: Option<PathBuf>) -> Result<Exi
             .clone()
             .unwrap_or_else(|| running.origin());
         welcome(&origin, &token, &file, &showcase);
+        line(format!(
+            "\nAn extract of a payroll system, to load: {}",
+            extract.display()
+        ));
     })
 }
 
@@ -100,12 +108,13 @@ fn token(registry: &Registry, file: &Path) -> Result<String, Failure> {
             expires_at: None,
         },
     )?;
-    write_private(file, &made.secret).map_err(|error| Failure::write(file, &error))?;
+    write_private(file, &format!("{}\n", made.secret))
+        .map_err(|error| Failure::write(file, &error))?;
     Ok(made.secret)
 }
 
 /// Writes a file that only its owner can read, from its first byte on.
-fn write_private(file: &Path, secret: &str) -> std::io::Result<()> {
+fn write_private(file: &Path, text: &str) -> std::io::Result<()> {
     match std::fs::remove_file(file) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
         _ => {}
@@ -114,7 +123,7 @@ fn write_private(file: &Path, secret: &str) -> std::io::Result<()> {
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    writeln!(options.open(file)?, "{secret}")
+    options.open(file)?.write_all(text.as_bytes())
 }
 
 /// Says where the demo is and what to try.
@@ -176,8 +185,8 @@ mod tests {
         use std::os::unix::fs::PermissionsExt as _;
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("token");
-        write_private(&file, "first").unwrap();
-        write_private(&file, "second").unwrap();
+        write_private(&file, "first\n").unwrap();
+        write_private(&file, "second\n").unwrap();
         assert_eq!(std::fs::read_to_string(&file).unwrap(), "second\n");
         assert_eq!(
             std::fs::metadata(&file).unwrap().permissions().mode() & 0o777,
