@@ -5,12 +5,14 @@
 
 use std::collections::HashMap;
 
+use diesel::sql_types::{BigInt, SmallInt};
 use grunddata_model::{OwnerKey, RecordId, SchemeCode};
 use std::sync::Arc;
 use uuid::Uuid;
 
 use super::{
-    AssertionHead, AssertionRow, KeyHash, LoadStatus, PlanRow, RowState, assertions, rows,
+    AssertionHead, AssertionRow, KeyHash, LoadStatus, PlanRow, RowOutcome, RowState, assertions,
+    rows,
 };
 use crate::connection::{Connection, Purpose};
 use crate::error::StoreError;
@@ -232,6 +234,34 @@ impl PlanWriter {
             connection.commit()?;
         }
         Ok(())
+    }
+
+    /// How many rows there are of each outcome and state.
+    ///
+    /// # Errors
+    /// [`StoreError`] of the database.
+    pub fn counts(&mut self) -> Result<Vec<(RowOutcome, RowState, u64)>, StoreError> {
+        let (owner, load) = (self.owner.clone(), self.load);
+        let mut sql = Sql::<(SmallInt, SmallInt, BigInt)>::new(
+            "SELECT t.outcome, t.state, COUNT(*) FROM load_row t WHERE t.owner = ",
+        );
+        sql.text(owner.as_str())
+            .push(" AND t.load_id = ")
+            .bind(Bind::Id(Id(load)))
+            .push(" GROUP BY t.outcome, t.state");
+        let rows: Vec<(i16, i16, i64)> = self.connection()?.load(&sql)?;
+        rows.into_iter()
+            .map(|(outcome, state, count)| {
+                let outcome = RowOutcome::from_code(outcome);
+                let state = RowState::from_code(state);
+                match (outcome, state) {
+                    (Some(outcome), Some(state)) => {
+                        Ok((outcome, state, u64::try_from(count).unwrap_or_default()))
+                    }
+                    _ => Err(StoreError::disagrees("the outcome of a row")),
+                }
+            })
+            .collect()
     }
 
     /// Removes rows of which nothing is left to do.

@@ -1,6 +1,6 @@
 //! The rows of plans: read in pages, found by key and by turn, cleared of what was erased.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use diesel::sql_types::{BigInt, Binary, Integer, Nullable, SmallInt, Text};
 use grunddata_model::{OwnerKey, RecordId};
@@ -11,9 +11,9 @@ use crate::connection::Connection;
 use crate::error::StoreError;
 use crate::read::Reader;
 use crate::sql::{Bind, LIST, Sql};
-use crate::sql_types::{Id, SqlId};
+use crate::sql_types::{Day, Id, SqlDay, SqlId};
 use crate::store::Store;
-use crate::write::domain;
+use crate::write::{domain, of_columns};
 
 type Types = (
     (BigInt, BigInt, Text, Text, Binary, SmallInt, SmallInt),
@@ -168,6 +168,35 @@ impl Reader<'_> {
             Some(until),
             i64::MAX / 2,
         )
+    }
+}
+
+impl Reader<'_> {
+    /// Controller and present level of protection of records of an owner, for the predicate.
+    ///
+    /// # Errors
+    /// [`StoreError`] of the database.
+    pub fn protection_of(
+        &mut self,
+        owner: &OwnerKey,
+        ids: &[RecordId],
+    ) -> Result<HashMap<RecordId, (Option<RecordId>, u8)>, StoreError> {
+        let today = self.today();
+        let mut found = HashMap::with_capacity(ids.len());
+        for chunk in ids.chunks(LIST) {
+            let mut sql = Sql::<(SqlId, Nullable<SqlId>, SqlDay, SmallInt)>::new(
+                "SELECT r.id, r.controller, r.protected_until, r.protection FROM record r WHERE r.owner = ",
+            );
+            sql.text(owner.as_str())
+                .push(" AND r.id IN ")
+                .ids(chunk.iter().copied());
+            let rows: Vec<(Id, Option<Id>, Day, i16)> = self.connection.load(&sql)?;
+            for (id, controller, until, level) in rows {
+                let level = of_columns(until, level).on(today);
+                found.insert(id.record(), (controller.map(Id::record), level));
+            }
+        }
+        Ok(found)
     }
 }
 

@@ -37,6 +37,26 @@ impl Reader<'_> {
         Ok(self.source_history(owner, key, 1)?.into_iter().next())
     }
 
+    /// A version of a source.
+    ///
+    /// # Errors
+    /// [`StoreError`] of the database.
+    pub fn source_version(
+        &mut self,
+        owner: &OwnerKey,
+        key: &str,
+        version: u32,
+    ) -> Result<Option<SourceRow>, StoreError> {
+        let mut sql = Sql::<Types>::new(COLUMNS);
+        sql.text(owner.as_str())
+            .push(" AND t.key = ")
+            .text(key)
+            .push(" AND t.version = ")
+            .int(i32::try_from(version).unwrap_or(i32::MAX));
+        let found: Option<Parts> = self.connection.first(&sql)?;
+        Ok(found.map(|parts| row(owner, parts)))
+    }
+
     /// The versions of a source, the latest first.
     ///
     /// # Errors
