@@ -160,6 +160,24 @@ codes! {
     /// A reason, name or other text of the envelope is too long or holds control characters.
     InvalidText => "invalid-text",
 
+    // ---- loads
+    /// The owner has no such source.
+    UnknownSource => "unknown-source",
+    /// The settings of a source are wrong; `errors` lists everything.
+    InvalidSettings => "invalid-settings",
+    /// The source takes no more loads.
+    SourceRetired => "source-retired",
+    /// The owner has no such load.
+    UnknownLoad => "unknown-load",
+    /// The source has a load that is still to be planned or applied.
+    LoadOpen => "load-open",
+    /// The load is not in the state that this needs.
+    LoadState => "load-state",
+    /// Somebody else must approve the plan first.
+    ApprovalRequired => "approval-required",
+    /// Who had the plan made does not approve it.
+    SamePerson => "same-person",
+
     // ---- the registry itself
     /// Too much to do just now.
     Busy => "busy",

@@ -13,6 +13,7 @@ mod code;
 mod coordinate;
 mod grants;
 mod law;
+mod load;
 mod owners;
 mod patch;
 mod query;
@@ -35,6 +36,13 @@ pub use law::{
     ErasedAgain, Erasures, ExtractOptions, ExtractReader, IdentifierExtract, Keeping, LinkExtract,
     Mark, MarkKind, NewDelivery, NewRetentionRule, PastErasure, PersonExtract, PreservedRecords,
     RecordExtract, RetentionPlan, RetentionRule, StateExtract, VersionExtract,
+};
+pub use load::{
+    Approval, AssertedReference, AssertedValue, Assertion, AssertionKey, Authoritative, ChangesFrom, FileFacts, GuardHit,
+    Guards, Introduced, Level, Load, LoadCounts, LoadFinding, LoadKind, LoadPace, LoadPage, LoadPlanner, LoadProgress,
+    LoadStatus, NewLoad, NewSource, PlanRowState, PlanRowView, PlanRowsPage, PlanRowsQuery, Precedence, PropertyChange,
+    PropertyProvenance, Provenance, ReferenceDate, RowDifference, RowOutcome, RowProblem, Schedule, Signature, Source,
+    SourceSettings, StaleRows, Threshold, problem,
 };
 pub use owners::{NewOwner, Owner};
 pub use patch::Patch;

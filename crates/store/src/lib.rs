@@ -24,6 +24,7 @@ mod directory;
 mod engine;
 mod error;
 mod grants;
+mod loads;
 mod marks;
 mod metrics;
 mod migrations;
@@ -45,6 +46,10 @@ pub use deliveries::DeliveryRow;
 pub use directory::{NewOwner, TokenRow};
 pub use error::{StoreError, WriteError};
 pub use grants::GrantRow;
+pub use loads::{
+    AssertionHead, AssertionRow, BatchRow, Believed, KeyHash, LoadKind, LoadRow, LoadStatus, LoadStep,
+    PlanRow, PlanWriter, Reached, RowFilter, RowOutcome, RowState, SetAside, SourceRow,
+};
 pub use marks::{MarkKind, MarkRow};
 pub use metrics::{BATCH_SIZES, StoreMetrics};
 pub use options::{Clock, Stopwatch, StoreOptions};

@@ -8,8 +8,7 @@ use diesel::sql_types::{Nullable, SmallInt, Text};
 use grunddata_model::{Instant, OwnerKey, Period, RecordId};
 use uuid::Uuid;
 
-use crate::combiner::lock_owner;
-use crate::connection::{Connection, Purpose};
+use crate::connection::Connection;
 use crate::error::StoreError;
 use crate::read::Reader;
 use crate::sql::{Bind, LIST, Sql};
@@ -259,22 +258,5 @@ impl Store {
             }
             Ok(Some(record.record()))
         })
-    }
-
-    /// Runs something in a transaction that holds the owner's counter row.
-    fn under_lock<T>(
-        &self,
-        owner: &OwnerKey,
-        run: impl FnOnce(&Self, &mut Connection) -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
-        let mut connection = self.connect_for(Purpose::Write)?;
-        connection.begin()?;
-        // Without a commit the connection takes its work back when it is dropped.
-        if lock_owner(&mut connection, owner)?.is_none() {
-            return Err(StoreError::UnknownOwner(owner.clone()));
-        }
-        let done = run(self, &mut connection)?;
-        connection.commit()?;
-        Ok(done)
     }
 }

@@ -331,3 +331,112 @@ diesel::table! {
         created_by -> Text,
     }
 }
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    source (owner, key, version) {
+        owner -> Text,
+        key -> Text,
+        version -> Integer,
+        settings -> Text,
+        created_at -> SqlMoment,
+        created_by -> Text,
+        reason -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    load (owner, id) {
+        owner -> Text,
+        id -> SqlId,
+        source -> Text,
+        source_version -> Integer,
+        kind -> SmallInt,
+        status -> SmallInt,
+        reverses -> Nullable<SqlId>,
+        batches -> Integer,
+        reached_turn -> Integer,
+        reached_row -> BigInt,
+        content -> Text,
+        created_at -> SqlMoment,
+        created_by -> Text,
+        changed_at -> SqlMoment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    load_row (owner, load_id, number) {
+        owner -> Text,
+        load_id -> SqlId,
+        number -> BigInt,
+        file_row -> BigInt,
+        record_name -> Text,
+        key -> Text,
+        key_hash -> Binary,
+        domain -> SmallInt,
+        outcome -> SmallInt,
+        turn -> Integer,
+        state -> SmallInt,
+        record_id -> Nullable<SqlId>,
+        base_version -> Nullable<Integer>,
+        classes -> SmallInt,
+        protection -> SmallInt,
+        content -> Text,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    load_batch (owner, load_id, number) {
+        owner -> Text,
+        load_id -> SqlId,
+        number -> Integer,
+        transaction_id -> Nullable<SqlId>,
+        recorded_at -> SqlMoment,
+        reached_turn -> Integer,
+        reached_row -> BigInt,
+        row_count -> Integer,
+        findings -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    assertion (owner, source, key_hash) {
+        owner -> Text,
+        source -> Text,
+        key_hash -> Binary,
+        hash -> Binary,
+        present -> SmallInt,
+        record_id -> SqlId,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    assertion_content (owner, source, key_hash) {
+        owner -> Text,
+        source -> Text,
+        key_hash -> Binary,
+        record_name -> Text,
+        key -> Text,
+        domain -> SmallInt,
+        content -> Text,
+        first_load -> SqlId,
+        load_id -> SqlId,
+    }
+}

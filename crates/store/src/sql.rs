@@ -33,6 +33,7 @@ pub(crate) enum Bind<'a> {
     Day(Day),
     Small(i16),
     Int(i32),
+    OptInt(Option<i32>),
     Big(i64),
     Bytes(Cow<'a, [u8]>),
 }
@@ -146,6 +147,17 @@ impl<'a, ST> Sql<'a, ST> {
         let binds = texts
             .into_iter()
             .map(|text| Bind::Text(text.into()))
+            .collect();
+        self.list(binds)
+    }
+
+    pub(crate) fn hashes<'h: 'a>(
+        &mut self,
+        hashes: impl IntoIterator<Item = &'h [u8; 16]>,
+    ) -> &mut Self {
+        let binds = hashes
+            .into_iter()
+            .map(|hash| Bind::Bytes(hash.as_slice().into()))
             .collect();
         self.list(binds)
     }
@@ -266,6 +278,9 @@ macro_rules! fragment {
                         Bind::Day(day) => out.push_bind_param::<SqlDay, _>(day)?,
                         Bind::Small(number) => out.push_bind_param::<SmallInt, _>(number)?,
                         Bind::Int(number) => out.push_bind_param::<Integer, _>(number)?,
+                        Bind::OptInt(number) => {
+                            out.push_bind_param::<Nullable<Integer>, _>(number)?
+                        }
                         Bind::Big(number) => out.push_bind_param::<BigInt, _>(number)?,
                         Bind::Bytes(bytes) => out.push_bind_param::<Binary, [u8]>(bytes)?,
                     }

@@ -12,7 +12,7 @@ use grunddata_model::OwnerKey;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use crate::combiner::{Job, Queue, Refused, TypedJob, Worker};
+use crate::combiner::{Job, Queue, Refused, TypedJob, Worker, lock_owner};
 use crate::connection::{Connection, Purpose};
 use crate::engine::Engine;
 use crate::error::{StoreError, WriteError};
@@ -294,5 +294,22 @@ impl Store {
     pub(crate) fn connect_for(&self, purpose: Purpose) -> Result<Connection, StoreError> {
         let engine = &self.shared.engine;
         Connection::open(&engine.target, &engine.options, purpose)
+    }
+
+    /// Runs something in a transaction that holds the owner's counter row.
+    pub(crate) fn under_lock<T>(
+        &self,
+        owner: &OwnerKey,
+        run: impl FnOnce(&Self, &mut Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut connection = self.connect_for(Purpose::Write)?;
+        connection.begin()?;
+        // Without a commit the connection takes its work back when it is dropped.
+        if lock_owner(&mut connection, owner)?.is_none() {
+            return Err(StoreError::UnknownOwner(owner.clone()));
+        }
+        let done = run(self, &mut connection)?;
+        connection.commit()?;
+        Ok(done)
     }
 }

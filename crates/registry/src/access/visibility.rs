@@ -36,6 +36,20 @@ pub(crate) struct Rights {
     pub(crate) writes: Visibility,
     /// What is ended and retracted.
     pub(crate) ends: Visibility,
+    /// What loads write and end.
+    pub(crate) loads: Visibility,
+}
+
+impl Rights {
+    /// The rights by which a load writes.
+    pub(crate) fn loading(&self) -> Self {
+        Self {
+            reads: self.reads.clone(),
+            writes: self.loads.clone(),
+            ends: self.loads.clone(),
+            loads: self.loads.clone(),
+        }
+    }
 }
 
 /// Predicates by grants, so that a read does not build its own.
@@ -185,6 +199,7 @@ fn rights(
         reads: visibility(reads),
         writes: visibility(of(Action::Write)),
         ends: visibility(of(Action::End)),
+        loads: visibility(of(Action::Load)),
     }
 }
 

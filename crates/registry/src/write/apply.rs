@@ -55,6 +55,8 @@ pub(crate) struct JobContext {
     pub(crate) feeds_copies: bool,
     /// Whether the actor administers the owner as a whole.
     pub(crate) administers: bool,
+    /// Whether no write of the job may lower a protection.
+    pub(crate) keeps_protection: bool,
     pub(crate) today: chrono::NaiveDate,
     /// The day by which protection runs out: in UTC, as in reads, so that it ends late rather than early.
     pub(crate) protected_on: chrono::NaiveDate,

@@ -91,16 +91,16 @@ pub(super) fn check_origin(run: &Run<'_, '_, '_>, command: &Prepared) -> Result<
     ))
 }
 
-/// That a copy lowers no protection, on no day: what its source does not know of does not end by that. No source is
-/// declared authoritative for protection.
+/// That a copy, or a load whose source does not decide it, lowers no protection, on no day: what a source does not know of
+/// does not end by that.
 pub(super) fn check_protection(
     run: &mut Run<'_, '_, '_>,
     command: &Prepared,
     image: &RecordImage,
     after: &Timeline<Resolved>,
 ) -> Result<(), Stop> {
-    let copies = command.origin.is_some() || run.job.context.feeds_copies;
-    if !copies
+    let keeps = command.origin.is_some() || run.job.context.keeps_protection;
+    if !keeps
         || image.protection.level == 0
         || *after == image.timeline
         || !run.tx.takes_back_protection(image.id, after)?
@@ -110,7 +110,7 @@ pub(super) fn check_protection(
     Err(Refusal::new(
         Code::ProtectionLowered,
         format!(
-            "The record {} is under protection, and this write of a copy would lower it. Say the same level or a higher one on all its days; a steward takes a protection back, with a token that feeds no copies.",
+            "The record {} is under protection, and this write of a copy or a load would lower it. Say the same level or a higher one on all its days; a steward takes a protection back, with a token that feeds no copies.",
             image.id
         ),
     )

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 /// What the writer makes of the data, with all that it was not shown of it. `seen` is what it was shown of `old`, and
 /// `new` what it says in its place.
-pub(super) fn kept(old: &Value, seen: &Value, new: Value) -> Value {
+pub(crate) fn kept(old: &Value, seen: &Value, new: Value) -> Value {
     member(old, Some(seen), Some(new)).unwrap_or_else(|| Value::Object(Map::new()))
 }
 

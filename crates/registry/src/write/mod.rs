@@ -15,8 +15,9 @@ mod upsert;
 mod validate;
 mod withheld;
 
-pub(crate) use apply::Failure;
+pub(crate) use apply::{Failure, Job, JobContext};
 pub(crate) use guards::{not_yours, unknown_version};
+pub(crate) use kept::kept;
 pub(crate) use prepare::{check_name, check_text, unknown_scheme};
 
 pub use outcome::{Outcome, TransactionWritten, Written};

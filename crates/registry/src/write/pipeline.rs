@@ -8,6 +8,7 @@ use grunddata_store::Lookup;
 use sha2::{Digest as _, Sha256};
 
 use super::apply::{Job, JobContext};
+use crate::access::Rights;
 use super::outcome::{TransactionWritten, Written};
 use super::prepare::{Prepared, Target, check_name, prepare};
 use super::request::{Command, Idempotency, Operation, Subject, Transaction};
@@ -157,23 +158,34 @@ impl Registry {
             _ => None,
         };
         Ok(Job {
-            context: JobContext {
-                administers: context.actor.may_for_whole(Action::Administer, &owner),
-                model: self.inner.model.clone(),
-                owner,
-                actor: Arc::from(context.actor.name.as_str()),
-                rights,
-                feeds_copies: context.actor.feeds_copies,
-                today: context.today,
-                protected_on: context.now.date_time().date_naive(),
-                disclosed: context.disclosed.clone(),
-            },
+            context: self.job_context(context, owner, rights),
             transaction: TransactionId::mint(context.now),
             commands: prepared,
             temporary,
             idempotency,
             numbered,
         })
+    }
+
+    /// In whose name a job runs.
+    pub(crate) fn job_context(
+        &self,
+        context: &Context,
+        owner: OwnerKey,
+        rights: Arc<Rights>,
+    ) -> JobContext {
+        JobContext {
+            administers: context.actor.may_for_whole(Action::Administer, &owner),
+            model: self.inner.model.clone(),
+            owner,
+            actor: Arc::from(context.actor.name.as_str()),
+            rights,
+            feeds_copies: context.actor.feeds_copies,
+            keeps_protection: context.actor.feeds_copies,
+            today: context.today,
+            protected_on: context.now.date_time().date_naive(),
+            disclosed: context.disclosed.clone(),
+        }
     }
 
     fn prepare_all(

@@ -151,7 +151,7 @@ impl Worker {
         } = batch;
         let accepted: Vec<AcceptedJob> = accepted
             .into_iter()
-            .filter(|job| !job.writes.is_empty() || job.remembered.is_some())
+            .filter(|job| !job.writes.is_empty() || job.remembered.is_some() || job.step.is_some())
             .collect();
         let Some(instant) = accepted.last().map(|job| job.instant) else {
             connection.rollback()?;

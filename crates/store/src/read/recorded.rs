@@ -6,9 +6,11 @@ use grunddata_model::{Domain, Instant, OwnerKey, Period, RecordId};
 
 use crate::error::StoreError;
 use crate::read::Reader;
+use crate::read::changes::limit_of;
 use crate::read::links::Direction;
 use crate::read::records::{
-    HEAD, HeadParts, HeadTypes, JOINS, RecordRow, STATE, StateParts, StateTypes, record_row,
+    HEAD, HeadParts, HeadTypes, JOINS, RecordRow, RowParts, RowTypes, STATE, StateParts, StateTypes,
+    record_row,
 };
 use crate::sql::Sql;
 use crate::sql_types::{Day, Id, Moment, SqlDay, SqlId, SqlMoment};
@@ -155,4 +157,43 @@ fn link(
         recorded_at: recorded.0,
         superseded_at: superseded.0,
     }))
+}
+
+impl Reader<'_> {
+    /// What was believed of one day of a record, up to an instant where one is given: the latest belief first. Whoever asks
+    /// decides what of it may be told.
+    ///
+    /// # Errors
+    /// [`StoreError`] of the database.
+    pub fn beliefs(
+        &mut self,
+        owner: &OwnerKey,
+        id: RecordId,
+        day: NaiveDate,
+        until: Option<Instant>,
+        limit: usize,
+    ) -> Result<Vec<RecordRow>, StoreError> {
+        let mut sql = Sql::<RowTypes>::new("SELECT ");
+        sql.push(HEAD).push(", s.version, ").push(STATE);
+        sql.push(
+            " FROM record r JOIN state s ON s.owner = r.owner AND s.record_id = r.id WHERE r.owner = ",
+        );
+        sql.text(owner.as_str())
+            .push(" AND r.id = ")
+            .id(id)
+            .push(" AND s.valid_from <= ")
+            .day(day)
+            .push(" AND s.valid_to > ")
+            .day(day);
+        if let Some(until) = until {
+            sql.push(" AND s.recorded_at <= ").moment(until);
+        }
+        sql.push(" ORDER BY s.recorded_at DESC")
+            .limit(limit_of(limit));
+        self.connection
+            .load::<_, RowParts>(&sql)?
+            .into_iter()
+            .map(record_row)
+            .collect()
+    }
 }

@@ -8,7 +8,7 @@ use crate::verify::Verifier;
 use crate::write::owner_key;
 
 /// Each rule counts, per owner, rows that must not be there.
-const RULES: [(&str, &str); 17] = [
+const RULES: [(&str, &str); 22] = [
     (
         "state-has-record",
         "SELECT s.owner, COUNT(*) FROM state s LEFT JOIN record r ON r.owner = s.owner AND r.id = s.record_id \
@@ -89,6 +89,34 @@ const RULES: [(&str, &str); 17] = [
         "term-has-entry",
         "SELECT x.owner, COUNT(*) FROM (SELECT t.owner, t.domain, t.word FROM term t EXCEPT \
          SELECT e.owner, e.domain, e.value FROM entry e WHERE e.mode = 3) x GROUP BY x.owner",
+    ),
+    (
+        "assertion-has-record",
+        "SELECT a.owner, COUNT(*) FROM assertion a LEFT JOIN record r ON r.owner = a.owner AND r.id = a.record_id \
+         WHERE r.id IS NULL OR r.status = 4 GROUP BY a.owner",
+    ),
+    (
+        "assertion-has-content",
+        "SELECT x.owner, COUNT(*) FROM (SELECT a.owner, a.source, a.key_hash FROM assertion a EXCEPT \
+         SELECT c.owner, c.source, c.key_hash FROM assertion_content c) x GROUP BY x.owner",
+    ),
+    (
+        "assertion-content-has-assertion",
+        "SELECT x.owner, COUNT(*) FROM (SELECT c.owner, c.source, c.key_hash FROM assertion_content c EXCEPT \
+         SELECT a.owner, a.source, a.key_hash FROM assertion a) x GROUP BY x.owner",
+    ),
+    (
+        "load-batch-is-in-log",
+        "SELECT b.owner, COUNT(*) FROM load_batch b LEFT JOIN accepted_transaction t ON t.owner = b.owner \
+         AND t.id = b.transaction_id LEFT JOIN load l ON l.owner = b.owner AND l.id = b.load_id \
+         WHERE l.id IS NULL OR b.number > l.batches OR (b.transaction_id IS NOT NULL AND (t.id IS NULL \
+         OR t.recorded_at <> b.recorded_at)) GROUP BY b.owner",
+    ),
+    (
+        // A row that was applied has a record; of one that was erased nothing is told any more.
+        "plan-row-is-bare",
+        "SELECT x.owner, COUNT(*) FROM load_row x JOIN record r ON r.owner = x.owner AND r.id = x.record_id \
+         WHERE r.status = 4 AND (x.content <> '' OR x.key <> '') GROUP BY x.owner",
     ),
     (
         // The decision on the erasure alone says why; nothing else in the log tells of the content.

@@ -11,6 +11,7 @@ use grunddata_model::{Instant, Period, RecordId};
 
 use crate::connection::Connection;
 use crate::error::StoreError;
+use crate::loads::write_steps;
 use crate::sql::{Bind, Sql};
 use crate::sql_types::{Day, Id, Moment};
 use crate::write::derive::{
@@ -98,6 +99,7 @@ pub(crate) fn flush(
     transactions.sort_unstable_by_key(|row| row.id);
     TransactionRow::insert(connection, &transactions)?;
     remember(connection, owner, jobs)?;
+    write_steps(connection, owner, jobs)?;
     let gone = scrub(connection, model, owner, jobs)?;
     known.vocabulary.forget(owner, &gone);
     words.retain(|word| !gone.contains(word));

@@ -26,6 +26,9 @@ pub(crate) use lower::lower;
 pub(crate) use overlay::{AcceptedJob, Batch};
 pub(crate) use protection::{day_of, heads as protections, identifies, of_columns, raise_from};
 pub(crate) use references::Known as KnownRows;
+pub(crate) use rows::{
+    AssertionContentInsert, AssertionInsert, LoadBatchInsert, LoadRowInsert, insert,
+};
 pub(crate) use said::last_said;
 pub(crate) use vocabulary::{deletions, is_eligible};
 

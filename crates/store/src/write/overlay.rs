@@ -9,6 +9,7 @@ use grunddata_model::{Instant, OwnerKey, RecordId, SchemeCode};
 
 use crate::connection::Connection;
 use crate::error::StoreError;
+use crate::loads::LoadStep;
 use crate::write::claims::Claim;
 use crate::write::derive::Protection;
 use crate::write::inbound::Inbound;
@@ -42,6 +43,8 @@ pub(crate) struct AcceptedJob {
     /// How its records were protected before, those that were.
     pub(crate) protected: HashMap<RecordId, Protection>,
     pub(crate) remembered: Option<([u8; 32], StoredOutcome)>,
+    /// What it does to a load.
+    pub(crate) step: Option<Box<LoadStep>>,
 }
 
 /// Staged records with the way to them from identifiers and link targets.

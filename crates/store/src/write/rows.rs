@@ -218,3 +218,71 @@ row! {
         record_id: Id,
     }
 }
+
+row! {
+    LoadRowInsert of load_row {
+        owner: &'a str,
+        load_id: Id,
+        number: i64,
+        file_row: i64,
+        record_name: &'a str,
+        key: &'a str,
+        key_hash: &'a [u8],
+        domain: i16,
+        outcome: i16,
+        turn: i32,
+        state: i16,
+        record_id: Option<Id>,
+        base_version: Option<i32>,
+        classes: i16,
+        protection: i16,
+        content: &'a str,
+    }
+}
+
+row! {
+    LoadBatchInsert of load_batch {
+        owner: &'a str,
+        load_id: Id,
+        number: i32,
+        transaction_id: Option<Id>,
+        recorded_at: Moment,
+        reached_turn: i32,
+        reached_row: i64,
+        row_count: i32,
+        findings: Option<&'a str>,
+    }
+}
+
+row! {
+    AssertionInsert of assertion {
+        owner: &'a str,
+        source: &'a str,
+        key_hash: &'a [u8],
+        hash: &'a [u8],
+        present: i16,
+        record_id: Id,
+    }
+}
+
+row! {
+    AssertionContentInsert of assertion_content {
+        owner: &'a str,
+        source: &'a str,
+        key_hash: &'a [u8],
+        record_name: &'a str,
+        key: &'a str,
+        domain: i16,
+        content: &'a str,
+        first_load: Id,
+        load_id: Id,
+    }
+}
+
+/// Inserts new rows.
+pub(crate) fn insert<R: Insert>(
+    connection: &mut Connection,
+    rows: &[R],
+) -> Result<(), StoreError> {
+    R::insert(connection, rows)
+}

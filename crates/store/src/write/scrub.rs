@@ -12,6 +12,7 @@ use grunddata_model::{Period, RecordId, Timeline};
 
 use crate::connection::Connection;
 use crate::error::StoreError;
+use crate::loads;
 use crate::sql::{Bind, LIST, Sql};
 use crate::sql_types::{Id, SqlId};
 use crate::write::derive::{mode_code, timeline_hash};
@@ -61,6 +62,10 @@ pub(crate) fn scrub(
         clear_log(connection, owner, ids)?;
         forget_outcomes(connection, owner, ids)?;
         clear_marks(connection, owner, ids)?;
+        loads::forget(connection, owner, ids)?;
+        let values = traces.identifiers.iter();
+        let values = values.map(|(_, value, _)| value.as_str()).collect();
+        loads::clear(connection, owner, ids, &values)?;
         words.extend(traces.words);
         geometries.extend(traces.geometries);
     }

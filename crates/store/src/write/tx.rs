@@ -9,6 +9,7 @@ use grunddata_information_model::Resolved;
 use grunddata_model::{Instant, OwnerKey, RecordId, SchemeCode, Timeline};
 
 use crate::error::StoreError;
+use crate::loads::LoadStep;
 use crate::marks::{MarkKind, marked};
 use crate::sql::{LIST, Sql};
 use crate::write::claims::Claim;
@@ -23,7 +24,7 @@ pub(crate) const REMEMBERED: i64 = 24 * 3600 * 1_000_000;
 
 /// The transaction of one job.
 pub struct WriteTx<'a> {
-    pub(super) batch: &'a mut Batch,
+    pub(crate) batch: &'a mut Batch,
     now: Instant,
     layer: Layer,
     pub(super) writes: Vec<(StagedWrite, u32)>,
@@ -31,6 +32,8 @@ pub struct WriteTx<'a> {
     /// Records as they were before this job.
     originals: HashMap<RecordId, Arc<RecordImage>>,
     remembered: Option<([u8; 32], StoredOutcome)>,
+    /// What it does to a load.
+    pub(crate) step: Option<Box<LoadStep>>,
 }
 
 impl<'a> WriteTx<'a> {
@@ -43,6 +46,7 @@ impl<'a> WriteTx<'a> {
             places: HashMap::new(),
             originals: HashMap::new(),
             remembered: None,
+            step: None,
         }
     }
 
@@ -62,11 +66,12 @@ impl<'a> WriteTx<'a> {
                 .map(|(id, image)| (id, image.protection))
                 .collect(),
             remembered: self.remembered,
+            step: self.step,
         });
     }
 
     /// Notes a failure of the database: the batch is repeated, whatever the job makes of it.
-    pub(super) fn noted<T>(&mut self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+    pub(crate) fn noted<T>(&mut self, result: Result<T, StoreError>) -> Result<T, StoreError> {
         if let Err(error) = &result {
             self.batch.failure.get_or_insert_with(|| error.clone());
         }

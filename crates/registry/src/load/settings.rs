@@ -1,0 +1,625 @@
+//! The settings of a source.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::NaiveDate;
+use grunddata_model::{Domain, RecordId};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::write::check_text;
+use crate::{Code, Fault, OnUncovered, Refusal, nearest};
+
+/// The longest mapping, in bytes.
+const LONGEST_MAPPING: usize = 256 * 1024;
+/// The most properties that are named in one setting.
+const MOST_PROPERTIES: usize = 200;
+
+/// What is agreed with a system that feeds records. Everything but the title and the domains has a default.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SourceSettings {
+    /// What it is called.
+    pub title: String,
+    /// The domains that it feeds; a row of another is rejected.
+    pub domains: BTreeSet<Domain>,
+    /// The organisation that is responsible for the personal data of the records that it makes.
+    pub controller: Option<RecordId>,
+    /// Whom to ask about its files.
+    pub contact: Option<String>,
+    /// The form of its files, as the mapping's `input.format`.
+    pub format: Option<String>,
+    /// Its mapping: the TOML text, or `ready:NAME`. It is read by whoever reads the file.
+    pub mapping: Option<String>,
+    /// When files are expected.
+    pub schedule: Option<Schedule>,
+    /// Whose word counts where sources speak of the same property.
+    pub precedence: Precedence,
+    /// What it decides alone.
+    pub authoritative: Authoritative,
+    /// Rules of the information model, by the code of their error, that reject a row or only leave the value out.
+    pub validation: BTreeMap<String, Level>,
+    /// References whose target does not hold during the whole time of the reference.
+    #[serde(with = "uncovered")]
+    pub on_uncovered: OnUncovered,
+    /// Properties (JSON Pointers) whose absence removes them. Of all others silence changes nothing.
+    pub withdraws: BTreeSet<String>,
+    /// From when what a file says without a date holds.
+    pub reference_date: ReferenceDate,
+    /// From when a row says something else whose period is as it was.
+    pub changes: ChangesFrom,
+    /// When a plan is stopped.
+    pub guards: Guards,
+    /// Whether somebody else must approve a plan.
+    pub approval: Approval,
+    /// What is done when a row cannot be applied as it was planned.
+    pub stale_rows: StaleRows,
+    /// Whether it takes no more loads.
+    pub retired: bool,
+}
+
+/// When files are expected.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Schedule {
+    /// A file at least every so many hours.
+    #[serde(default)]
+    pub every_hours: Option<u32>,
+    /// Warn when nothing has come for so many hours; where it is not said, twice `everyHours`.
+    #[serde(default)]
+    pub warn_after_hours: Option<u32>,
+}
+
+impl Schedule {
+    /// After how many hours of silence somebody should be warned.
+    #[must_use]
+    pub fn silent_after_hours(&self) -> Option<u32> {
+        self.warn_after_hours
+            .or_else(|| Some(self.every_hours?.saturating_mul(2)))
+    }
+}
+
+/// Ranks: of two sources that speak of a property the one with the higher rank counts, and of equals the one that spoke
+/// last.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Precedence {
+    /// Where nothing else is said.
+    #[serde(default)]
+    pub default: i32,
+    /// By property: a JSON Pointer such as `/contactPoints`, which holds for all below it; the longest counts.
+    #[serde(default)]
+    pub properties: BTreeMap<String, i32>,
+}
+
+impl Precedence {
+    /// The rank for a property.
+    #[must_use]
+    pub fn of(&self, pointer: &str) -> i32 {
+        self.properties
+            .iter()
+            .filter(|(known, _)| is_within(pointer, known))
+            .max_by_key(|(known, _)| known.len())
+            .map_or(self.default, |(_, rank)| *rank)
+    }
+}
+
+/// Whether a pointer is another or lies below it.
+pub(super) fn is_within(pointer: &str, other: &str) -> bool {
+    pointer
+        .strip_prefix(other)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// What a source decides alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Authoritative {
+    /// That a record ends when it is missing in a full load, or is said to be removed. Without it the source only no
+    /// longer speaks of it.
+    #[serde(default)]
+    pub ends: bool,
+    /// That a protection is lowered. Without it a load never lowers one.
+    #[serde(default)]
+    pub protection: bool,
+}
+
+/// What breaking a rule does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Level {
+    /// The row is rejected.
+    Error,
+    /// The value is left out and reported; the rest of the row goes.
+    Warning,
+}
+
+/// From when what a file says without a date holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReferenceDate {
+    /// The date of the file; where there is none, the day of the load.
+    #[default]
+    FileDate,
+    /// The day of the load.
+    LoadDate,
+}
+
+/// From when a row says something else whose period is as it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ChangesFrom {
+    /// The reference date: the file says how it is now, and its dates are those of the whole (an employment and its rate).
+    #[default]
+    ReferenceDate,
+    /// The first day of the row's period: the file has a row for each state, and puts an old one right.
+    WholePeriod,
+}
+
+/// Whether somebody else must approve a plan before it is applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Approval {
+    /// Nobody.
+    #[default]
+    None,
+    /// Somebody other than who had it made.
+    OtherPerson,
+}
+
+/// What is done when a row cannot be applied as it was planned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StaleRows {
+    /// It is set aside and reported; the others are applied.
+    #[default]
+    SetAside,
+    /// The load stops after the batch, until somebody says that it may go on.
+    Stop,
+}
+
+/// More than so many, or more than so many percent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Threshold {
+    /// More than so many.
+    #[serde(default)]
+    pub count: Option<u64>,
+    /// More than so many percent of what the source speaks of. Of few it says little: it does not count up to `floor`.
+    #[serde(default)]
+    pub percent: Option<u32>,
+}
+
+impl Threshold {
+    const fn percent(percent: u32) -> Self {
+        Self {
+            count: None,
+            percent: Some(percent),
+        }
+    }
+
+    /// Whether so many of a whole are too many.
+    #[must_use]
+    pub fn is_exceeded(&self, some: u64, whole: u64, floor: u64) -> bool {
+        let share = self.percent.is_some_and(|percent| {
+            some > floor && u128::from(some) * 100 > u128::from(whole.max(1)) * u128::from(percent)
+        });
+        share || self.count.is_some_and(|count| some > count)
+    }
+}
+
+/// When a plan is stopped until somebody overrides the guard by name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Guards {
+    /// `ends`: too much would end, of what the source speaks of.
+    pub ends: Threshold,
+    /// `changes`: too much would change, of what the source speaks of.
+    pub changes: Threshold,
+    /// `errors`: too many rows are wrong, of the rows of the file.
+    pub errors: Threshold,
+    /// `shorter`: the file of a full load has so many percent fewer rows than the last one.
+    pub shorter_percent: Option<u32>,
+    /// `older`: the date of the file is before that of the last one.
+    pub older: bool,
+    /// `missing-column`: a column that the mapping may use, or that was there last time, is missing.
+    pub missing_column: bool,
+    /// Up to so many rows no percentage counts.
+    pub floor: u64,
+}
+
+impl Default for Guards {
+    fn default() -> Self {
+        Self {
+            ends: Threshold::percent(10),
+            changes: Threshold::percent(50),
+            errors: Threshold::percent(10),
+            shorter_percent: Some(30),
+            older: true,
+            missing_column: true,
+            floor: 5,
+        }
+    }
+}
+
+/// What to do with uncovered references, in words.
+mod uncovered {
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    use crate::OnUncovered;
+
+    const WORDS: [(&str, OnUncovered); 3] = [
+        ("reject", OnUncovered::Reject),
+        ("clip", OnUncovered::Clip),
+        ("flag", OnUncovered::Flag),
+    ];
+
+    pub(super) fn of(word: &str) -> Option<OnUncovered> {
+        WORDS
+            .into_iter()
+            .find(|(known, _)| *known == word)
+            .map(|(_, value)| value)
+    }
+
+    pub(super) fn serialize<S: Serializer>(
+        value: &OnUncovered,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let word = WORDS.iter().find(|(_, known)| known == value);
+        serializer.serialize_str(word.map_or("flag", |(word, _)| word))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<OnUncovered, D::Error> {
+        let word = String::deserialize(deserializer)?;
+        of(&word).ok_or_else(|| serde::de::Error::custom("write reject, clip or flag"))
+    }
+}
+
+/// The names of the settings.
+const NAMES: [&str; 18] = [
+    "title",
+    "domains",
+    "controller",
+    "contact",
+    "format",
+    "mapping",
+    "schedule",
+    "precedence",
+    "authoritative",
+    "validation",
+    "onUncovered",
+    "withdraws",
+    "referenceDate",
+    "changes",
+    "guards",
+    "approval",
+    "staleRows",
+    "retired",
+];
+
+/// Reads members one by one, so that all that is wrong is told at once.
+struct Members {
+    members: Map<String, Value>,
+    faults: Vec<(Code, Fault)>,
+}
+
+impl Members {
+    fn fault(&mut self, pointer: &str, en: String, sv: String) {
+        let fault = Fault::new(pointer, Code::InvalidSettings, en, sv);
+        self.faults.push((Code::InvalidSettings, fault));
+    }
+
+    fn optional<T: DeserializeOwned>(&mut self, name: &str) -> Option<T> {
+        let value = self.members.remove(name).filter(|value| !value.is_null())?;
+        match serde_json::from_value(value) {
+            Ok(read) => Some(read),
+            Err(error) => {
+                self.fault(
+                    &format!("/{name}"),
+                    format!("{name} cannot be read: {error}."),
+                    format!("{name} kan inte läsas: {error}."),
+                );
+                None
+            }
+        }
+    }
+
+    fn or_default<T: DeserializeOwned + Default>(&mut self, name: &str) -> T {
+        self.optional(name).unwrap_or_default()
+    }
+}
+
+impl SourceSettings {
+    /// Settings with nothing but a title and domains.
+    #[must_use]
+    pub fn new(title: impl Into<String>, domains: impl IntoIterator<Item = Domain>) -> Self {
+        Self {
+            title: title.into(),
+            domains: domains.into_iter().collect(),
+            controller: None,
+            contact: None,
+            format: None,
+            mapping: None,
+            schedule: None,
+            precedence: Precedence::default(),
+            authoritative: Authoritative::default(),
+            validation: BTreeMap::new(),
+            on_uncovered: OnUncovered::Flag,
+            withdraws: BTreeSet::new(),
+            reference_date: ReferenceDate::default(),
+            changes: ChangesFrom::default(),
+            guards: Guards::default(),
+            approval: Approval::default(),
+            stale_rows: StaleRows::default(),
+            retired: false,
+        }
+    }
+
+    /// Settings from JSON.
+    ///
+    /// # Errors
+    /// [`Code::InvalidSettings`] with everything that is wrong, unknown names included.
+    pub fn read(value: Value) -> Result<Self, Refusal> {
+        let Value::Object(members) = value else {
+            return Err(Refusal::new(
+                Code::InvalidSettings,
+                "The settings of a source are a JSON object.",
+            ));
+        };
+        let mut read = Members {
+            members,
+            faults: Vec::new(),
+        };
+        let title: String = read.or_default("title");
+        let domains: Vec<String> = read.or_default("domains");
+        let mut settings = Self::new(title, []);
+        for (place, name) in domains.iter().enumerate() {
+            match name.parse::<Domain>() {
+                Ok(domain) => {
+                    settings.domains.insert(domain);
+                }
+                Err(error) => read.fault(
+                    &format!("/domains/{place}"),
+                    format!("{error}."),
+                    format!("{name:?} är ingen domän."),
+                ),
+            }
+        }
+        settings.controller = read.optional("controller");
+        settings.contact = read.optional("contact");
+        settings.format = read.optional("format");
+        settings.mapping = read.optional("mapping");
+        settings.schedule = read.optional("schedule");
+        settings.precedence = read.or_default("precedence");
+        settings.authoritative = read.or_default("authoritative");
+        settings.validation = read.or_default("validation");
+        if let Some(word) = read.optional::<String>("onUncovered") {
+            match uncovered::of(&word) {
+                Some(value) => settings.on_uncovered = value,
+                None => read.fault(
+                    "/onUncovered",
+                    "onUncovered is reject, clip or flag.".to_owned(),
+                    "onUncovered är reject, clip eller flag.".to_owned(),
+                ),
+            }
+        }
+        settings.withdraws = read.or_default("withdraws");
+        settings.reference_date = read.or_default("referenceDate");
+        settings.changes = read.or_default("changes");
+        settings.guards = read.or_default("guards");
+        settings.approval = read.or_default("approval");
+        settings.stale_rows = read.or_default("staleRows");
+        settings.retired = read.or_default("retired");
+        let unknown: Vec<String> = read.members.keys().cloned().collect();
+        for name in unknown {
+            let hint = nearest(&name, NAMES)
+                .map_or(String::new(), |known| format!(" Did you mean {known}?"));
+            read.fault(
+                &format!("/{name}"),
+                format!("A source has no setting {name:?}.{hint}"),
+                format!("En källa har ingen inställning {name:?}."),
+            );
+        }
+        settings.check(&mut read);
+        match Refusal::of_faults(read.faults) {
+            Some(refusal) => Err(refusal),
+            None => Ok(settings),
+        }
+    }
+
+    fn check(&self, read: &mut Members) {
+        let known = |read: &Members, pointer: &str| {
+            read.faults
+                .iter()
+                .any(|(_, fault)| is_within(&fault.pointer, pointer))
+        };
+        let texts = [
+            ("title", Some(&self.title), 200),
+            ("contact", self.contact.as_ref(), 200),
+            ("format", self.format.as_ref(), 50),
+        ];
+        for (name, text, longest) in texts {
+            let pointer = format!("/{name}");
+            if let Some(text) = text
+                && !known(read, &pointer)
+                && let Err(refusal) = check_text(name, text, longest)
+            {
+                read.fault(&pointer, refusal.detail, format!("{name} är inte rätt."));
+            }
+        }
+        if self.domains.is_empty() && !known(read, "/domains") {
+            read.fault(
+                "/domains",
+                "Say which domains the source feeds: person, role, organisation, geography, service."
+                    .to_owned(),
+                "Ange vilka domäner källan matar.".to_owned(),
+            );
+        }
+        if self
+            .mapping
+            .as_ref()
+            .is_some_and(|text| text.len() > LONGEST_MAPPING)
+        {
+            read.fault(
+                "/mapping",
+                format!("A mapping has at most {LONGEST_MAPPING} bytes."),
+                format!("En mappning har högst {LONGEST_MAPPING} byte."),
+            );
+        }
+        let lists = [
+            (
+                "precedence/properties",
+                self.precedence.properties.keys().collect::<Vec<_>>(),
+            ),
+            ("withdraws", self.withdraws.iter().collect()),
+        ];
+        for (name, pointers) in lists {
+            if pointers.len() > MOST_PROPERTIES {
+                read.fault(
+                    &format!("/{name}"),
+                    format!("{name} names at most {MOST_PROPERTIES} properties."),
+                    format!("{name} anger högst {MOST_PROPERTIES} egenskaper."),
+                );
+            }
+            for pointer in pointers {
+                if !pointer.starts_with('/') || pointer.len() < 2 {
+                    read.fault(
+                        &format!("/{name}"),
+                        format!("{pointer:?} is no JSON Pointer to a property: write it as /contactPoints or /name/family."),
+                        format!("{pointer:?} är ingen JSON Pointer: skriv till exempel /contactPoints."),
+                    );
+                }
+            }
+        }
+        if self
+            .withdraws
+            .iter()
+            .any(|pointer| is_within(pointer, "/identifiers"))
+        {
+            read.fault(
+                "/withdraws",
+                "Identifiers are withdrawn one by one, when a source lists others than before: leave /identifiers out.".to_owned(),
+                "Identiteter dras tillbaka en och en: utelämna /identifiers.".to_owned(),
+            );
+        }
+        let percents = [
+            ("ends", self.guards.ends.percent),
+            ("changes", self.guards.changes.percent),
+            ("errors", self.guards.errors.percent),
+            ("shorterPercent", self.guards.shorter_percent),
+        ];
+        for (name, percent) in percents {
+            if percent.is_some_and(|percent| percent > 100) {
+                read.fault(
+                    &format!("/guards/{name}"),
+                    "A share is 0 to 100 percent.".to_owned(),
+                    "En andel är 0 till 100 procent.".to_owned(),
+                );
+            }
+        }
+    }
+
+    /// The day from which what a file says without a date holds.
+    pub(super) fn reference_day(&self, file: Option<NaiveDate>, today: NaiveDate) -> NaiveDate {
+        match self.reference_date {
+            ReferenceDate::FileDate => file.unwrap_or(today),
+            ReferenceDate::LoadDate => today,
+        }
+    }
+
+    /// Whether the absence of a property removes it.
+    pub(super) fn is_withdrawn(&self, pointer: &str) -> bool {
+        self.withdraws.iter().any(|known| is_within(pointer, known))
+    }
+
+    /// What breaking a rule does.
+    pub(super) fn level(&self, code: &str) -> Level {
+        self.validation.get(code).copied().unwrap_or(Level::Error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn all_that_is_wrong_is_told_at_once() {
+        let refusal = SourceSettings::read(json!({
+            "domains": ["person", "preson"], "precedense": {}, "onUncovered": "x", "withdraws": ["name", "/identifiers"],
+            "guards": {"ends": {"percent": 200}}, "schedule": {"every": 1},
+        }))
+        .unwrap_err();
+        let mut places: Vec<&str> = refusal
+            .errors
+            .iter()
+            .map(|fault| fault.pointer.as_str())
+            .collect();
+        places.sort_unstable();
+        assert_eq!(
+            places,
+            [
+                "/domains/1",
+                "/guards/ends",
+                "/onUncovered",
+                "/precedense",
+                "/schedule",
+                "/title",
+                "/withdraws",
+                "/withdraws"
+            ]
+        );
+        assert!(
+            refusal
+                .errors
+                .iter()
+                .any(|fault| fault.message.contains("precedence?"))
+        );
+    }
+
+    #[test]
+    fn settings_are_read_as_they_are_written() {
+        let mut settings = SourceSettings::new("HR", [Domain::Person, Domain::Role]);
+        settings
+            .precedence
+            .properties
+            .insert("/contactPoints".to_owned(), -10);
+        settings.authoritative.ends = true;
+        settings.on_uncovered = OnUncovered::Clip;
+        let written = serde_json::to_value(&settings).unwrap();
+        assert_eq!(SourceSettings::read(written.clone()).unwrap(), settings);
+        assert_eq!(
+            serde_json::from_value::<SourceSettings>(written).unwrap(),
+            settings
+        );
+        let least = SourceSettings::read(json!({"title": "HR", "domains": ["person"]})).unwrap();
+        assert_eq!(least, SourceSettings::new("HR", [Domain::Person]));
+    }
+
+    #[test]
+    fn the_longest_pointer_gives_the_rank() {
+        let precedence = Precedence {
+            default: 1,
+            properties: BTreeMap::from([("/name".to_owned(), 2), ("/name/family".to_owned(), 3)]),
+        };
+        assert_eq!(precedence.of("/name/given"), 2);
+        assert_eq!(precedence.of("/name/family"), 3);
+        assert_eq!(precedence.of("/names"), 1);
+    }
+
+    #[test]
+    fn few_rows_exceed_no_percentage() {
+        let ten = Threshold::percent(10);
+        assert!(!ten.is_exceeded(5, 10, 5) && ten.is_exceeded(6, 10, 5));
+        assert!(!ten.is_exceeded(10, 100, 5) && ten.is_exceeded(11, 100, 5));
+        let count = Threshold {
+            count: Some(3),
+            percent: None,
+        };
+        assert!(!count.is_exceeded(3, 100, 5) && count.is_exceeded(4, 100, 5));
+    }
+}

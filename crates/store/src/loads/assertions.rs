@@ -1,0 +1,232 @@
+//! What sources last said: looked up by key in sets, and by record.
+
+use std::collections::HashMap;
+
+use diesel::sql_types::{Binary, SmallInt, Text};
+use grunddata_model::{OwnerKey, RecordId};
+
+use super::rows::hash;
+use super::{AssertionHead, AssertionRow, KeyHash};
+use crate::connection::Connection;
+use crate::error::StoreError;
+use crate::read::Reader;
+use crate::sql::{LIST, Sql};
+use crate::sql_types::{Id, SqlId};
+use crate::write::domain;
+
+type HeadTypes = (Binary, Binary, SmallInt, SqlId);
+type HeadParts = (Vec<u8>, Vec<u8>, i16, Id);
+type Types = (
+    (Text, Binary, Binary, SmallInt, SqlId),
+    (Text, Text, SmallInt, Text, SqlId, SqlId),
+);
+type Parts = (
+    (String, Vec<u8>, Vec<u8>, i16, Id),
+    (String, String, i16, String, Id, Id),
+);
+
+const HEADS: &str =
+    "SELECT a.key_hash, a.hash, a.present, a.record_id FROM assertion a WHERE a.owner = ";
+const WHOLE: &str = "SELECT a.source, a.key_hash, a.hash, a.present, a.record_id, c.record_name, c.key, c.domain, c.content, \
+     c.first_load, c.load_id FROM assertion a JOIN assertion_content c ON c.owner = a.owner AND c.source = a.source \
+     AND c.key_hash = a.key_hash WHERE a.owner = ";
+
+fn head((key_hash, said, present, record): HeadParts) -> Result<AssertionHead, StoreError> {
+    Ok(AssertionHead {
+        key_hash: hash(key_hash)?,
+        hash: hash(said)?,
+        present: present != 0,
+        record: record.record(),
+    })
+}
+
+fn whole((what, said): Parts) -> Result<AssertionRow, StoreError> {
+    let (source, key_hash, hashed, present, record) = what;
+    let (record_name, key, code, content, first_load, load) = said;
+    Ok(AssertionRow {
+        source,
+        key_hash: hash(key_hash)?,
+        hash: hash(hashed)?,
+        present: present != 0,
+        record: record.record(),
+        record_name,
+        key,
+        domain: domain(code)?,
+        content,
+        first_load: first_load.0,
+        load: load.0,
+    })
+}
+
+/// Of these keys of a source what tells whether something new is said.
+pub(super) fn heads(
+    connection: &mut Connection,
+    owner: &str,
+    source: &str,
+    keys: &[KeyHash],
+) -> Result<HashMap<KeyHash, AssertionHead>, StoreError> {
+    let mut found = HashMap::with_capacity(keys.len());
+    for chunk in keys.chunks(LIST) {
+        let mut sql = Sql::<HeadTypes>::new(HEADS);
+        sql.text(owner)
+            .push(" AND a.source = ")
+            .text(source)
+            .push(" AND a.key_hash IN ")
+            .hashes(chunk);
+        let rows: Vec<HeadParts> = connection.load(&sql)?;
+        for parts in rows {
+            let head = head(parts)?;
+            found.insert(head.key_hash, head);
+        }
+    }
+    Ok(found)
+}
+
+/// The same in the order of the keys, after one: those that the source still says.
+pub(super) fn present_after(
+    connection: &mut Connection,
+    owner: &str,
+    source: &str,
+    after: Option<&KeyHash>,
+    limit: i64,
+) -> Result<Vec<AssertionHead>, StoreError> {
+    let mut sql = Sql::<HeadTypes>::new(HEADS);
+    sql.text(owner).push(" AND a.source = ").text(source);
+    if let Some(after) = after {
+        sql.push(" AND a.key_hash > ").bytes(after.as_slice());
+    }
+    sql.push(" AND a.present = 1 ORDER BY a.key_hash")
+        .limit(limit);
+    let rows: Vec<HeadParts> = connection.load(&sql)?;
+    rows.into_iter().map(head).collect()
+}
+
+/// All that these keys of a source say.
+pub(super) fn of_keys(
+    connection: &mut Connection,
+    owner: &str,
+    source: &str,
+    keys: &[KeyHash],
+) -> Result<HashMap<KeyHash, AssertionRow>, StoreError> {
+    let mut found = HashMap::with_capacity(keys.len());
+    for chunk in keys.chunks(LIST) {
+        let mut sql = Sql::<Types>::new(WHOLE);
+        sql.text(owner)
+            .push(" AND a.source = ")
+            .text(source)
+            .push(" AND a.key_hash IN ")
+            .hashes(chunk);
+        let rows: Vec<Parts> = connection.load(&sql)?;
+        for parts in rows {
+            let row = whole(parts)?;
+            found.insert(row.key_hash, row);
+        }
+    }
+    Ok(found)
+}
+
+/// All that is said of these records, by whatever source of the owner.
+pub(super) fn of_records(
+    connection: &mut Connection,
+    owner: &str,
+    records: &[RecordId],
+) -> Result<Vec<AssertionRow>, StoreError> {
+    let mut found = Vec::new();
+    for chunk in records.chunks(LIST) {
+        let mut sql = Sql::<Types>::new(WHOLE);
+        sql.text(owner)
+            .push(" AND a.record_id IN ")
+            .ids(chunk.iter().copied());
+        let rows: Vec<Parts> = connection.load(&sql)?;
+        for parts in rows {
+            found.push(whole(parts)?);
+        }
+    }
+    Ok(found)
+}
+
+impl Reader<'_> {
+    /// What the sources of an owner say of a record, those included that do not say it any more.
+    ///
+    /// # Errors
+    /// [`StoreError`] of the database.
+    pub fn assertions_of(
+        &mut self,
+        owner: &OwnerKey,
+        records: &[RecordId],
+    ) -> Result<Vec<AssertionRow>, StoreError> {
+        of_records(self.connection, owner.as_str(), records)
+    }
+
+    /// What these keys of a source say.
+    ///
+    /// # Errors
+    /// [`StoreError`] of the database.
+    pub fn assertions(
+        &mut self,
+        owner: &OwnerKey,
+        source: &str,
+        keys: &[KeyHash],
+    ) -> Result<HashMap<KeyHash, AssertionRow>, StoreError> {
+        of_keys(self.connection, owner.as_str(), source, keys)
+    }
+
+    /// How many records a source speaks of.
+    ///
+    /// # Errors
+    /// [`StoreError`] of the database.
+    pub fn assertion_count(&mut self, owner: &OwnerKey, source: &str) -> Result<u64, StoreError> {
+        let mut sql = Sql::<(diesel::sql_types::BigInt,)>::new(
+            "SELECT COUNT(*) FROM assertion a WHERE a.owner = ",
+        );
+        sql.text(owner.as_str())
+            .push(" AND a.source = ")
+            .text(source)
+            .push(" AND a.present = 1");
+        let found: Option<(i64,)> = self.connection.first(&sql)?;
+        Ok(found.map_or(0, |(count,)| u64::try_from(count).unwrap_or_default()))
+    }
+}
+
+/// Removes what is said under keys of a source.
+pub(super) fn remove(
+    connection: &mut Connection,
+    owner: &str,
+    source: &str,
+    keys: &[KeyHash],
+) -> Result<(), StoreError> {
+    for table in ["assertion", "assertion_content"] {
+        for chunk in keys.chunks(LIST) {
+            let mut sql = Sql::<()>::new(&format!("DELETE FROM {table} WHERE owner = "));
+            sql.text(owner)
+                .push(" AND source = ")
+                .text(source)
+                .push(" AND key_hash IN ")
+                .hashes(chunk);
+            connection.execute(&sql)?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes everything that is said of erased records.
+pub(crate) fn forget(
+    connection: &mut Connection,
+    owner: &str,
+    ids: &[RecordId],
+) -> Result<(), StoreError> {
+    let mut by_source: HashMap<String, Vec<KeyHash>> = HashMap::new();
+    let mut sql =
+        Sql::<(Text, Binary)>::new("SELECT a.source, a.key_hash FROM assertion a WHERE a.owner = ");
+    sql.text(owner)
+        .push(" AND a.record_id IN ")
+        .ids(ids.iter().copied());
+    let rows: Vec<(String, Vec<u8>)> = connection.load(&sql)?;
+    for (source, key) in rows {
+        by_source.entry(source).or_default().push(hash(key)?);
+    }
+    for (source, keys) in by_source {
+        remove(connection, owner, &source, &keys)?;
+    }
+    Ok(())
+}
