@@ -41,7 +41,7 @@ impl Bound {
             references: Vec::new(),
         };
         // Keys first, so that a record can refer to one that stands after it.
-        for record in &self.mapping.records {
+        for record in self.records() {
             if record.each.is_none()
                 && work.holds(&record.when, None)
                 && let Ok(Some(key)) = work.target(&record.key, None)
@@ -54,7 +54,7 @@ impl Bound {
         work.problems.clear();
         work.notes.clear();
         let mut drafts = Vec::new();
-        for record in &self.mapping.records {
+        for record in self.records() {
             match &record.each {
                 None => drafts.extend(work.record(record, None)),
                 Some(each) => {
@@ -73,6 +73,7 @@ impl Bound {
         unique(&mut problems);
         unique(&mut notes);
         Mapped {
+            file: Arc::clone(&self.place.file),
             row: row.number,
             outcome: if problems.is_empty() {
                 Ok(drafts)
@@ -198,10 +199,7 @@ impl Work<'_> {
         }
         let (valid_from, valid_to) = self.period(spec, item);
         let key = key?;
-        if let Key::Source(_) = &key {
-            let own = key.identifier(&self.bound.context.source);
-            append(&mut data, &["identifiers".to_owned()], own);
-        }
+        append_identifier(&mut data, &key, &self.bound.context.source);
         Some(Draft {
             record: Arc::clone(&spec.name),
             domain: spec.domain,
@@ -359,6 +357,22 @@ impl Work<'_> {
         date(cell, &self.rules(spec))
             .ok()
             .map(|date| date.to_string())
+    }
+}
+
+/// A source's own key is an identifier of the record, unless it is there already.
+pub(crate) fn append_identifier(data: &mut Value, key: &Key, source: &str) {
+    if let Key::Source(_) = key
+        && let Some(own) = key.identifier(source)
+    {
+        let path = ["identifiers".to_owned()];
+        let there = data
+            .get("identifiers")
+            .and_then(Value::as_array)
+            .is_some_and(|known| known.contains(&own));
+        if !there {
+            append(data, &path, own);
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use grunddata_model::{Domain, ValidFrom, ValidTo};
+use grunddata_model::{Domain, RecordId, ValidFrom, ValidTo};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -45,19 +45,31 @@ pub enum Key {
         /// normalises it by its scheme.
         value: String,
     },
+    /// The id that the record has in the registry, or that it gets there. Only the native format has it.
+    Id(RecordId),
 }
 
 impl Key {
-    /// The identifier by which others refer to the record.
+    /// The identifier by which others refer to the record; `None` where they do by its id.
     #[must_use]
-    pub fn identifier(&self, source: &str) -> Value {
+    pub fn identifier(&self, source: &str) -> Option<Value> {
         match self {
             Self::Source(key) => {
-                serde_json::json!({"scheme": format!("source:{source}"), "value": key})
+                Some(serde_json::json!({"scheme": format!("source:{source}"), "value": key}))
             }
             Self::Identifier { scheme, value } => {
-                serde_json::json!({"scheme": scheme, "value": value})
+                Some(serde_json::json!({"scheme": scheme, "value": value}))
             }
+            Self::Id(_) => None,
+        }
+    }
+
+    /// A reference to the record, as the model writes it.
+    #[must_use]
+    pub fn reference(&self, source: &str) -> Value {
+        match (self, self.identifier(source)) {
+            (Self::Id(id), _) => serde_json::json!({"id": id}),
+            (_, identifier) => serde_json::json!({"identifier": identifier}),
         }
     }
 }
@@ -67,8 +79,8 @@ impl Key {
 pub struct DraftReference {
     /// JSON Pointer into `data`.
     pub pointer: String,
-    /// The domain of the target.
-    pub domain: Domain,
+    /// The domain of the target, where the mapping says it.
+    pub domain: Option<Domain>,
     /// What names the target.
     pub key: Key,
 }
@@ -76,6 +88,8 @@ pub struct DraftReference {
 /// What became of a row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Mapped {
+    /// The file, as [`Place::file`](crate::Place::file): one of several in a package.
+    pub file: Arc<str>,
     /// The row, as [`Place::row`](crate::Place::row).
     pub row: u64,
     /// All drafts of the row, or everything that is wrong with it.

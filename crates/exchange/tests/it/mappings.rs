@@ -42,8 +42,8 @@ impl Conversion {
             for reference in &draft.references {
                 let found = draft.data.pointer(&reference.pointer);
                 assert_eq!(
-                    found.and_then(|found| found.get("identifier")),
-                    Some(&reference.key.identifier("test")),
+                    found,
+                    Some(&reference.key.reference("test")),
                     "{}",
                     reference.pointer
                 );
@@ -71,28 +71,38 @@ pub(crate) fn run_with(
     bytes: &[u8],
     context: &Context,
 ) -> Conversion {
+    let limits = Limits::default();
+    gathered(|sink| {
+        convert(
+            Cursor::new(bytes),
+            file,
+            &Arc::new(mapping),
+            context,
+            &limits,
+            sink,
+        )
+    })
+}
+
+/// Everything that a conversion gives to its sink.
+pub(crate) fn gathered(
+    convert: impl FnOnce(&mut dyn FnMut(Converted) -> ControlFlow<()>) -> Result<Outcome, Vec<Problem>>,
+) -> Conversion {
     let mut conversion = Conversion::default();
-    let outcome = convert(
-        Cursor::new(bytes),
-        file,
-        &Arc::new(mapping),
-        context,
-        &Limits::default(),
-        &mut |converted| {
-            match converted {
-                Converted::Row(mapped) => {
-                    match mapped.outcome {
-                        Ok(drafts) => conversion.drafts.extend(drafts),
-                        Err(problems) => conversion.problems.extend(problems),
-                    }
-                    conversion.notes.extend(mapped.notes);
+    let outcome = convert(&mut |converted| {
+        match converted {
+            Converted::Row(mapped) => {
+                match mapped.outcome {
+                    Ok(drafts) => conversion.drafts.extend(drafts),
+                    Err(problems) => conversion.problems.extend(problems),
                 }
-                Converted::Refused(problem) => conversion.problems.push(problem),
-                Converted::Note(note) => conversion.notes.push(note),
+                conversion.notes.extend(mapped.notes);
             }
-            ControlFlow::Continue(())
-        },
-    );
+            Converted::Refused(problem) => conversion.problems.push(problem),
+            Converted::Note(note) => conversion.notes.push(note),
+        }
+        ControlFlow::Continue(())
+    });
     match outcome {
         Ok(outcome) => conversion.outcome = Some(outcome),
         Err(problems) => conversion.failed = problems,

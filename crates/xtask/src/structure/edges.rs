@@ -96,6 +96,8 @@ const OWNED: &[(&str, &[&str])] = &[
     ("diesel", &["grunddata-store"]),
     ("diesel_migrations", &["grunddata-store"]),
     ("libsqlite3-sys", &["grunddata-store"]),
+    // Reads files of SQLite from outside (GeoPackage), never our own database.
+    ("rusqlite", &["grunddata-exchange"]),
     ("pq-sys", &["grunddata-store"]),
     ("openssl-sys", &["grunddata-store"]),
     ("jsonschema", &["grunddata-information-model"]),
