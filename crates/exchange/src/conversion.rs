@@ -29,6 +29,9 @@ pub struct Outcome {
     pub mapped: u64,
     /// Rows with problems.
     pub rejected: u64,
+    /// The columns of the file as it names them; of several files each with the name of its file before it. None of objects,
+    /// whose properties differ from one to the next.
+    pub columns: Vec<String>,
     /// What the delivery says of itself, where it does (a manifest of OneRoster). A delta must not be loaded as full.
     pub completeness: Option<Completeness>,
 }
@@ -63,6 +66,7 @@ pub fn convert<R: Read + Seek>(
 pub(crate) struct Progress {
     mapped: u64,
     rejected: u64,
+    columns: Vec<String>,
     /// The sink wants no more.
     pub(crate) enough: bool,
 }
@@ -80,16 +84,19 @@ impl Progress {
         let mut bound: Option<Bound> = None;
         let mut missing = Vec::new();
         let summary = read(&mut |event| match event {
-            Event::Header(header) => match mapping.bind_file(header, context, id) {
-                Ok(found) => {
-                    bound = Some(found);
-                    ControlFlow::Continue(())
+            Event::Header(header) => {
+                self.columns(header, id.is_some());
+                match mapping.bind_file(header, context, id) {
+                    Ok(found) => {
+                        bound = Some(found);
+                        ControlFlow::Continue(())
+                    }
+                    Err(problems) => {
+                        missing = problems;
+                        ControlFlow::Break(())
+                    }
                 }
-                Err(problems) => {
-                    missing = problems;
-                    ControlFlow::Break(())
-                }
-            },
+            }
             Event::Row(row) => match &bound {
                 Some(bound) => self.row(sink, bound.map(&row)),
                 // The header comes first; a reader that forgets it gives no rows.
@@ -102,6 +109,19 @@ impl Progress {
             return Err(missing);
         }
         summary.map_err(|problem| vec![problem])
+    }
+
+    fn columns(&mut self, header: &rows::Header, of_several: bool) {
+        let file = &header.place().file;
+        let file = file.rsplit('/').next().unwrap_or(file);
+        let names = header.names().iter().filter(|name| !name.is_empty());
+        self.columns.extend(names.map(|name| {
+            if of_several {
+                format!("{file}: {name}")
+            } else {
+                name.to_string()
+            }
+        }));
     }
 
     /// A row has been mapped.
@@ -137,15 +157,12 @@ impl Progress {
         flow
     }
 
-    pub(crate) const fn outcome(
-        &self,
-        summary: Summary,
-        completeness: Option<Completeness>,
-    ) -> Outcome {
+    pub(crate) fn outcome(self, summary: Summary, completeness: Option<Completeness>) -> Outcome {
         Outcome {
             summary,
             mapped: self.mapped,
             rejected: self.rejected,
+            columns: self.columns,
             completeness,
         }
     }

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::conversion::{Converted, Outcome, Progress};
-use crate::mapping::{Draft, DraftReference, Key, Mapped, append_identifier};
+use crate::mapping::{Draft, DraftReference, Key, Mapped, Named, Rejected, append_identifier};
 use crate::rows::{self, Content, Event, ReadOptions, Row};
 use crate::{Limits, Place, Problem, code, mask};
 
@@ -101,16 +101,19 @@ fn mapped(row: &Row, place: &Place, context: &Context) -> Mapped {
         place,
         problems: Vec::new(),
     };
-    let draft = match &row.content {
+    let (draft, about) = match &row.content {
         Content::Object(Value::Object(members)) => work.draft(members, context),
-        _ => None,
+        _ => (None, None),
     };
     Mapped {
         file: Arc::clone(&work.place.file),
         row: row.number,
         outcome: match draft {
             Some(draft) if work.problems.is_empty() => Ok(vec![draft]),
-            _ => Err(work.problems),
+            _ => Err(Rejected {
+                problems: work.problems,
+                about: about.map(|about| vec![about]),
+            }),
         },
         notes: Vec::new(),
     }
@@ -139,7 +142,12 @@ impl Work {
             .push(Problem::new(code, place, message, message_sv));
     }
 
-    fn draft(&mut self, members: &Map<String, Value>, context: &Context) -> Option<Draft> {
+    /// The draft, and what it is about where there is none.
+    fn draft(
+        &mut self,
+        members: &Map<String, Value>,
+        context: &Context,
+    ) -> (Option<Draft>, Option<Named>) {
         self.unknown(members);
         let domain = self.domain(members);
         let key = self.key(members);
@@ -197,14 +205,25 @@ impl Work {
                 None
             }
         };
-        let (domain, key, mut data) = (domain?, key?, data?);
+        let (Some(domain), Some(key)) = (domain, key) else {
+            return (None, None);
+        };
+        let record: Arc<str> = Arc::from(domain.as_str());
+        let about = Named {
+            record: Arc::clone(&record),
+            domain,
+            key: key.clone(),
+        };
+        let Some(mut data) = data else {
+            return (None, Some(about));
+        };
         let mut references = Vec::new();
         find_references(&data, &mut String::new(), &context.source, &mut references);
         if !removed {
             append_identifier(&mut data, &key, &context.source);
         }
-        Some(Draft {
-            record: Arc::from(domain.as_str()),
+        let draft = Draft {
+            record,
             domain,
             key,
             removed,
@@ -212,7 +231,8 @@ impl Work {
             valid_from: valid_from.filter(|_| !removed),
             valid_to: valid_to.filter(|_| !removed),
             references,
-        })
+        };
+        (Some(draft), Some(about))
     }
 
     fn unknown(&mut self, members: &Map<String, Value>) {

@@ -8,7 +8,8 @@ use serde_json::{Map, Value};
 use super::condition::Condition;
 use super::convert::{Fault, date};
 use super::{
-    Bound, Draft, DraftReference, Each, ItemSpec, Key, ListSpec, Mapped, RecordSpec, ValueSpec,
+    Bound, Draft, DraftReference, Each, ItemSpec, Key, ListSpec, Mapped, Named, RecordSpec,
+    Rejected, ValueSpec,
 };
 use crate::rows::{Cell, Row};
 use crate::{Place, Problem, code};
@@ -26,6 +27,10 @@ pub(super) struct Work<'b> {
     pub(super) made: Vec<(Arc<str>, Domain, Key)>,
     /// References of the draft that is being made.
     pub(super) references: Vec<DraftReference>,
+    /// What the row is about.
+    named: Vec<Named>,
+    /// Whether the row is about something that it does not name.
+    unknown: bool,
 }
 
 impl Bound {
@@ -39,6 +44,8 @@ impl Bound {
             notes: Vec::new(),
             made: Vec::new(),
             references: Vec::new(),
+            named: Vec::new(),
+            unknown: false,
         };
         // Keys first, so that a record can refer to one that stands after it.
         for record in self.records() {
@@ -53,6 +60,7 @@ impl Bound {
         // What was wrong with a key is said when the record is made.
         work.problems.clear();
         work.notes.clear();
+        work.unknown = false;
         let mut drafts = Vec::new();
         for record in self.records() {
             match &record.each {
@@ -67,6 +75,8 @@ impl Bound {
         let Work {
             mut problems,
             mut notes,
+            named,
+            unknown,
             ..
         } = work;
         // One cell that several properties use is wrong once.
@@ -78,7 +88,10 @@ impl Bound {
             outcome: if problems.is_empty() {
                 Ok(drafts)
             } else {
-                Err(problems)
+                Err(Rejected {
+                    problems,
+                    about: (!unknown).then_some(named),
+                })
             },
             notes,
         }
@@ -119,12 +132,16 @@ impl Work<'_> {
         Noted
     }
 
-    pub(super) fn holds(&self, conditions: &[Condition], item: Option<&Value>) -> bool {
+    /// Whether all conditions hold. A cell that cannot be read is a problem of the row: nobody knows what it says.
+    pub(super) fn holds(&mut self, conditions: &[Condition], item: Option<&Value>) -> bool {
+        let bound = self.bound;
         conditions.iter().all(|condition| {
-            let cell = self.bound.cell(condition.column, self.row, item);
-            condition
-                .test
-                .holds(&cell, &self.bound.mapping.values.empty)
+            let cell = bound.cell(condition.column, self.row, item);
+            if let Cell::Refused(problem) = &*cell {
+                self.problems.push((**problem).clone());
+                self.unknown = true;
+            }
+            condition.test.holds(&cell, &bound.mapping.values.empty)
         })
     }
 
@@ -136,6 +153,7 @@ impl Work<'_> {
             Cell::Json(object) => vec![object],
             Cell::Refused(problem) => {
                 self.problems.push(*problem);
+                self.unknown = true;
                 Vec::new()
             }
             other => {
@@ -176,6 +194,14 @@ impl Work<'_> {
             }
             Err(Noted) => None,
         };
+        match &key {
+            Some(key) => self.named.push(Named {
+                record: Arc::clone(&spec.name),
+                domain: spec.domain,
+                key: key.clone(),
+            }),
+            None => self.unknown = true,
+        }
         if !spec.removed.is_empty() && self.holds(&spec.removed, item) {
             return Some(Draft {
                 record: Arc::clone(&spec.name),

@@ -85,6 +85,26 @@ pub struct DraftReference {
     pub key: Key,
 }
 
+/// A row with which something is wrong.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rejected {
+    /// Everything that is.
+    pub problems: Vec<Problem>,
+    /// The records that it is about all the same: they are not missing from the file. `None` where nobody can tell.
+    pub about: Option<Vec<Named>>,
+}
+
+/// A record that a row names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    /// The name of the record in the mapping.
+    pub record: Arc<str>,
+    /// Where it belongs.
+    pub domain: Domain,
+    /// What names it in the source.
+    pub key: Key,
+}
+
 /// What became of a row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Mapped {
@@ -93,7 +113,7 @@ pub struct Mapped {
     /// The row, as [`Place::row`](crate::Place::row).
     pub row: u64,
     /// All drafts of the row, or everything that is wrong with it.
-    pub outcome: Result<Vec<Draft>, Vec<Problem>>,
+    pub outcome: Result<Vec<Draft>, Rejected>,
     /// What was put right on the way.
     pub notes: Vec<Problem>,
 }

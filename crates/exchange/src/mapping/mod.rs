@@ -29,7 +29,7 @@ use grunddata_model::Domain;
 pub(crate) use apply::append_identifier;
 pub use bind::Bound;
 pub(crate) use convert::Fault;
-pub use draft::{Draft, DraftReference, Key, Mapped};
+pub use draft::{Draft, DraftReference, Key, Mapped, Named, Rejected};
 
 use crate::Limits;
 use crate::formats::geometry::Crs;
