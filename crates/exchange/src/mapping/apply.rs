@@ -27,8 +27,6 @@ pub(super) struct Work<'b> {
     pub(super) made: Vec<(Arc<str>, Domain, Key)>,
     /// References of the draft that is being made.
     pub(super) references: Vec<DraftReference>,
-    /// What the row is about.
-    named: Vec<Named>,
     /// Whether the row is about something that it does not name.
     unknown: bool,
 }
@@ -44,7 +42,6 @@ impl Bound {
             notes: Vec::new(),
             made: Vec::new(),
             references: Vec::new(),
-            named: Vec::new(),
             unknown: false,
         };
         // Keys first, so that a record can refer to one that stands after it.
@@ -75,7 +72,6 @@ impl Bound {
         let Work {
             mut problems,
             mut notes,
-            named,
             unknown,
             ..
         } = work;
@@ -90,7 +86,8 @@ impl Bound {
             } else {
                 Err(Rejected {
                     problems,
-                    about: (!unknown).then_some(named),
+                    // A draft is made even of a record with whose values something is wrong.
+                    about: (!unknown).then(|| drafts.into_iter().map(Named::from).collect()),
                 })
             },
             notes,
@@ -194,14 +191,7 @@ impl Work<'_> {
             }
             Err(Noted) => None,
         };
-        match &key {
-            Some(key) => self.named.push(Named {
-                record: Arc::clone(&spec.name),
-                domain: spec.domain,
-                key: key.clone(),
-            }),
-            None => self.unknown = true,
-        }
+        self.unknown |= key.is_none();
         if !spec.removed.is_empty() && self.holds(&spec.removed, item) {
             return Some(Draft {
                 record: Arc::clone(&spec.name),

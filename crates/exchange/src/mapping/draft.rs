@@ -74,6 +74,16 @@ impl Key {
     }
 }
 
+impl From<Draft> for Named {
+    fn from(draft: Draft) -> Self {
+        Self {
+            record: draft.record,
+            domain: draft.domain,
+            key: draft.key,
+        }
+    }
+}
+
 /// A reference in the data of a draft.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DraftReference {
