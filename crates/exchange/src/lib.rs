@@ -13,6 +13,8 @@ mod conversion;
 pub mod formats;
 mod limits;
 pub mod mapping;
+pub mod native;
+mod package;
 mod problem;
 pub mod ready;
 pub mod rows;
@@ -20,4 +22,5 @@ pub mod suggest;
 
 pub use conversion::{Converted, Outcome, convert};
 pub use limits::Limits;
+pub use package::Completeness;
 pub use problem::{Place, Problem, code, mask, shown};

@@ -20,6 +20,8 @@ pub struct Limits {
     pub rows: u64,
     /// Cells of a sheet that has to be held in memory whole (XLS, ODS).
     pub held_cells: u64,
+    /// Bytes of a file that has to be held in memory whole (GeoPackage); twice as many are held while it is opened.
+    pub held_bytes: u64,
     /// Levels of objects and lists in JSON, elements in XML.
     pub depth: u32,
 }
@@ -35,6 +37,7 @@ impl Default for Limits {
             columns: 1_000,
             rows: 20_000_000,
             held_cells: 5_000_000,
+            held_bytes: 128 << 20,
             depth: 32,
         }
     }

@@ -280,6 +280,18 @@ pub mod code {
     pub const UNTRANSLATED: &str = "untranslated-value";
     /// The period ends before it begins.
     pub const PERIOD: &str = "empty-period";
+    /// A file that the mapping needs is not in the delivery.
+    pub const MISSING_FILE: &str = "missing-file";
+    /// A file of the delivery that the mapping does not use.
+    pub const UNUSED_FILE: &str = "unused-file";
+    /// What the manifest says and what the delivery holds do not agree.
+    pub const MANIFEST: &str = "invalid-manifest";
+    /// A GeoPackage was copied while a program had it open.
+    pub const OPEN_ELSEWHERE: &str = "open-elsewhere";
+    /// A layer's reference system is not known.
+    pub const REFERENCE_SYSTEM: &str = "unknown-reference-system";
+    /// The object is not a record as the native format has them.
+    pub const NATIVE: &str = "invalid-record";
     /// The mapping file is wrong.
     pub const MAPPING: &str = "invalid-mapping";
 }

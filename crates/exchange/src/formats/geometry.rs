@@ -48,7 +48,53 @@ pub fn wgs84_to_sweref(longitude: f64, latitude: f64) -> Option<(f64, f64)> {
     Some((point.0, point.1))
 }
 
-/// The geometry in WGS 84 with seven decimals, about a centimetre.
+/// Writes the reference system into the geometry, as GeoJSON 2008 did: a file that knows it tells it to whoever maps.
+pub(crate) fn state(geometry: &mut Value, crs: Crs) {
+    let name = match crs {
+        Crs::Wgs84 => "urn:ogc:def:crs:OGC::CRS84",
+        Crs::Sweref99Tm => "urn:ogc:def:crs:EPSG::3006",
+    };
+    if let Value::Object(members) = geometry {
+        members.insert(
+            "crs".to_owned(),
+            json!({"type": "name", "properties": {"name": name}}),
+        );
+    }
+}
+
+/// The system that the geometry states, or the one that the mapping says.
+fn stated(geometry: &Value, told: Crs) -> Result<Crs, Fault> {
+    let Some(name) = geometry.pointer("/crs/properties/name") else {
+        return Ok(told);
+    };
+    let name = name.as_str().unwrap_or_default();
+    let code = name.rsplit([':', '/']).next().unwrap_or_default();
+    of_code(code).ok_or_else(|| unknown_system(name))
+}
+
+/// The system of a code of EPSG or OGC. SWEREF 99 with degrees and ETRS89 are WGS 84 to within a metre.
+pub(crate) fn of_code(code: &str) -> Option<Crs> {
+    match code {
+        "4326" | "4258" | "4619" | "4979" | "CRS84" => Some(Crs::Wgs84),
+        // With heights in RH 2000, which are left out, it is the same plane.
+        "3006" | "5845" => Some(Crs::Sweref99Tm),
+        _ => None,
+    }
+}
+
+pub(crate) fn unknown_system(name: &str) -> Fault {
+    Fault::new(
+        code::REFERENCE_SYSTEM,
+        format!(
+            "The reference system \"{name}\" cannot be converted; save the layer in SWEREF 99 TM (EPSG:3006) or WGS 84 (EPSG:4326)."
+        ),
+        format!(
+            "Referenssystemet \"{name}\" går inte att räkna om; spara skiktet i SWEREF 99 TM (EPSG:3006) eller WGS 84 (EPSG:4326)."
+        ),
+    )
+}
+
+/// The geometry in WGS 84 with seven decimals, about a centimetre. `crs` is the system where the geometry states none.
 pub(crate) fn to_wgs84(geometry: &Value, crs: Crs) -> Result<Value, Fault> {
     const TYPES: [&str; 6] = [
         "Point",
@@ -72,6 +118,7 @@ pub(crate) fn to_wgs84(geometry: &Value, crs: Crs) -> Result<Value, Fault> {
             format!("Geometrins typ ska vara en av: {}.", TYPES.join(", ")),
         ));
     }
+    let crs = stated(geometry, crs)?;
     let coordinates = geometry.get("coordinates").unwrap_or(&Value::Null);
     Ok(json!({"type": kind, "coordinates": positions(coordinates, crs)?}))
 }
@@ -83,6 +130,7 @@ pub(crate) fn to_sweref(geometry: &Value, crs: Crs) -> Result<Value, Fault> {
         .filter(|_| geometry.get("type").and_then(Value::as_str) == Some("Point"))
         .and_then(numbers)
         .ok_or_else(malformed)?;
+    let crs = stated(geometry, crs)?;
     within(position, crs)?;
     let (x, y) = position;
     let (easting, northing) = match crs {
@@ -191,6 +239,18 @@ mod tests {
         assert_eq!(
             to_wgs84(&area, Crs::Sweref99Tm).unwrap(),
             json!({"type": "Polygon", "coordinates": [[[19.5, 57.0], [14.25, 55.0], [11.25, 59.0], [19.5, 57.0]]]})
+        );
+        let mut stated = json!({"type": "Point", "coordinates": [452_024.069, 6_095_048.642]});
+        state(&mut stated, Crs::Sweref99Tm);
+        assert_eq!(
+            to_wgs84(&stated, Crs::Wgs84).unwrap(),
+            json!({"type": "Point", "coordinates": [14.25, 55.0]}),
+            "what the file states goes before the mapping"
+        );
+        let unknown = json!({"type": "Point", "coordinates": [1, 2], "crs": {"properties": {"name": "EPSG:3007"}}});
+        assert_eq!(
+            to_wgs84(&unknown, Crs::Wgs84).unwrap_err().code,
+            code::REFERENCE_SYSTEM
         );
         let point = json!({"type": "Point", "coordinates": [14.25, 55.0]});
         assert_eq!(

@@ -1,5 +1,7 @@
 //! Formats with a structure of their own, read as rows; and geometries.
 
 pub mod geometry;
+pub(crate) mod geopackage;
 pub(crate) mod paxml;
 pub(crate) mod sie;
+mod wkb;

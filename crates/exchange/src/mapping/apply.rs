@@ -8,7 +8,8 @@ use serde_json::{Map, Value};
 use super::condition::Condition;
 use super::convert::{Fault, date};
 use super::{
-    Bound, Draft, DraftReference, Each, ItemSpec, Key, ListSpec, Mapped, RecordSpec, ValueSpec,
+    Bound, Draft, DraftReference, Each, ItemSpec, Key, ListSpec, Mapped, Named, RecordSpec,
+    Rejected, ValueSpec,
 };
 use crate::rows::{Cell, Row};
 use crate::{Place, Problem, code};
@@ -26,6 +27,8 @@ pub(super) struct Work<'b> {
     pub(super) made: Vec<(Arc<str>, Domain, Key)>,
     /// References of the draft that is being made.
     pub(super) references: Vec<DraftReference>,
+    /// Whether the row is about something that it does not name.
+    unknown: bool,
 }
 
 impl Bound {
@@ -39,9 +42,10 @@ impl Bound {
             notes: Vec::new(),
             made: Vec::new(),
             references: Vec::new(),
+            unknown: false,
         };
         // Keys first, so that a record can refer to one that stands after it.
-        for record in &self.mapping.records {
+        for record in self.records() {
             if record.each.is_none()
                 && work.holds(&record.when, None)
                 && let Ok(Some(key)) = work.target(&record.key, None)
@@ -53,8 +57,9 @@ impl Bound {
         // What was wrong with a key is said when the record is made.
         work.problems.clear();
         work.notes.clear();
+        work.unknown = false;
         let mut drafts = Vec::new();
-        for record in &self.mapping.records {
+        for record in self.records() {
             match &record.each {
                 None => drafts.extend(work.record(record, None)),
                 Some(each) => {
@@ -67,17 +72,23 @@ impl Bound {
         let Work {
             mut problems,
             mut notes,
+            unknown,
             ..
         } = work;
         // One cell that several properties use is wrong once.
         unique(&mut problems);
         unique(&mut notes);
         Mapped {
+            file: Arc::clone(&self.place.file),
             row: row.number,
             outcome: if problems.is_empty() {
                 Ok(drafts)
             } else {
-                Err(problems)
+                Err(Rejected {
+                    problems,
+                    // A draft is made even of a record with whose values something is wrong.
+                    about: (!unknown).then(|| drafts.into_iter().map(Named::from).collect()),
+                })
             },
             notes,
         }
@@ -118,12 +129,16 @@ impl Work<'_> {
         Noted
     }
 
-    pub(super) fn holds(&self, conditions: &[Condition], item: Option<&Value>) -> bool {
+    /// Whether all conditions hold. A cell that cannot be read is a problem of the row: nobody knows what it says.
+    pub(super) fn holds(&mut self, conditions: &[Condition], item: Option<&Value>) -> bool {
+        let bound = self.bound;
         conditions.iter().all(|condition| {
-            let cell = self.bound.cell(condition.column, self.row, item);
-            condition
-                .test
-                .holds(&cell, &self.bound.mapping.values.empty)
+            let cell = bound.cell(condition.column, self.row, item);
+            if let Cell::Refused(problem) = &*cell {
+                self.problems.push((**problem).clone());
+                self.unknown = true;
+            }
+            condition.test.holds(&cell, &bound.mapping.values.empty)
         })
     }
 
@@ -135,6 +150,7 @@ impl Work<'_> {
             Cell::Json(object) => vec![object],
             Cell::Refused(problem) => {
                 self.problems.push(*problem);
+                self.unknown = true;
                 Vec::new()
             }
             other => {
@@ -175,6 +191,7 @@ impl Work<'_> {
             }
             Err(Noted) => None,
         };
+        self.unknown |= key.is_none();
         if !spec.removed.is_empty() && self.holds(&spec.removed, item) {
             return Some(Draft {
                 record: Arc::clone(&spec.name),
@@ -198,10 +215,7 @@ impl Work<'_> {
         }
         let (valid_from, valid_to) = self.period(spec, item);
         let key = key?;
-        if let Key::Source(_) = &key {
-            let own = key.identifier(&self.bound.context.source);
-            append(&mut data, &["identifiers".to_owned()], own);
-        }
+        append_identifier(&mut data, &key, &self.bound.context.source);
         Some(Draft {
             record: Arc::clone(&spec.name),
             domain: spec.domain,
@@ -359,6 +373,22 @@ impl Work<'_> {
         date(cell, &self.rules(spec))
             .ok()
             .map(|date| date.to_string())
+    }
+}
+
+/// A source's own key is an identifier of the record, unless it is there already.
+pub(crate) fn append_identifier(data: &mut Value, key: &Key, source: &str) {
+    if let Key::Source(_) = key
+        && let Some(own) = key.identifier(source)
+    {
+        let path = ["identifiers".to_owned()];
+        let there = data
+            .get("identifiers")
+            .and_then(Value::as_array)
+            .is_some_and(|known| known.contains(&own));
+        if !there {
+            append(data, &path, own);
+        }
     }
 }
 

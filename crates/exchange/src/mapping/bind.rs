@@ -1,11 +1,12 @@
 //! Binding a mapping to the columns of a file.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{Context, Mapping};
+use super::{Context, FileId, Mapping, RecordSpec};
 use crate::rows::{Cell, ColumnError, Content, Header, Row};
 use crate::{Place, Problem, code};
 
@@ -15,6 +16,8 @@ pub struct Bound {
     pub(crate) mapping: Arc<Mapping>,
     pub(crate) context: Context,
     pub(crate) place: Place,
+    /// The file of a package that the rows are of.
+    file: Option<FileId>,
     selectors: Vec<Selector>,
     labels: Vec<String>,
 }
@@ -25,7 +28,7 @@ enum Selector {
     Cell(usize),
     Path(Vec<String>),
     Item(Vec<String>),
-    /// An optional column that the file does not have.
+    /// An optional column that the file does not have, or a column of another file of the package.
     Nowhere,
 }
 
@@ -39,13 +42,31 @@ impl Mapping {
         header: &Header,
         context: &Context,
     ) -> Result<Bound, Vec<Problem>> {
+        self.bind_file(header, context, None)
+    }
+
+    /// The same for the records of one file of a package.
+    pub(crate) fn bind_file(
+        self: &Arc<Self>,
+        header: &Header,
+        context: &Context,
+        file: Option<FileId>,
+    ) -> Result<Bound, Vec<Problem>> {
+        let used: HashSet<usize> = self
+            .records
+            .iter()
+            .filter(|record| record.file == file)
+            .flat_map(|record| record.columns.iter().copied())
+            .collect();
         let mut problems = Vec::new();
         let mut selectors = Vec::with_capacity(self.columns.len());
         let mut labels = Vec::with_capacity(self.columns.len());
-        for column in &self.columns {
+        for (index, column) in self.columns.iter().enumerate() {
             let name = column.name.as_str();
             let mut label = name.to_owned();
-            let selector = if let Some(path) = name.strip_prefix('@') {
+            let selector = if !used.contains(&index) {
+                Selector::Nowhere
+            } else if let Some(path) = name.strip_prefix('@') {
                 Selector::Item(steps(path))
             } else if header.is_objects() {
                 Selector::Path(steps(name))
@@ -70,6 +91,7 @@ impl Mapping {
                 mapping: Arc::clone(self),
                 context: context.clone(),
                 place: header.place().clone(),
+                file,
                 selectors,
                 labels,
             })
@@ -80,6 +102,14 @@ impl Mapping {
 }
 
 impl Bound {
+    /// The records that are made of the rows.
+    pub(crate) fn records(&self) -> impl Iterator<Item = &RecordSpec> {
+        self.mapping
+            .records
+            .iter()
+            .filter(|record| record.file == self.file)
+    }
+
     /// The value of a column in the row, or in the item of an `each`.
     pub(crate) fn cell<'r>(
         &self,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use grunddata_model::{Domain, ValidFrom, ValidTo};
+use grunddata_model::{Domain, RecordId, ValidFrom, ValidTo};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -45,19 +45,41 @@ pub enum Key {
         /// normalises it by its scheme.
         value: String,
     },
+    /// The id that the record has in the registry, or that it gets there. Only the native format has it.
+    Id(RecordId),
 }
 
 impl Key {
-    /// The identifier by which others refer to the record.
+    /// The identifier by which others refer to the record; `None` where they do by its id.
     #[must_use]
-    pub fn identifier(&self, source: &str) -> Value {
+    pub fn identifier(&self, source: &str) -> Option<Value> {
         match self {
             Self::Source(key) => {
-                serde_json::json!({"scheme": format!("source:{source}"), "value": key})
+                Some(serde_json::json!({"scheme": format!("source:{source}"), "value": key}))
             }
             Self::Identifier { scheme, value } => {
-                serde_json::json!({"scheme": scheme, "value": value})
+                Some(serde_json::json!({"scheme": scheme, "value": value}))
             }
+            Self::Id(_) => None,
+        }
+    }
+
+    /// A reference to the record, as the model writes it.
+    #[must_use]
+    pub fn reference(&self, source: &str) -> Value {
+        match (self, self.identifier(source)) {
+            (Self::Id(id), _) => serde_json::json!({"id": id}),
+            (_, identifier) => serde_json::json!({"identifier": identifier}),
+        }
+    }
+}
+
+impl From<Draft> for Named {
+    fn from(draft: Draft) -> Self {
+        Self {
+            record: draft.record,
+            domain: draft.domain,
+            key: draft.key,
         }
     }
 }
@@ -67,19 +89,41 @@ impl Key {
 pub struct DraftReference {
     /// JSON Pointer into `data`.
     pub pointer: String,
-    /// The domain of the target.
-    pub domain: Domain,
+    /// The domain of the target, where the mapping says it.
+    pub domain: Option<Domain>,
     /// What names the target.
+    pub key: Key,
+}
+
+/// A row with which something is wrong.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rejected {
+    /// Everything that is.
+    pub problems: Vec<Problem>,
+    /// The records that it is about all the same: they are not missing from the file. `None` where nobody can tell.
+    pub about: Option<Vec<Named>>,
+}
+
+/// A record that a row names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    /// The name of the record in the mapping.
+    pub record: Arc<str>,
+    /// Where it belongs.
+    pub domain: Domain,
+    /// What names it in the source.
     pub key: Key,
 }
 
 /// What became of a row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Mapped {
+    /// The file, as [`Place::file`](crate::Place::file): one of several in a package.
+    pub file: Arc<str>,
     /// The row, as [`Place::row`](crate::Place::row).
     pub row: u64,
     /// All drafts of the row, or everything that is wrong with it.
-    pub outcome: Result<Vec<Draft>, Vec<Problem>>,
+    pub outcome: Result<Vec<Draft>, Rejected>,
     /// What was put right on the way.
     pub notes: Vec<Problem>,
 }

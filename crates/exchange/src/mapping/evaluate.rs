@@ -296,10 +296,10 @@ impl Work<'_> {
             }
             return Ok(None);
         };
-        let value = serde_json::json!({"identifier": key.identifier(&self.bound.context.source)});
+        let value = key.reference(&self.bound.context.source);
         self.references.push(DraftReference {
             pointer: pointer.to_owned(),
-            domain,
+            domain: Some(domain),
             key,
         });
         Ok(Some(value))

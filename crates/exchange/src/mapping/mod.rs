@@ -26,9 +26,10 @@ use std::sync::Arc;
 use chrono::NaiveDate;
 use grunddata_model::Domain;
 
+pub(crate) use apply::append_identifier;
 pub use bind::Bound;
 pub(crate) use convert::Fault;
-pub use draft::{Draft, DraftReference, Key, Mapped};
+pub use draft::{Draft, DraftReference, Key, Mapped, Named, Rejected};
 
 use crate::Limits;
 use crate::formats::geometry::Crs;
@@ -45,6 +46,8 @@ pub struct Mapping {
     pub(crate) values: Values,
     pub(crate) codes: Vec<CodeTable>,
     pub(crate) records: Vec<RecordSpec>,
+    /// The files of a package that the records are made of; none, where the mapping is for one file.
+    pub(crate) files: Vec<FileName>,
     /// The columns that are used, each once; everything else names them by their place here.
     pub(crate) columns: Vec<ColumnName>,
 }
@@ -130,10 +133,24 @@ pub(crate) struct ColumnName {
 /// The place of a column in [`Mapping::columns`].
 pub(crate) type ColumnId = usize;
 
+/// A file of a package as a mapping writes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FileName {
+    /// The name without folders; `*` stands for any characters.
+    pub(crate) name: String,
+    /// Written with a question mark: may be missing in the package.
+    pub(crate) optional: bool,
+}
+
+/// The place of a file in [`Mapping::files`].
+pub(crate) type FileId = usize;
+
 /// One record that is made of a row.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct RecordSpec {
     pub(crate) name: Arc<str>,
+    /// The file of a package whose rows it is made of.
+    pub(crate) file: Option<FileId>,
     pub(crate) domain: Domain,
     pub(crate) key: TargetSpec,
     pub(crate) each: Option<Each>,
@@ -144,6 +161,8 @@ pub(crate) struct RecordSpec {
     pub(crate) valid_to: Option<ValueSpec>,
     pub(crate) data: Vec<(Vec<String>, ValueSpec)>,
     pub(crate) lists: Vec<ListSpec>,
+    /// The columns that it uses, in no order.
+    pub(crate) columns: Vec<ColumnId>,
 }
 
 /// One record or item for each part of a value.
@@ -287,6 +306,12 @@ impl Mapping {
         self.title
             .as_ref()
             .map(|(sv, en)| (sv.as_str(), en.as_str()))
+    }
+
+    /// Whether it is for a package of several files, such as a zip archive.
+    #[must_use]
+    pub const fn is_for_package(&self) -> bool {
+        !self.files.is_empty()
     }
 
     /// The domains that it makes records of, each once.

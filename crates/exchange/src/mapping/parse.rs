@@ -8,7 +8,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::condition::{Condition, Test};
 use super::{
-    CodeTable, ColumnId, ColumnName, Each, ItemSpec, ListSpec, Mapping, RecordSpec, vocabulary,
+    CodeTable, ColumnId, ColumnName, Each, FileId, FileName, ItemSpec, ListSpec, Mapping,
+    RecordSpec, vocabulary,
 };
 use crate::{Place, Problem, code};
 
@@ -57,15 +58,28 @@ impl Mapping {
     }
 }
 
+/// A record of the same row that is referred to, and from where.
+struct RecordUse {
+    at: usize,
+    path: String,
+    name: Arc<str>,
+    file: Option<FileId>,
+}
+
 /// Collects faults while the file is walked.
 pub(super) struct Parser<'s> {
     text: &'s str,
     place: Place,
     pub(super) problems: Vec<Problem>,
     columns: Vec<ColumnName>,
+    /// The columns of the record that is read.
+    used: Vec<ColumnId>,
+    files: Vec<FileName>,
+    /// The file of the record that is read.
+    file: Option<FileId>,
     pub(super) codes: Vec<CodeTable>,
     /// Names of records with where they are used, to be looked up at the end.
-    pub(super) record_uses: Vec<(usize, String, Arc<str>)>,
+    record_uses: Vec<RecordUse>,
     /// Whether `@` has a meaning where the walk is.
     pub(super) in_each: bool,
 }
@@ -77,6 +91,9 @@ impl<'s> Parser<'s> {
             place: Place::of_file(file),
             problems: Vec::new(),
             columns: Vec::new(),
+            used: Vec::new(),
+            files: Vec::new(),
+            file: None,
             codes: Vec::new(),
             record_uses: Vec::new(),
             in_each: false,
@@ -156,16 +173,37 @@ impl<'s> Parser<'s> {
             values,
             codes: std::mem::take(&mut self.codes),
             records,
+            files: std::mem::take(&mut self.files),
             columns: std::mem::take(&mut self.columns),
         }
     }
 
-    /// Names of records are unique, and those that are referred to are there.
+    /// Names of records are unique, and those that are referred to are there. Either every record names its file or none
+    /// does.
     fn check_records(&mut self, records: &[RecordSpec]) {
-        for (at, path, name) in std::mem::take(&mut self.record_uses) {
+        if !self.files.is_empty()
+            && let Some(record) = records.iter().find(|record| record.file.is_none())
+        {
+            let name = Arc::clone(&record.name);
+            self.fault(
+                0,
+                &format!("record {name}"),
+                "Other records of the mapping say which file of a package they are made of; write file for this one too.",
+                "Andra poster i mappningen anger vilken fil i ett paket de skapas av; skriv file även för den här.",
+            );
+        }
+        for RecordUse {
+            at,
+            path,
+            name,
+            file,
+        } in std::mem::take(&mut self.record_uses)
+        {
             let known = records
                 .iter()
-                .filter(|record| record.name == name && record.each.is_none())
+                .filter(|record| {
+                    record.name == name && record.each.is_none() && record.file == file
+                })
                 .count();
             if known != 1 {
                 self.fault(
@@ -178,12 +216,61 @@ impl<'s> Parser<'s> {
         }
     }
 
+    /// The file of a package, each once.
+    fn package_file(&mut self, table: &DeTable<'_>, path: &str) -> Option<FileId> {
+        let at = table.get("file")?.span().start;
+        let text = self.optional_text(table, "file", path)?;
+        let (name, optional) = match text.strip_suffix('?') {
+            Some(name) => (name, true),
+            None => (text.as_str(), false),
+        };
+        if name.trim().is_empty() || name.contains(['/', '\\']) {
+            self.fault(
+                at,
+                &joined(path, "file"),
+                "Write the name of a file without folders, such as \"persons.json\"; * stands for any characters, and a question mark last says that it may be missing.",
+                "Skriv namnet på en fil utan mappar, till exempel \"persons.json\"; * står för vilka tecken som helst, och ett frågetecken sist säger att den får saknas.",
+            );
+        }
+        let file = FileName {
+            name: name.trim().to_lowercase(),
+            optional,
+        };
+        Some(
+            match self.files.iter().position(|known| known.name == file.name) {
+                Some(index) => {
+                    // One record that needs it is enough.
+                    if let Some(known) = self.files.get_mut(index) {
+                        known.optional &= optional;
+                    }
+                    index
+                }
+                None => {
+                    self.files.push(file);
+                    self.files.len() - 1
+                }
+            },
+        )
+    }
+
+    /// A record of the same row is referred to.
+    pub(super) fn uses_record(&mut self, at: usize, path: String, name: Arc<str>) {
+        self.record_uses.push(RecordUse {
+            at,
+            path,
+            name,
+            file: self.file,
+        });
+    }
+
     fn record(&mut self, node: &Node<'_>, path: &str) -> Option<RecordSpec> {
         let table = self.table(node, path)?;
         let at = node.span().start;
         self.known(table, vocabulary::RECORD, path);
         let name: Arc<str> = self.required_text(table, "name", path, at).into();
         let path = &format!("record {name}");
+        self.used.clear();
+        self.file = self.package_file(table, path);
         let domain = self.domain(table, "domain", path, at);
         self.in_each = false;
         let each = self.each(table, path);
@@ -233,6 +320,7 @@ impl<'s> Parser<'s> {
         self.in_each = false;
         Some(RecordSpec {
             name,
+            file: self.file,
             domain: domain?,
             key: key?,
             each,
@@ -242,6 +330,7 @@ impl<'s> Parser<'s> {
             valid_to,
             data,
             lists,
+            columns: std::mem::take(&mut self.used),
         })
     }
 
@@ -388,13 +477,17 @@ impl<'s> Parser<'s> {
             name: name.to_owned(),
             optional,
         };
-        match self.columns.iter().position(|known| *known == column) {
+        let index = match self.columns.iter().position(|known| *known == column) {
             Some(index) => index,
             None => {
                 self.columns.push(column);
                 self.columns.len() - 1
             }
+        };
+        if !self.used.contains(&index) {
+            self.used.push(index);
         }
+        index
     }
 }
 

@@ -41,6 +41,7 @@ impl Parser<'_> {
                 "json" => Format::Json,
                 "ndjson" => Format::Ndjson,
                 "paxml" => Format::Paxml,
+                "geopackage" => Format::Geopackage,
                 _ => Format::Sie,
             }),
             encoding: self.optional_text(input, "encoding", "input"),

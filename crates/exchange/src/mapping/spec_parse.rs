@@ -216,8 +216,7 @@ impl Parser<'_> {
             }
             _ => {
                 let name: Arc<str> = self.optional_text(table, "record", path)?.into();
-                self.record_uses
-                    .push((at, path.to_owned(), Arc::clone(&name)));
+                self.uses_record(at, path.to_owned(), Arc::clone(&name));
                 // The domain is that of the record; it is looked up when the row is mapped.
                 Some(Source::Reference(
                     grunddata_model::Domain::Person,

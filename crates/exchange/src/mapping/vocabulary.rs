@@ -22,7 +22,15 @@ pub const INPUT: &[&str] = &[
     "totals",
 ];
 /// `input.format`.
-pub const FORMATS: &[&str] = &["delimited", "spreadsheet", "json", "ndjson", "paxml", "sie"];
+pub const FORMATS: &[&str] = &[
+    "delimited",
+    "spreadsheet",
+    "json",
+    "ndjson",
+    "paxml",
+    "sie",
+    "geopackage",
+];
 /// `input.merged`.
 pub const MERGED: &[&str] = &["refuse", "fill"];
 /// `[values]`.
@@ -43,6 +51,7 @@ pub const TEN_DIGITS: &[&str] = &["by-reference-date", "refuse"];
 /// `[[record]]`.
 pub const RECORD: &[&str] = &[
     "name",
+    "file",
     "domain",
     "key",
     "each",

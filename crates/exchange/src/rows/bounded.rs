@@ -58,16 +58,26 @@ impl<R: Read> Read for Counted<R> {
 pub(crate) struct Decompressed<R> {
     inner: R,
     compressed: Rc<Counter<u64>>,
-    out: u64,
+    out: Rc<Counter<u64>>,
     limits: Limits,
 }
 
 impl<R: Read> Decompressed<R> {
     pub(crate) fn new(inner: R, compressed: Rc<Counter<u64>>, limits: &Limits) -> Self {
+        Self::counting(inner, compressed, Rc::new(Counter::new(0)), limits)
+    }
+
+    /// The same, where what came out of other files of an archive counts too.
+    pub(crate) fn counting(
+        inner: R,
+        compressed: Rc<Counter<u64>>,
+        out: Rc<Counter<u64>>,
+        limits: &Limits,
+    ) -> Self {
         Self {
             inner,
             compressed,
-            out: 0,
+            out,
             limits: limits.clone(),
         }
     }
@@ -76,8 +86,9 @@ impl<R: Read> Decompressed<R> {
 impl<R: Read> Read for Decompressed<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(buffer)?;
-        self.out += read as u64;
-        check_expansion(self.out, self.compressed.get(), &self.limits)?;
+        let out = self.out.get() + read as u64;
+        self.out.set(out);
+        check_expansion(out, self.compressed.get(), &self.limits)?;
         Ok(read)
     }
 }

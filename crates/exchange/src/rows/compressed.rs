@@ -1,4 +1,5 @@
-//! Compressed files: gzip, zstd, zip with one file, and the workbooks that are zip archives.
+//! Compressed files: gzip, zstd, zip with one file or, for a mapping that says so, several, and the workbooks that are zip
+//! archives.
 //!
 //! Must never trust a size that the archive itself states.
 
@@ -10,7 +11,7 @@ use ::zip::ZipArchive;
 use ::zip::result::ZipError;
 
 use super::bounded::{Counted, Decompressed, check_expansion, problem_of_io, truncated};
-use super::{ReadOptions, Sink, Summary, read_stream, spreadsheet};
+use super::{ReadOptions, Sink, Summary, fill, is_zip, read_stream, spreadsheet};
 use crate::{Place, Problem, code};
 
 /// More members than a workbook of this size has.
@@ -51,28 +52,9 @@ pub(super) fn zip<R: Read + Seek>(
     sink: &mut Sink<'_>,
 ) -> Result<Summary, Problem> {
     let place = Place::of_file(&options.file);
-    let length = input
-        .seek(SeekFrom::End(0))
-        .map_err(|error| problem_of_io(&error, &place))?;
-    let mut archive =
-        ZipArchive::new(&mut input).map_err(|error| problem_of_zip(&error, &place))?;
-    if archive.len() > MEMBERS {
-        return Err(Problem::new(
-            code::ARCHIVE,
-            place,
-            format!("The archive holds more than {MEMBERS} files; send one file at a time."),
-            format!("Arkivet innehåller fler än {MEMBERS} filer; skicka en fil i taget."),
-        ));
-    }
-    let names = archive
-        .file_names()
-        .map(|name| name.map(std::borrow::Cow::into_owned))
-        .collect::<Result<Vec<String>, _>>()
-        .map_err(|error| problem_of_zip(&error, &place))?;
-    let has = |name: &str| names.iter().any(|known| known == name);
-    let workbook = names.iter().any(|name| name.starts_with("xl/"));
-    let open_document = has("mimetype") && has("content.xml");
-    if workbook || open_document {
+    let (mut archive, names, length) = open(&mut input, &place)?;
+    let open_document = is_open_document(&names);
+    if is_workbook(&names) || open_document {
         check_members(&mut archive, length, options, &place)?;
         drop(archive);
         input
@@ -84,20 +66,17 @@ pub(super) fn zip<R: Read + Seek>(
             spreadsheet::xlsx(input, options, sink)
         };
     }
-    let mut files = names.iter().filter(|name| {
-        // What file managers add of their own.
-        !name.ends_with('/') && !name.starts_with("__MACOSX/") && !name.ends_with(".DS_Store")
-    });
+    let mut files = names.iter().filter(|name| is_file(name));
     let (Some(only), None) = (files.next(), files.next()) else {
         let count = names.len();
         return Err(Problem::new(
             code::ARCHIVE,
             place,
             format!(
-                "The archive must hold exactly one file, and has {count} entries; pack one file, without folders."
+                "The archive must hold exactly one file, and has {count} entries; pack one file, without folders, or take a mapping whose records name their files."
             ),
             format!(
-                "Arkivet ska innehålla exakt en fil och har {count} poster; packa en fil, utan mappar."
+                "Arkivet ska innehålla exakt en fil och har {count} poster; packa en fil, utan mappar, eller ta en mappning vars poster namnger sina filer."
             ),
         ));
     };
@@ -111,6 +90,87 @@ pub(super) fn zip<R: Read + Seek>(
         ..options.clone()
     };
     read_stream(&mut bounded, &inner, sink)
+}
+
+/// The files of an archive of several, in its order; `None` where the content is something else, a workbook included.
+pub(crate) fn members<R: Read + Seek>(
+    input: &mut R,
+    options: &ReadOptions,
+) -> Result<Option<Vec<String>>, Problem> {
+    let place = Place::of_file(&options.file);
+    let mut magic = [0_u8; 4];
+    let length = fill(input, &mut magic)
+        .and_then(|length| input.seek(SeekFrom::Start(0)).map(|_| length))
+        .map_err(|error| problem_of_io(&error, &place))?;
+    if !is_zip(magic.get(..length).unwrap_or_default()) {
+        return Ok(None);
+    }
+    let (_, mut names, _) = open(&mut *input, &place)?;
+    input
+        .seek(SeekFrom::Start(0))
+        .map_err(|error| problem_of_io(&error, &place))?;
+    if is_workbook(&names) || is_open_document(&names) {
+        return Ok(None);
+    }
+    names.retain(|name| is_file(name));
+    Ok(Some(names))
+}
+
+/// Reads one file of an archive. `out` counts what has come out of all of them.
+pub(crate) fn member<R: Read + Seek>(
+    input: &mut R,
+    name: &str,
+    options: &ReadOptions,
+    out: &Rc<Counter<u64>>,
+    sink: &mut Sink<'_>,
+) -> Result<Summary, Problem> {
+    let place = Place::of_file(&options.file);
+    let (mut archive, _, length) = open(input, &place)?;
+    let member = archive
+        .by_name(name)
+        .map_err(|error| problem_of_zip(&error, &place))?;
+    let compressed = Rc::new(Counter::new(length));
+    let mut bounded = Decompressed::counting(member, compressed, Rc::clone(out), &options.limits);
+    read_stream(&mut bounded, options, sink)
+}
+
+/// The archive, the names in it, and its length.
+fn open<R: Read + Seek>(
+    mut input: R,
+    place: &Place,
+) -> Result<(ZipArchive<R>, Vec<String>, u64), Problem> {
+    let length = input
+        .seek(SeekFrom::End(0))
+        .map_err(|error| problem_of_io(&error, place))?;
+    let archive = ZipArchive::new(input).map_err(|error| problem_of_zip(&error, place))?;
+    if archive.len() > MEMBERS {
+        return Err(Problem::new(
+            code::ARCHIVE,
+            place.clone(),
+            format!("The archive holds more than {MEMBERS} files; send one file at a time."),
+            format!("Arkivet innehåller fler än {MEMBERS} filer; skicka en fil i taget."),
+        ));
+    }
+    let names = archive
+        .file_names()
+        .map(|name| name.map(std::borrow::Cow::into_owned))
+        .collect::<Result<Vec<String>, _>>()
+        .map_err(|error| problem_of_zip(&error, place))?;
+    Ok((archive, names, length))
+}
+
+fn is_workbook(names: &[String]) -> bool {
+    names.iter().any(|name| name.starts_with("xl/"))
+}
+
+fn is_open_document(names: &[String]) -> bool {
+    let has = |name: &str| names.iter().any(|known| known == name);
+    has("mimetype") && has("content.xml")
+}
+
+/// Not a folder, nor what file managers add of their own.
+fn is_file(name: &str) -> bool {
+    !name.ends_with('/') && !name.starts_with("__MACOSX/") && !name.ends_with(".DS_Store")
 }
 
 /// Decompresses every member to nowhere, so that a workbook that is a bomb never reaches the library that would hold it.

@@ -216,7 +216,7 @@ fn cell(
 }
 
 /// The text, unless it is longer than a cell may be.
-pub(super) fn limited(text: String, options: &ReadOptions, place: impl Fn() -> Place) -> Cell {
+pub(crate) fn limited(text: String, options: &ReadOptions, place: impl Fn() -> Place) -> Cell {
     let most = options.limits.cell_chars;
     // Bytes are never fewer than characters: most cells are settled without counting.
     if text.len() > most && text.chars().count() > most {

@@ -16,12 +16,13 @@ mod spreadsheet;
 mod totals;
 mod workbook_parts;
 
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{Cursor, Read, Seek, SeekFrom};
 use std::ops::ControlFlow;
 
 pub use cell::Cell;
 pub use header::{ColumnError, Header};
 
+use crate::formats::geopackage;
 use crate::{Limits, Place, Problem, code};
 use bounded::problem_of_io;
 
@@ -40,6 +41,8 @@ pub enum Format {
     Paxml,
     /// SIE 4: the objects of its dimensions.
     Sie,
+    /// GeoPackage: the rows of one of its tables.
+    Geopackage,
 }
 
 /// What to do with the empty cells of a merged area.
@@ -64,7 +67,7 @@ pub struct ReadOptions {
     pub encoding: Option<String>,
     /// The separator between cells.
     pub separator: Option<u8>,
-    /// The sheet of a workbook; otherwise the first that is not hidden.
+    /// The sheet of a workbook, otherwise the first that is not hidden; the table of a GeoPackage, otherwise the only one.
     pub sheet: Option<String>,
     /// The row of the headers, from 1; otherwise the first that is not empty.
     pub header_row: Option<u64>,
@@ -122,6 +125,16 @@ pub struct Summary {
     pub rows: u64,
 }
 
+impl Summary {
+    /// A delivery without a file to read.
+    pub(crate) const fn nothing() -> Self {
+        Self {
+            format: Format::Delimited,
+            rows: 0,
+        }
+    }
+}
+
 /// Reads a file to its end, compressed or not.
 ///
 /// # Errors
@@ -141,10 +154,15 @@ pub fn read<R: Read + Seek>(
         [] => Err(empty(&place)),
         [0x1f, 0x8b, ..] => compressed::gzip(input, options, sink),
         [0x28, 0xb5, 0x2f, 0xfd, ..] => compressed::zstd(input, options, sink),
-        [b'P', b'K', 3 | 5, 4 | 6, ..] => compressed::zip(input, options, sink),
+        magic if is_zip(magic) => compressed::zip(input, options, sink),
         [0xd0, 0xcf, 0x11, 0xe0, ..] => spreadsheet::xls(input, options, sink),
         _ => read_stream(&mut input, options, sink),
     }
+}
+
+/// Whether a file that begins so is a zip archive: a workbook is one too.
+const fn is_zip(magic: &[u8]) -> bool {
+    matches!(magic, [b'P', b'K', 3 | 5, 4 | 6, ..])
 }
 
 /// Reads content that is no longer compressed and no workbook.
@@ -154,7 +172,14 @@ fn read_stream(
     sink: &mut Sink<'_>,
 ) -> Result<Summary, Problem> {
     let place = Place::of_file(&options.file);
-    let text = encoding::open(input, options)?;
+    let mut magic = [0_u8; geopackage::MAGIC.len()];
+    let length = fill(input, &mut magic).map_err(|error| problem_of_io(&error, &place))?;
+    let magic = magic.get(..length).unwrap_or_default();
+    let mut whole = Cursor::new(magic).chain(input);
+    if magic == geopackage::MAGIC {
+        return geopackage::read(&mut whole, options, sink);
+    }
+    let text = encoding::open(&mut whole, options)?;
     let format = match options.format {
         Some(format) => format,
         None => sniff(text.sample(), &options.file),
@@ -172,6 +197,12 @@ fn read_stream(
             place,
             "The file is not a workbook (XLSX, XLS or ODS); save it as one, or say what it is.",
             "Filen är ingen arbetsbok (XLSX, XLS eller ODS); spara den som en sådan eller ange vad den är.",
+        )),
+        Format::Geopackage => Err(Problem::new(
+            code::UNREADABLE_FILE,
+            place,
+            "The file is not a GeoPackage; save it as one, or say what it is.",
+            "Filen är inget GeoPackage; spara den som ett sådant eller ange vad den är.",
         )),
     }
 }
@@ -222,7 +253,7 @@ fn empty(place: &Place) -> Problem {
 }
 
 /// The file has more rows than is allowed.
-fn too_many_rows(place: &Place, limits: &Limits) -> Problem {
+pub(crate) fn too_many_rows(place: &Place, limits: &Limits) -> Problem {
     Problem::new(
         code::LIMIT,
         place.clone(),
@@ -231,4 +262,6 @@ fn too_many_rows(place: &Place, limits: &Limits) -> Problem {
     )
 }
 
-pub(crate) use bounded::{RecordBudget, problem_of_io as io_problem};
+pub(crate) use bounded::{RecordBudget, problem_of_io as io_problem, truncated};
+pub(crate) use compressed::{member, members};
+pub(crate) use delimited::limited;

@@ -35,13 +35,13 @@ organisation = { reference = "organisation", scheme = "se-organisation-number", 
 employmentRate = { column = "Grad", as = "decimal" }
 "#;
 
-fn mapping() -> Mapping {
+pub(crate) fn mapping() -> Mapping {
     // Objects have no third column: the reference needs only a column that is filled.
     let text = MAPPING.replace("{#1}", "{Anstnr}");
     Mapping::parse("awkward.toml", &text).unwrap()
 }
 
-fn folder() -> std::path::PathBuf {
+pub(crate) fn folder() -> std::path::PathBuf {
     concat!(env!("CARGO_MANIFEST_DIR"), "/tests/awkward").into()
 }
 
@@ -215,7 +215,7 @@ fn a_title_above_the_headers_names_the_cure() {
     assert_eq!(observed(&given), fine(2));
 }
 
-fn workbook(fill: impl FnOnce(&mut Worksheet)) -> Vec<u8> {
+pub(crate) fn workbook(fill: impl FnOnce(&mut Worksheet)) -> Vec<u8> {
     let mut workbook = Workbook::new();
     let sheet = workbook.add_worksheet().set_name("Personal").unwrap();
     for (column, name) in (0..).zip(["Personnr", "Namn", "Anstnr", "Grad", "Från", "Till"]) {
@@ -234,9 +234,9 @@ fn staff(sheet: &mut Worksheet, row: u32, number: &str, name: &str) {
     }
 }
 
-#[test]
-fn workbooks_with_traps() {
-    let floats = workbook(|sheet| {
+/// Personal identity numbers that were typed as digits.
+pub(crate) fn floats() -> Vec<u8> {
+    workbook(|sheet| {
         staff(sheet, 1, "", "Åsa");
         sheet.write_number(1, 0, 199_001_012_385.0).unwrap();
         // Ten digits that begin with zeros: 000101-2384.
@@ -246,8 +246,56 @@ fn workbooks_with_traps() {
         sheet.write_number(3, 0, 199_001_012_385.5).unwrap();
         staff(sheet, 4, "", "Ulf");
         sheet.write_number(4, 0, 199_001_012_386.0).unwrap();
-    });
-    let given = run(mapping(), "floats.xlsx", &floats);
+    })
+}
+
+/// One name over two persons.
+pub(crate) fn merged() -> Vec<u8> {
+    workbook(|sheet| {
+        staff(sheet, 1, "199001012385", "");
+        staff(sheet, 2, "199001022384", "");
+        sheet
+            .merge_range(1, 1, 2, 1, "Åsa", &Format::new())
+            .unwrap();
+    })
+}
+
+/// A look-up that found nothing.
+pub(crate) fn formulas() -> Vec<u8> {
+    workbook(|sheet| {
+        staff(sheet, 1, "199001012385", "Åsa");
+        let broken = Formula::new("=VLOOKUP(1,A:A,2)").set_result("#N/A");
+        sheet.write_formula(1, 3, broken).unwrap();
+    })
+}
+
+/// A row that nobody sees.
+pub(crate) fn hidden() -> Vec<u8> {
+    workbook(|sheet| {
+        staff(sheet, 1, "199001012385", "Åsa");
+        sheet.set_row_hidden(1).unwrap();
+    })
+}
+
+/// A cell of a million characters, and a row after it.
+pub(crate) fn long_cell() -> Vec<u8> {
+    let long = "x".repeat(1_000_000);
+    format!(
+        "Personnr;Namn;Anstnr;Grad;Från;Till\n900101-2385;{long};1;100;2026-01-01;\n900102-2384;B;2;100;2026-01-01;\n"
+    )
+    .into_bytes()
+}
+
+/// 56 MB of nothing.
+pub(crate) fn bomb() -> Vec<u8> {
+    let mut bomb = b"Personnr;Namn;Anstnr;Grad;Fr\xc3\xa5n;Till\n".to_vec();
+    bomb.extend(";;;;;\n".repeat(8 << 20).bytes());
+    bomb
+}
+
+#[test]
+fn workbooks_with_traps() {
+    let given = run(mapping(), "floats.xlsx", &floats());
     assert_eq!(
         observed(&given),
         Expected {
@@ -269,35 +317,20 @@ fn workbooks_with_traps() {
     );
     assert_eq!(given.problems[1].value.as_deref(), Some("19900101****"));
 
-    let merged = workbook(|sheet| {
-        staff(sheet, 1, "199001012385", "");
-        staff(sheet, 2, "199001022384", "");
-        sheet
-            .merge_range(1, 1, 2, 1, "Åsa", &Format::new())
-            .unwrap();
-    });
-    let given = run(mapping(), "merged.xlsx", &merged);
+    let given = run(mapping(), "merged.xlsx", &merged());
     assert_eq!(
         observed(&given),
         rejected(2, &[at(code::MERGED_CELL, 3, "B")])
     );
 
-    let formulas = workbook(|sheet| {
-        staff(sheet, 1, "199001012385", "Åsa");
-        let broken = Formula::new("=VLOOKUP(1,A:A,2)").set_result("#N/A");
-        sheet.write_formula(1, 3, broken).unwrap();
-    });
-    let given = run(mapping(), "formulas.xlsx", &formulas);
+    let given = run(mapping(), "formulas.xlsx", &formulas());
     assert_eq!(
         observed(&given),
         rejected(0, &[at(code::FORMULA_ERROR, 2, "Grad (D)")])
     );
     assert_eq!(given.problems[0].place.sheet.as_deref(), Some("Personal"));
 
-    let hidden = workbook(|sheet| {
-        staff(sheet, 1, "199001012385", "Åsa");
-        sheet.set_row_hidden(1).unwrap();
-    });
+    let hidden = hidden();
     let given = run(mapping(), "hidden.xlsx", &hidden);
     assert_eq!(observed(&given), noted(2, at(code::HIDDEN, 0, "")));
 
@@ -307,20 +340,14 @@ fn workbooks_with_traps() {
 
 #[test]
 fn a_cell_of_a_million_characters_is_refused_alone() {
-    let long = "x".repeat(1_000_000);
-    let file = format!(
-        "Personnr;Namn;Anstnr;Grad;Från;Till\n900101-2385;{long};1;100;2026-01-01;\n900102-2384;B;2;100;2026-01-01;\n"
-    );
-    let given = run(mapping(), "long.csv", file.as_bytes());
+    let given = run(mapping(), "long.csv", &long_cell());
     assert_eq!(observed(&given), rejected(2, &[at(code::LIMIT, 2, "Namn")]));
     assert!(given.problems[0].value.as_ref().unwrap().len() < 100);
 }
 
 #[test]
 fn bombs_and_cut_off_archives_are_refused() {
-    let header = "Personnr;Namn;Anstnr;Grad;Från;Till\n";
-    let mut bomb = header.as_bytes().to_vec();
-    bomb.extend(";;;;;\n".repeat(8 << 20).bytes());
+    let bomb = bomb();
     for (name, bytes) in [
         ("bomb.csv.gz", gzip(&bomb)),
         ("bomb.csv.zst", zstd(&bomb)),
@@ -330,7 +357,7 @@ fn bombs_and_cut_off_archives_are_refused() {
         let given = run(mapping(), name, &bytes);
         assert_eq!(given.failed[0].code, code::DECOMPRESSED_SIZE, "{name}");
     }
-    let file = format!("{header}900101-2385;A;1;100;2026-01-01;\n");
+    let file = "Personnr;Namn;Anstnr;Grad;Från;Till\n900101-2385;A;1;100;2026-01-01;\n".to_owned();
     let packed = gzip(file.as_bytes());
     let given = run(mapping(), "cut-off.csv.gz", &packed[..packed.len() - 9]);
     assert_eq!(given.failed[0].code, code::TRUNCATED_FILE);

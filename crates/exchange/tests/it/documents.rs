@@ -28,7 +28,10 @@ fn blocks() -> Vec<(String, String)> {
     let mut blocks = Vec::new();
     while let Some(block) = parts.next() {
         let (language, content) = block.split_once('\n').unwrap();
-        blocks.push((language.to_owned(), content.to_owned()));
+        // Pieces of files that show a form and are no example by themselves.
+        if language != "text" {
+            blocks.push((language.to_owned(), content.to_owned()));
+        }
         parts.next();
     }
     blocks
@@ -131,6 +134,7 @@ fn shown(draft: &Draft) -> Value {
         Key::Identifier { scheme, value } => {
             json!({"identifier": {"scheme": scheme, "value": value}})
         }
+        Key::Id(id) => json!({"id": id}),
     };
     let mut shown = json!({"record": &*draft.record, "domain": draft.domain.as_str(), "key": key, "data": draft.data});
     if let Some(ValidFrom::Date(date)) = draft.valid_from {

@@ -89,6 +89,7 @@ pub(crate) fn small() -> Limits {
         columns: 20,
         rows: 50,
         held_cells: 10_000,
+        held_bytes: 256 << 10,
         depth: 8,
     }
 }

@@ -9,10 +9,14 @@
 )]
 
 mod awkward;
+mod awkward_page;
 mod documents;
 mod files;
+mod geopackage_files;
 mod json_files;
 mod mappings;
+mod native_files;
+mod packages;
 mod packed_files;
 mod ready_mappings;
 mod suggestions;

@@ -4,7 +4,7 @@ use std::io::Cursor;
 use std::ops::ControlFlow;
 use std::sync::{Arc, LazyLock};
 
-use grunddata_exchange::mapping::{Context, Draft, Key, Mapping};
+use grunddata_exchange::mapping::{Context, Draft, Key, Mapping, Named};
 use grunddata_exchange::{Converted, Limits, Outcome, Problem, code, convert};
 use grunddata_information_model::InformationModel;
 use grunddata_model::{ValidFrom, ValidTo};
@@ -19,6 +19,8 @@ pub(crate) static MODEL: LazyLock<InformationModel> =
 pub(crate) struct Conversion {
     pub(crate) drafts: Vec<Draft>,
     pub(crate) problems: Vec<Problem>,
+    /// What the rejected rows are about.
+    pub(crate) about: Vec<Option<Vec<Named>>>,
     pub(crate) notes: Vec<Problem>,
     pub(crate) outcome: Option<Outcome>,
     pub(crate) failed: Vec<Problem>,
@@ -42,8 +44,8 @@ impl Conversion {
             for reference in &draft.references {
                 let found = draft.data.pointer(&reference.pointer);
                 assert_eq!(
-                    found.and_then(|found| found.get("identifier")),
-                    Some(&reference.key.identifier("test")),
+                    found,
+                    Some(&reference.key.reference("test")),
                     "{}",
                     reference.pointer
                 );
@@ -71,28 +73,41 @@ pub(crate) fn run_with(
     bytes: &[u8],
     context: &Context,
 ) -> Conversion {
+    let limits = Limits::default();
+    gathered(|sink| {
+        convert(
+            Cursor::new(bytes),
+            file,
+            &Arc::new(mapping),
+            context,
+            &limits,
+            sink,
+        )
+    })
+}
+
+/// Everything that a conversion gives to its sink.
+pub(crate) fn gathered(
+    convert: impl FnOnce(&mut dyn FnMut(Converted) -> ControlFlow<()>) -> Result<Outcome, Vec<Problem>>,
+) -> Conversion {
     let mut conversion = Conversion::default();
-    let outcome = convert(
-        Cursor::new(bytes),
-        file,
-        &Arc::new(mapping),
-        context,
-        &Limits::default(),
-        &mut |converted| {
-            match converted {
-                Converted::Row(mapped) => {
-                    match mapped.outcome {
-                        Ok(drafts) => conversion.drafts.extend(drafts),
-                        Err(problems) => conversion.problems.extend(problems),
+    let outcome = convert(&mut |converted| {
+        match converted {
+            Converted::Row(mapped) => {
+                match mapped.outcome {
+                    Ok(drafts) => conversion.drafts.extend(drafts),
+                    Err(rejected) => {
+                        conversion.about.push(rejected.about);
+                        conversion.problems.extend(rejected.problems);
                     }
-                    conversion.notes.extend(mapped.notes);
                 }
-                Converted::Refused(problem) => conversion.problems.push(problem),
-                Converted::Note(note) => conversion.notes.push(note),
+                conversion.notes.extend(mapped.notes);
             }
-            ControlFlow::Continue(())
-        },
-    );
+            Converted::Refused(problem) => conversion.problems.push(problem),
+            Converted::Note(note) => conversion.notes.push(note),
+        }
+        ControlFlow::Continue(())
+    });
     match outcome {
         Ok(outcome) => conversion.outcome = Some(outcome),
         Err(problems) => conversion.failed = problems,
@@ -553,4 +568,38 @@ fn faults_of_a_mapping_name_their_line() {
     assert!(word.message.contains("Did you mean \"open\"?"), "{word}");
     let broken = Mapping::parse("m.toml", "mapping = 1\nname = \n").unwrap_err();
     assert_eq!(broken[0].place.row, Some(2));
+}
+
+#[test]
+fn a_rejected_row_says_whom_it_is_about_where_it_can() {
+    let mapping = || {
+        parse(
+            "mapping = 1\nname = \"m\"\n\
+             [[record]]\nname = \"unit\"\ndomain = \"organisation\"\nkey = \"unit:{Enhet}\"\nwhen = { column = \"Typ\", in = [\"E\"] }\n\
+             [[record]]\nname = \"employment\"\ndomain = \"role\"\nkey = \"{Anstnr}\"\n[record.data]\nemploymentRate = { column = \"Grad\", as = \"decimal\" }\n",
+        )
+    };
+    let about = |row: &str| {
+        let file = format!("Enhet;Typ;Anstnr;Grad\n{row}\n");
+        let given = run(mapping(), "m.csv", file.as_bytes());
+        assert_eq!(given.problems.len(), 1, "{given:#?}");
+        let about = given.about.into_iter().next().unwrap()?;
+        let keys = about.into_iter().map(|named| match named.key {
+            Key::Source(key) => format!("{} {key}", named.record),
+            other => panic!("{other:?}"),
+        });
+        Some(keys.collect::<Vec<_>>())
+    };
+    assert_eq!(
+        about("A1;E;7;mycket"),
+        Some(vec!["unit unit:A1".to_owned(), "employment 7".to_owned()])
+    );
+    assert_eq!(
+        about("A1;x;7;mycket"),
+        Some(vec!["employment 7".to_owned()])
+    );
+    assert_eq!(about("A1;E;;100"), None, "an employment without a number");
+    // Nobody can tell whether there is a unit.
+    let long = "x".repeat(40_000);
+    assert_eq!(about(&format!("A1;{long};7;100")), None);
 }

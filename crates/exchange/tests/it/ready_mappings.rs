@@ -161,6 +161,67 @@ fn care_and_register_of_school_units() {
     );
 }
 
+#[test]
+fn population_register() {
+    let file = "Personnummer;Tidigare personnummer;Förnamn;Tilltalsnamn;Efternamn;Kön;Medborgarskap;Avregistrering;Avregistrerad;Skydd;Skydd fr.o.m.;C/o;Gatuadress;Lägenhetsnummer;Postnummer;Postort;Län;Kommun;Fastighetsbeteckning;Förmedlingsadress;Förmedlingspostnummer;Förmedlingspostort;Utlandsadress;Utland;Civilstånd;Civilstånd fr.o.m.;Make eller partner;Vårdnadshavare;Föräldrar\n\
+        199001012385;;Åsa Maria;Maria;Ek;K;SE FI;;;;;;Storgatan 1;1101;903 99;UMEÅ;24;80;;;;;;;G;2015-06-06;199001022384;;\n\
+        20150101-2395;;Bo;;Ek;M;SE;;;Skyddad folkbokföring;2025-03-01;;;;;;01;80;;Skattekontoret Box 1;12345;STOCKHOLM;;;OG;;;199001012385, 199001022384;199001012385\n\
+        199001022384;199001012385;Ulf;;Öst;M;SE;UV;2026-02-01;N;;;;;;;;;;;;;\"Rue X 1, Paris\";FR;G;;;;\n";
+    let given = ready("population-register", "folkbokforing.csv", file);
+    let [asa, bo, ulf] = given.drafts.as_slice() else {
+        panic!("{given:#?}");
+    };
+    assert_eq!(
+        asa.data["name"],
+        json!({"given": ["Åsa", "Maria"], "preferredGiven": "Maria", "family": "Ek"})
+    );
+    assert_eq!(asa.data["registrationStatus"], "resident");
+    assert_eq!(asa.data["citizenships"], json!(["SE", "FI"]));
+    assert_eq!(
+        asa.data["addresses"],
+        json!([{"kind": "registered", "thoroughfare": "Storgatan 1", "apartmentNumber": "1101", "postalCode": "90399",
+            "locality": "Umeå", "municipalityCode": "2480"}])
+    );
+    assert_eq!(
+        asa.data["relationships"],
+        json!([{"kind": "spouse-or-partner", "validFrom": "2015-06-06",
+            "person": {"identifier": {"scheme": "se-personal-identity-number", "value": "199001022384"}}}])
+    );
+    assert_eq!(asa.data.get("protection"), None);
+    assert_eq!(
+        bo.data["protection"],
+        json!({"level": "protected-registration", "source": "tax-agency", "from": "2025-03-01"})
+    );
+    let kinds: Vec<&Value> = bo.data["relationships"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|relation| &relation["kind"])
+        .collect();
+    assert_eq!(kinds, ["custodian", "custodian", "parent"]);
+    assert_eq!(bo.data["addresses"][1]["kind"], "forwarding");
+    assert_eq!(bo.data["addresses"][1]["locality"], "Stockholm");
+    assert_eq!(ulf.data["registrationStatus"], "emigrated");
+    assert_eq!(ulf.data["registrationStatusFrom"], "2026-02-01");
+    assert_eq!(ulf.data["identifiers"][1]["status"], "superseded");
+    assert_eq!(
+        ulf.data["addresses"],
+        json!([{"kind": "foreign", "lines": ["Rue X 1", "Paris"], "country": "FR"}])
+    );
+    assert_eq!(
+        ulf.data.get("relationships"),
+        None,
+        "a spouse who is not named"
+    );
+    // Most columns may be missing; whether somebody is protected may not.
+    let short = "Personnummer;Förnamn;Efternamn;Skydd\n199001012385;Åsa;Ek;\n";
+    ready("population-register", "folkbokforing.csv", short);
+    let mapping = Ready::named("population-register").unwrap().mapping();
+    let without = "Personnummer;Förnamn;Efternamn\n199001012385;Åsa;Ek\n";
+    let given = run(mapping.unwrap(), "folkbokforing.csv", without.as_bytes());
+    assert_eq!(given.failed[0].code, code::MISSING_COLUMN);
+}
+
 const SCHOOL: &str = "00000000-0000-4000-8000-0000000000a1";
 const PERSON: &str = "00000000-0000-4000-8000-0000000000b1";
 

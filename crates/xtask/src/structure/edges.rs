@@ -23,6 +23,8 @@ const OURS: &[(&str, &[&str])] = &[
     ),
     ("grunddata-identity", &["grunddata-model"]),
     ("grunddata-exchange", &["grunddata-model"]),
+    // Knows nothing of records: it brings files.
+    ("grunddata-pull", &[]),
     (
         "grunddata-web",
         &[
@@ -58,6 +60,7 @@ const OURS: &[(&str, &[&str])] = &[
             "grunddata-access-log",
             "grunddata-identity",
             "grunddata-exchange",
+            "grunddata-pull",
             "grunddata-web",
             "grunddata-graphql",
             "grunddata-client",
@@ -73,6 +76,7 @@ const OURS: &[(&str, &[&str])] = &[
             "grunddata-registry",
             "grunddata-identity",
             "grunddata-exchange",
+            "grunddata-pull",
             "grunddata-seeds",
             "grunddata-server",
             "grunddata-client",
@@ -96,6 +100,8 @@ const OWNED: &[(&str, &[&str])] = &[
     ("diesel", &["grunddata-store"]),
     ("diesel_migrations", &["grunddata-store"]),
     ("libsqlite3-sys", &["grunddata-store"]),
+    // Reads files of SQLite from outside (GeoPackage), never our own database.
+    ("rusqlite", &["grunddata-exchange"]),
     ("pq-sys", &["grunddata-store"]),
     ("openssl-sys", &["grunddata-store"]),
     ("jsonschema", &["grunddata-information-model"]),
