@@ -11,6 +11,7 @@ mod access;
 mod acts;
 mod code;
 mod coordinate;
+mod export;
 mod grants;
 mod law;
 mod load;
@@ -30,7 +31,7 @@ pub use access::{
 pub use code::Code;
 pub use coordinate::{AsOf, At, CoordinateParameters, KnownAt, Pins};
 pub use grants::{GivenGrant, GrantSubject, SubjectKind};
-pub use grunddata_store::Form;
+pub use grunddata_store::{Form, LosslessProgress, LosslessSummary, OwnerSet};
 pub use law::{
     ControllerExtract, Decision, Delivery, Disposal, DisposalContent, DisposedRecord, Due,
     ErasedAgain, Erasures, ExtractOptions, ExtractReader, IdentifierExtract, Keeping, LinkExtract,

@@ -169,6 +169,20 @@ impl Connection {
         .map_err(from_diesel)
     }
 
+    /// Begins a transaction that only reads, and sees everything as it is when it first reads, however long it lasts.
+    pub(crate) fn begin_snapshot(&mut self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(connection) => {
+                AnsiTransactionManager::begin_transaction_sql(&mut **connection, "BEGIN")
+            }
+            Self::Postgres(connection) => AnsiTransactionManager::begin_transaction_sql(
+                &mut **connection,
+                "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+            ),
+        }
+        .map_err(from_diesel)
+    }
+
     pub(crate) fn commit(&mut self) -> Result<(), StoreError> {
         match self {
             Self::Sqlite(connection) => {

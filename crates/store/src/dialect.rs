@@ -2,6 +2,7 @@
 //! inserts of [`crate::write`] and the pragmas and settings of [`crate::connection`]).
 
 use crate::connection::Connection;
+use crate::error::StoreError;
 
 /// Locks the selected row until the end of the transaction. SQLite has taken its write lock at the beginning.
 pub(crate) fn for_update(connection: &Connection) -> &'static str {
@@ -25,5 +26,14 @@ pub(crate) fn ordered_join(connection: &Connection) -> &'static str {
     match connection {
         Connection::Sqlite(_) => " CROSS JOIN ",
         Connection::Postgres(_) => " JOIN ",
+    }
+}
+
+/// Keeps everybody else from adding owners, and so from writing anything, until the end of the transaction. SQLite has
+/// taken its write lock at the beginning.
+pub(crate) fn hold_owners(connection: &mut Connection) -> Result<(), StoreError> {
+    match connection {
+        Connection::Sqlite(_) => Ok(()),
+        Connection::Postgres(_) => connection.batch("LOCK TABLE owner IN EXCLUSIVE MODE"),
     }
 }

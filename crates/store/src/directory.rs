@@ -3,6 +3,7 @@
 use diesel::sql_types::{BigInt, Binary, Nullable, SmallInt, Text};
 use grunddata_model::{Instant, OwnerKey, RecordId};
 
+use crate::connection::Connection;
 use crate::error::StoreError;
 use crate::owner::OwnerRow;
 use crate::read::Reader;
@@ -109,15 +110,19 @@ fn token_row(
     })
 }
 
+pub(crate) fn owners(connection: &mut Connection) -> Result<Vec<OwnerRow>, StoreError> {
+    let sql = Sql::<OwnerTypes>::new(&format!("{OWNER_COLUMNS} ORDER BY o.key"));
+    let rows: Vec<OwnerParts> = connection.load(&sql)?;
+    rows.into_iter().map(owner_row).collect()
+}
+
 impl Reader<'_> {
     /// All owners, by key.
     ///
     /// # Errors
     /// [`StoreError`] of the database.
     pub fn owners(&mut self) -> Result<Vec<OwnerRow>, StoreError> {
-        let sql = Sql::<OwnerTypes>::new(&format!("{OWNER_COLUMNS} ORDER BY o.key"));
-        let rows: Vec<OwnerParts> = self.connection.load(&sql)?;
-        rows.into_iter().map(owner_row).collect()
+        owners(self.connection)
     }
 
     /// One owner.

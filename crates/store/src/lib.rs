@@ -25,6 +25,7 @@ mod engine;
 mod error;
 mod grants;
 mod loads;
+mod lossless;
 mod marks;
 mod metrics;
 mod migrations;
@@ -50,6 +51,7 @@ pub use loads::{
     AssertionHead, AssertionRow, BatchRow, Believed, KeyHash, LoadKind, LoadRow, LoadStatus, LoadStep,
     PlanRow, PlanWriter, Reached, RowFilter, RowOutcome, RowState, SetAside, SourceRow,
 };
+pub use lossless::{LosslessError, LosslessProgress, LosslessSummary};
 pub use marks::{MarkKind, MarkRow};
 pub use metrics::{BATCH_SIZES, StoreMetrics};
 pub use options::{Clock, Stopwatch, StoreOptions};

@@ -33,7 +33,7 @@ impl MarkKind {
         }
     }
 
-    fn from_code(code: i16) -> Option<Self> {
+    pub(crate) fn from_code(code: i16) -> Option<Self> {
         [Self::Hold, Self::Restriction]
             .into_iter()
             .find(|kind| kind.code() == code)

@@ -32,6 +32,7 @@ pub(crate) enum Bind<'a> {
     OptMoment(Option<Moment>),
     Day(Day),
     Small(i16),
+    OptSmall(Option<i16>),
     Int(i32),
     OptInt(Option<i32>),
     Big(i64),
@@ -277,6 +278,9 @@ macro_rules! fragment {
                         }
                         Bind::Day(day) => out.push_bind_param::<SqlDay, _>(day)?,
                         Bind::Small(number) => out.push_bind_param::<SmallInt, _>(number)?,
+                        Bind::OptSmall(number) => {
+                            out.push_bind_param::<Nullable<SmallInt>, _>(number)?
+                        }
                         Bind::Int(number) => out.push_bind_param::<Integer, _>(number)?,
                         Bind::OptInt(number) => {
                             out.push_bind_param::<Nullable<Integer>, _>(number)?

@@ -287,6 +287,10 @@ impl Store {
         &self.shared.engine.model
     }
 
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.shared.engine
+    }
+
     pub(crate) fn connect(&self) -> Result<Connection, StoreError> {
         self.connect_for(Purpose::Maintain)
     }

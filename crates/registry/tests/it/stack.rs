@@ -83,6 +83,30 @@ fn over(database: Database, micros: Arc<AtomicI64>) -> Stack {
 }
 
 impl Stack {
+    /// On which engine it is.
+    pub(crate) fn engine(&self) -> Engine {
+        self.database.as_ref().unwrap().engine
+    }
+
+    /// An empty registry on an engine, with the same clock.
+    pub(crate) fn empty(&self, engine: Engine) -> Stack {
+        let now = self.now();
+        let database = Database::from_template(engine, "empty", |url| {
+            let store = Store::open(options(url, Arc::new(move || now)), model()).unwrap();
+            store.migrate().unwrap();
+            store.shutdown();
+        });
+        over(database, Arc::clone(&self.clock))
+    }
+
+    /// An empty registry on the other engine.
+    pub(crate) fn other(&self) -> Stack {
+        self.empty(match self.engine() {
+            Engine::Sqlite => Engine::Postgres,
+            Engine::Postgres => Engine::Sqlite,
+        })
+    }
+
     /// This registry, and one over a copy of its database as it is now.
     pub(crate) fn with_copy(mut self) -> (Stack, Stack) {
         let database = self.database.take().unwrap();

@@ -485,7 +485,8 @@ impl<'a> Round<'a> {
 /// The code of the index mode for words.
 pub(crate) const WORD: i16 = 3;
 
-fn write_words(
+/// Writes the words that are perhaps not stored yet, with what near words are found by; which these were.
+pub(crate) fn write_words(
     connection: &mut Connection,
     vocabulary: &Vocabulary,
     owner: &str,

@@ -19,18 +19,25 @@ mod statements;
 mod tx;
 mod vocabulary;
 
-pub(crate) use derive::{Derived, derived, mode_code, timeline_hash};
-pub(crate) use flush::{WORD, flush};
+pub(crate) use derive::{
+    Derived, EntryKey, IdentifierKey, LinkKey, derived, difference, mode_code, timeline_hash,
+};
+pub(crate) use flush::{WORD, flush, write_words};
 pub(crate) use load::{domain, owner_key, period, reload};
 pub(crate) use lower::lower;
 pub(crate) use overlay::{AcceptedJob, Batch};
-pub(crate) use protection::{day_of, heads as protections, identifies, of_columns, raise_from};
+pub(crate) use protection::{
+    day_of, heads as protections, identifies, of_columns, raise_from, raise_heads,
+};
 pub(crate) use references::Known as KnownRows;
 pub(crate) use rows::{
     AssertionContentInsert, AssertionInsert, LoadBatchInsert, LoadRowInsert, insert,
+    ChangeRow, DirectoryIdRow, DirectoryIdentifierRow, EntryRow, IdentifierRow, Insert, LinkRow,
+    RecordRow, StateRow, TransactionRow,
 };
 pub(crate) use said::last_said;
-pub(crate) use vocabulary::{deletions, is_eligible};
+pub(crate) use statements::insert_missing;
+pub(crate) use vocabulary::{Vocabulary, deletions, is_eligible};
 
 pub use claims::Claim;
 pub use derive::Protection;

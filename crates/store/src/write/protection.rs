@@ -101,6 +101,27 @@ pub(crate) fn raise_from(
     spread(connection, model, owner, raised, today)
 }
 
+/// Raises records, and all that have ever identified one of them, to at least this: the heads alone. What states were
+/// raised to depends on the day on which it was done, and is not done again.
+pub(crate) fn raise_heads(
+    connection: &mut Connection,
+    model: &InformationModel,
+    mut raised: Vec<(String, RecordId, Protection)>,
+) -> Result<(), StoreError> {
+    for (owner, id, protection) in &raised {
+        raise_head(connection, owner, *id, *protection)?;
+    }
+    // Ends: days and levels only rise, and only to those that there are.
+    while let Some((owner, target, protection)) = raised.pop() {
+        for referrer in referrers(connection, model, &owner, target)? {
+            if raise_head(connection, &referrer.owner, referrer.id, protection)? {
+                raised.push((referrer.owner, referrer.id, protection));
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Gives everything that has ever identified these records their protection.
 fn spread(
     connection: &mut Connection,

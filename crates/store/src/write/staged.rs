@@ -30,6 +30,13 @@ macro_rules! stored_code {
                 }
             }
 
+            pub(crate) fn from_word(word: &str) -> Option<Self> {
+                match word {
+                    $($text => Some(Self::$variant),)+
+                    _ => None,
+                }
+            }
+
             pub(crate) const fn from_code(code: i16) -> Option<Self> {
                 match code {
                     $($code => Some(Self::$variant),)+

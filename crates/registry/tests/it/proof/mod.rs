@@ -12,7 +12,7 @@ mod oracles;
 mod probes;
 pub(crate) mod rules;
 mod whole;
-mod world;
+pub(crate) mod world;
 
 use grunddata_testing::on_both;
 

@@ -1,0 +1,286 @@
+//! The lines of the file as values.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use chrono::NaiveDate;
+use grunddata_model::{Domain, Instant, OwnerKey, RecordId, TransactionId};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+/// A line. The name of the kind is its only member.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum Line<'a> {
+    Header(Header),
+    Token(TokenLine),
+    Grant(GrantLine),
+    Owner(OwnerLine),
+    #[serde(borrow)]
+    Geometry(GeometryLine<'a>),
+    RetentionRule(RuleLine),
+    Disposal(DisposalLine),
+    Delivery(DeliveryLine),
+    Outcome(OutcomeLine),
+    #[serde(borrow)]
+    Record(RecordLine<'a>),
+    Mark(MarkLine),
+    End(End),
+}
+
+/// The kinds of lines between the header and the end, as the header lists them: a reader that does not know one of them
+/// must not take the file for whole.
+pub(super) const SECTIONS: [&str; 10] = [
+    "token",
+    "grant",
+    "owner",
+    "geometry",
+    "retentionRule",
+    "disposal",
+    "delivery",
+    "outcome",
+    "record",
+    "mark",
+];
+
+/// The first line.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Header {
+    pub(super) format: String,
+    pub(super) version: u32,
+    pub(super) made_at: Instant,
+    /// The version of the program that wrote it.
+    pub(super) program: String,
+    /// Only these owners; absent = the whole installation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) owners: Option<Vec<OwnerKey>>,
+    /// The packages of the information model that were loaded.
+    pub(super) models: Vec<String>,
+    pub(super) sections: Vec<String>,
+}
+
+/// The last line.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct End {
+    pub(super) counts: BTreeMap<String, u64>,
+    pub(super) sha256: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct OwnerLine {
+    pub(super) key: OwnerKey,
+    pub(super) name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) organisation: Option<RecordId>,
+    pub(super) open_data: bool,
+    /// As the registry wrote it; empty = the default.
+    pub(super) protection_policy: String,
+    pub(super) position: i64,
+    pub(super) last_instant: Instant,
+    pub(super) created_at: Instant,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct GeometryLine<'a> {
+    /// SHA-256 of the body, in hexadecimal.
+    pub(super) hash: String,
+    #[serde(borrow)]
+    pub(super) body: &'a RawValue,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct RecordLine<'a> {
+    pub(super) id: RecordId,
+    pub(super) domain: Domain,
+    #[serde(default)]
+    pub(super) controller: Option<RecordId>,
+    /// JSON as text, as the registry wrote it.
+    #[serde(default)]
+    pub(super) origin: Option<String>,
+    pub(super) version: i32,
+    #[serde(borrow)]
+    pub(super) status: Cow<'a, str>,
+    #[serde(default)]
+    pub(super) forward_to: Option<RecordId>,
+    /// Until when and how strongly it is protected, by itself or by others: it may be more than its states say, never less.
+    #[serde(default)]
+    pub(super) protected_until: Option<NaiveDate>,
+    #[serde(default)]
+    pub(super) protection: i16,
+    #[serde(borrow)]
+    pub(super) changes: Vec<ChangeLine<'a>>,
+    #[serde(borrow)]
+    pub(super) states: Vec<StateLine<'a>>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct ChangeLine<'a> {
+    pub(super) position: i64,
+    pub(super) version: i32,
+    pub(super) recorded_at: Instant,
+    pub(super) transaction: TransactionId,
+    #[serde(borrow)]
+    pub(super) operation: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(super) change_kind: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) corrects: Option<i32>,
+    #[serde(borrow)]
+    pub(super) actor: Cow<'a, str>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub(super) reason: Option<Cow<'a, str>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub(super) source: Option<Cow<'a, str>>,
+    pub(super) valid_from: NaiveDate,
+    pub(super) valid_to: NaiveDate,
+    /// The hash of the timeline after it, in hexadecimal.
+    #[serde(borrow)]
+    pub(super) hash: Cow<'a, str>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct StateLine<'a> {
+    pub(super) valid_from: NaiveDate,
+    pub(super) valid_to: NaiveDate,
+    pub(super) recorded_at: Instant,
+    /// Absent = it is still believed.
+    #[serde(default)]
+    pub(super) superseded_at: Option<Instant>,
+    #[serde(borrow)]
+    pub(super) model: Cow<'a, str>,
+    #[serde(default)]
+    pub(super) protection: i16,
+    #[serde(borrow)]
+    pub(super) body: &'a RawValue,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct TokenLine {
+    /// SHA-256 of the token, in hexadecimal. The token itself is nowhere.
+    pub(super) hash: String,
+    pub(super) name: String,
+    pub(super) grants: String,
+    pub(super) created_at: Instant,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) expires_at: Option<Instant>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) revoked_at: Option<Instant>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) last_used_at: Option<Instant>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct GrantLine {
+    pub(super) id: Uuid,
+    pub(super) subject_kind: i16,
+    pub(super) subject: String,
+    pub(super) content: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) reason: Option<String>,
+    pub(super) created_at: Instant,
+    pub(super) created_by: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) ended_at: Option<Instant>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) ended_by: Option<String>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct RuleLine {
+    pub(super) id: Uuid,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) controller: Option<RecordId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) domain: Option<Domain>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) kind: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) years: Option<i32>,
+    pub(super) decision: String,
+    pub(super) reference: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) archive: Option<String>,
+    pub(super) valid_from: NaiveDate,
+    pub(super) valid_to: NaiveDate,
+    pub(super) created_at: Instant,
+    pub(super) created_by: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct DisposalLine {
+    pub(super) id: Uuid,
+    pub(super) begun_at: Instant,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) finished_at: Option<Instant>,
+    pub(super) actor: String,
+    pub(super) content: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct DeliveryLine {
+    pub(super) id: Uuid,
+    pub(super) rule: Uuid,
+    pub(super) archive: String,
+    pub(super) reference: String,
+    pub(super) delivered: NaiveDate,
+    pub(super) created_at: Instant,
+    pub(super) created_by: String,
+}
+
+/// What is remembered under an idempotency key: a late retry finds it here as well.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct OutcomeLine {
+    pub(super) key_hash: String,
+    pub(super) request_hash: String,
+    pub(super) outcome: String,
+    pub(super) created_at: Instant,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct MarkLine {
+    pub(super) record: RecordId,
+    pub(super) kind: i16,
+    pub(super) id: Uuid,
+    pub(super) reason: String,
+    pub(super) created_at: Instant,
+    pub(super) created_by: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) lifted_at: Option<Instant>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) lifted_by: Option<String>,
+}
+
+impl Line<'_> {
+    /// The name of the kind, as the end counts them.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::Header(_) => "header",
+            Self::Token(_) => "token",
+            Self::Grant(_) => "grant",
+            Self::Owner(_) => "owner",
+            Self::Geometry(_) => "geometry",
+            Self::RetentionRule(_) => "retentionRule",
+            Self::Disposal(_) => "disposal",
+            Self::Delivery(_) => "delivery",
+            Self::Outcome(_) => "outcome",
+            Self::Record(_) => "record",
+            Self::Mark(_) => "mark",
+            Self::End(_) => "end",
+        }
+    }
+}
