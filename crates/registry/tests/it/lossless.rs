@@ -305,24 +305,22 @@ on_both! {
         eprintln!("{COORDINATES} coordinates, {} records, {found} gets found something, {} bytes", ids.len(), file.len());
         assert!((COORDINATES / 10..COORDINATES * 9 / 10).contains(&found), "{found}");
         // What stands beside the records.
-        for stacks in [[&stack, &other]] {
-            let said = stacks.map(|stack| {
-                let (registry, system, steward) = (&stack.registry, stack.system(), stack.as_actor("a", Role::Steward));
-                let a = owner("a");
-                [
-                    text(&registry.owners(&system)), text(&registry.tokens(&system)), text(&registry.given_grants(&system)),
-                    text(&registry.retention_rules(&steward, &a)), text(&registry.deliveries(&steward, &a)), text(&registry.disposals(&steward, &a)),
-                    text(&registry.erasures(&system)), text(&registry.retention_plan(&steward, &a)),
-                    text(&registry.extract_person(&steward, extra[2], ExtractOptions::default())),
-                    text(&registry.extract_person(&system, built.ids[built.world.records.iter().position(|made| made.domain == "person").unwrap()], ExtractOptions::default())),
-                ]
-            });
-            assert_eq!(said[0], said[1]);
-            assert!(said[0].iter().all(|answer| answer.starts_with("Ok")), "{said:?}");
-        }
+        let said = [&stack, &other].map(|stack| {
+            let (registry, system, steward) = (&stack.registry, stack.system(), stack.as_actor("a", Role::Steward));
+            let a = owner("a");
+            [
+                text(&registry.owners(&system)), text(&registry.tokens(&system)), text(&registry.given_grants(&system)),
+                text(&registry.retention_rules(&steward, &a)), text(&registry.deliveries(&steward, &a)), text(&registry.disposals(&steward, &a)),
+                text(&registry.erasures(&system)), text(&registry.retention_plan(&steward, &a)),
+                text(&registry.extract_person(&steward, extra[2], ExtractOptions::default())),
+                text(&registry.extract_person(&system, built.ids[built.world.records.iter().position(|made| made.domain == "person").unwrap()], ExtractOptions::default())),
+            ]
+        });
+        assert_eq!(said[0], said[1]);
+        assert!(said[0].iter().all(|answer| answer.starts_with("Ok")), "{said:?}");
         // Both go on alike: a late retry writes nothing, and the next change has the next position.
         let marks = [&stack, &other].map(|stack| {
-            [MarkKind::Hold, MarkKind::Restriction].map(|kind| text(&stack.registry.marks(&stack.as_actor("a", Role::Steward), kind, &owner("a"))))
+            [MarkKind::Hold, MarkKind::Restriction].map(|kind| text(&stack.registry.marks(&stack.as_actor("a", Role::Steward), &owner("a"), kind)))
         });
         assert_eq!(marks[0], marks[1]);
         assert_eq!(retried(&stack).unwrap(), retried(&other).unwrap());
@@ -412,7 +410,6 @@ on_both! {
         let position = owner_line.split("\"position\":").nth(1).unwrap().split(',').next().unwrap();
         let longer = owner_line.replace(&format!("\"position\":{position}"), "\"position\":9999");
         assert!(refused(again(before_end.replace(*owner_line, &longer)).as_bytes(), "a longer log").contains("position"));
-        // Protection cannot be taken back in a file: what the head says less is more again.
         // Another form, or another version of it.
         assert!(refused(b"id;name\n1;A\n", "a table").contains("no lossless file"));
         assert!(refused(text.replacen("\"version\":1,", "\"version\":2,", 1).as_bytes(), "a later version").contains("version 2"));
