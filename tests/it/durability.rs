@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::program::{self, Program};
 
 const WRITERS: usize = 8;
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 on_both! {
     fn every_acknowledged_write_survives_a_kill(db: Database) {
@@ -34,7 +34,7 @@ on_both! {
 }
 
 /// Migrates, adds an owner, and gives a token that may write for it.
-fn prepare(db: &Database) -> String {
+pub(crate) fn prepare(db: &Database) -> String {
     let done = |arguments: &[&str]| {
         let output = program::run(&[arguments, &["--database", &db.url]].concat());
         assert!(
@@ -58,7 +58,7 @@ fn prepare(db: &Database) -> String {
 
 /// Writes from several connections until `enough` are acknowledged, ends the program while they go on, and gives the
 /// names of the records that were acknowledged.
-fn write_until(
+pub(crate) fn write_until(
     program: Program,
     token: &str,
     enough: usize,

@@ -26,5 +26,6 @@ mod http_quiet;
 mod http_records;
 mod http_search;
 mod log_watch;
+mod out;
 mod program;
 mod readme;

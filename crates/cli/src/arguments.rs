@@ -1,5 +1,6 @@
 //! What can be written on the command line.
 
+mod out;
 mod retention;
 
 use std::net::SocketAddr;
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
+pub(crate) use out::{Backup, Export, Import, Restore};
 pub(crate) use retention::{
     Erase, Erasures, ExtractPerson, Hold, NewRule, Retention, RetentionRules,
 };
@@ -172,6 +174,18 @@ anew at the end.")]
     /// Keep the list of what was erased, and erase it again after a restore
     #[command(subcommand)]
     Erasures(Erasures),
+    /// Write records to a file, or the whole installation without loss
+    #[command(after_long_help = out::EXPORT)]
+    Export(Export),
+    /// Rebuild an installation from a lossless export
+    #[command(after_long_help = out::IMPORT)]
+    Import(Import),
+    /// Back up the database and the access log, while serving
+    #[command(after_long_help = out::BACKUP)]
+    Backup(Backup),
+    /// Put back what `grunddata backup` has written
+    #[command(after_long_help = out::RESTORE)]
+    Restore(Restore),
     /// Check files of records against the information model, without a database
     #[command(after_long_help = "\
 Examples:
@@ -456,6 +470,10 @@ mod tests {
             &["erasures", "export"],
             &["erasures", "apply"],
             &["hold", "add"],
+            &["export"],
+            &["import"],
+            &["backup"],
+            &["restore"],
             &["retention", "deliver"],
             &["retention", "plan"],
             &["retention", "run"],

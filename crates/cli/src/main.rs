@@ -1,5 +1,6 @@
 //! The `grunddata` program: serves the registry, makes a demo, and keeps a database in order.
 
+mod archive;
 mod arguments;
 mod commands;
 mod console;
@@ -57,6 +58,10 @@ fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Restriction(hold) => commands::hold::run(&settings, MarkKind::Restriction, hold),
         Command::Erase(erase) => commands::erase::run(&settings, erase),
         Command::Erasures(erasures) => commands::erasures::run(&settings, erasures),
+        Command::Export(export) => commands::export::run(&settings, export),
+        Command::Import(import) => commands::import::run(&settings, import),
+        Command::Backup(backup) => commands::backup::run(&settings, backup),
+        Command::Restore(restore) => commands::restore::run(&settings, restore),
         Command::Completions(_) | Command::Validate(_) | Command::Openapi(_) => {
             Ok(ExitCode::SUCCESS)
         }

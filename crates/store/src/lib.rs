@@ -18,6 +18,7 @@
 mod combiner;
 mod connection;
 mod coordinate;
+mod copy;
 mod deliveries;
 mod dialect;
 mod directory;

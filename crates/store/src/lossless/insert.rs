@@ -1,6 +1,6 @@
 //! Checked records into the tables of one open transaction.
 
-use diesel::sql_types::{Integer, SmallInt, Text};
+use diesel::sql_types::{SmallInt, Text};
 use grunddata_information_model::InformationModel;
 use grunddata_model::{Instant, OwnerKey, RecordId};
 
@@ -20,29 +20,6 @@ use crate::write::{
     LinkRow, Protection, RecordRow, StateRow, Vocabulary, insert_missing, owner_key, raise_heads,
     write_words,
 };
-
-/// What must have no rows before an import.
-const TABLES: [&str; 19] = [
-    "owner",
-    "record",
-    "state",
-    "change",
-    "token",
-    "access_grant",
-    "directory_id",
-    "directory_identifier",
-    "identifier",
-    "link",
-    "entry",
-    "term",
-    "geometry",
-    "accepted_transaction",
-    "idempotency",
-    "retention_rule",
-    "record_mark",
-    "disposal",
-    "archive_delivery",
-];
 
 /// The writing half of an import.
 pub(super) struct Inserting<'a> {
@@ -72,14 +49,10 @@ impl<'a> Inserting<'a> {
     pub(super) fn begin(&mut self) -> Result<(), LosslessError> {
         self.connection.begin()?;
         dialect::hold_owners(self.connection)?;
-        for table in TABLES {
-            let sql = Sql::<(Integer,)>::new(&format!("SELECT 1 FROM {table} LIMIT 1"));
-            let found: Option<(i32,)> = self.connection.first(&sql)?;
-            if found.is_some() {
-                return Err(LosslessError::NotEmpty { table });
-            }
+        match crate::copy::filled(self.connection)? {
+            Some(table) => Err(LosslessError::NotEmpty { table }),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     pub(super) fn insert(

@@ -1,0 +1,95 @@
+//! `export`, `import`, `backup` and `restore`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+pub(super) const EXPORT: &str = "\
+Examples:
+  grunddata export --lossless all.ndjson.zst
+  grunddata export --lossless two.ndjson.zst --owner se-2480 --owner se-scb
+
+A lossless export holds everything that the answers depend on, as it is at one moment, while writes
+go on: owners, all states in both times, versions with their changes, tombstones, marks, rules,
+disposals, deliveries, and of a whole installation tokens (as hashes) and grants. It holds
+personal data under protection in the clear: keep it as you keep the database. `grunddata import`
+rebuilds an installation from it, on either database. The access log is not in it: `grunddata
+backup` takes that along. A name that ends with .zst is compressed.";
+
+pub(super) const IMPORT: &str = "\
+Examples:
+  grunddata import --lossless all.ndjson.zst
+  grunddata import --lossless all.ndjson.zst --database postgres://grunddata@db/grunddata
+
+The database must be empty; its tables are made when they are missing. Nothing becomes visible
+before checksum, numbers, hashes and all rules of `grunddata verify` have held: a file that is cut
+or changed leaves the database empty. Tokens and grants come along. What was erased after the
+export was made comes back with it: run `grunddata erasures apply` before anybody reads.";
+
+pub(super) const BACKUP: &str = "\
+Examples:
+  grunddata backup /backup/grunddata-2026-11-22.tar.zst
+  grunddata backup \"/backup/$(date +%F).tar.zst\" && grunddata erasures export /elsewhere/erasures.json
+
+Takes the database as it is at one moment and the access log up to at least that moment, while
+serving. The file appears when it is whole, readable by you alone. It holds everything in the clear:
+encrypt it where it leaves the machine. Of PostgreSQL it is a lossless export; whoever needs a
+restore to a point in time sets up WAL archiving as well.";
+
+pub(super) const RESTORE: &str = "\
+Examples:
+  grunddata restore /backup/grunddata-2026-11-22.tar.zst --data /srv/restored
+  grunddata erasures apply /elsewhere/erasures.json --data /srv/restored
+
+The target must be empty: no database or one without anything in it, and no access log. Checksums
+are checked before anything is put in place, and the whole database is verified afterwards. What
+was erased since the backup was made comes back with it: run `grunddata erasures apply` before
+anybody reads.";
+
+/// `export`
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    /// Write everything without loss to this file; .zst = compressed
+    #[arg(long, value_name = "FILE", required = true)]
+    pub(crate) lossless: PathBuf,
+    /// Only this owner; may be given several times. They must not refer to records of others
+    #[arg(long, value_name = "KEY")]
+    pub(crate) owner: Vec<String>,
+    /// Show no progress
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+}
+
+/// `import`
+#[derive(Debug, Args)]
+pub(crate) struct Import {
+    /// The file, compressed or not
+    #[arg(long, value_name = "FILE", required = true)]
+    pub(crate) lossless: PathBuf,
+    /// Check the file's own checksum, numbers and hashes alone, and leave `grunddata verify` for later
+    #[arg(long)]
+    pub(crate) no_verify: bool,
+    /// Show no progress
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+}
+
+/// `backup`
+#[derive(Debug, Args)]
+pub(crate) struct Backup {
+    /// The file to write; it must not be there yet
+    pub(crate) file: PathBuf,
+    /// Show no progress
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+}
+
+/// `restore`
+#[derive(Debug, Args)]
+pub(crate) struct Restore {
+    /// A file that `grunddata backup` has written
+    pub(crate) file: PathBuf,
+    /// Show no progress
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+}

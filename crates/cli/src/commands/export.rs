@@ -1,0 +1,118 @@
+//! `grunddata export`
+
+use std::io::{BufWriter, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use grunddata_access_log::Kind as LogKind;
+use grunddata_model::OwnerKey;
+use grunddata_registry::{LosslessProgress, OwnerSet};
+use indicatif::ProgressBar;
+use serde_json::json;
+use tempfile::NamedTempFile;
+
+use crate::arguments::Export;
+use crate::console::{self, Act};
+use crate::failure::{Failure, Kind};
+use crate::output::{bar, grouped, line};
+use crate::settings::Settings;
+use crate::database;
+
+/// How hard it is compressed: the fastest that still makes a tenth of JSON.
+pub(crate) const LEVEL: i32 = 3;
+
+/// Writes a lossless file.
+pub(crate) fn run(settings: &Settings, export: Export) -> Result<ExitCode, Failure> {
+    let owners = owners(&export.owner)?;
+    let registry = database::open(settings)?;
+    let context = console::context(&registry);
+    let file = beside(&export.lossless)?;
+    let compressed = export
+        .lossless
+        .extension()
+        .is_some_and(|extension| extension == "zst");
+    let detail = json!({"file": named(&export.lossless), "owners": export.owner});
+    let act = Act::new(LogKind::Export, "export-lossless", detail);
+    let bar = bar(0, "exporting", export.quiet);
+    let wrong = |error: std::io::Error| Failure::write(&export.lossless, &error);
+    let mut out = BufWriter::with_capacity(1 << 20, file.as_file());
+    let summary = if compressed {
+        let mut encoder = encoder(&mut out).map_err(wrong)?;
+        let summary = console::act(settings, &context, act, || {
+            registry.export_lossless(&context, &owners, &mut encoder, &mut |now| told(&bar, now))
+        })?;
+        encoder.finish().map_err(wrong)?;
+        summary
+    } else {
+        console::act(settings, &context, act, || {
+            registry.export_lossless(&context, &owners, &mut out, &mut |now| told(&bar, now))
+        })?
+    };
+    out.flush().map_err(wrong)?;
+    drop(out);
+    bar.finish_and_clear();
+    registry.store().shutdown();
+    keep(file, &export.lossless)?;
+    line(format!(
+        "{} records with {} states and {} changes written to {}.",
+        grouped(summary.count("record")),
+        grouped(summary.count("state")),
+        grouped(summary.count("change")),
+        export.lossless.display()
+    ));
+    line(format!("SHA-256 of the content: {}", summary.sha256));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The name of a file, without where it lies.
+pub(crate) fn named(path: &Path) -> String {
+    path.file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default()
+}
+
+/// Shows how far it is.
+pub(crate) fn told(bar: &ProgressBar, now: LosslessProgress) {
+    if now.verifying {
+        bar.set_message("verifying");
+    }
+    bar.set_length(now.of.max(now.records));
+    bar.set_position(now.records);
+}
+
+/// Compresses with a checksum of its own.
+pub(crate) fn encoder<W: Write>(out: W) -> std::io::Result<zstd::Encoder<'static, W>> {
+    let mut encoder = zstd::Encoder::new(out, LEVEL)?;
+    encoder.include_checksum(true)?;
+    Ok(encoder)
+}
+
+fn owners(keys: &[String]) -> Result<OwnerSet, Failure> {
+    if keys.is_empty() {
+        return Ok(OwnerSet::All);
+    }
+    keys.iter()
+        .map(|key| OwnerKey::new(key).map_err(|error| Failure::new(Kind::Usage, error)))
+        .collect::<Result<Vec<_>, _>>()
+        .map(|keys| keys.into_iter().collect())
+}
+
+/// A file beside the one that it will become, which only its owner can read.
+pub(crate) fn beside(path: &Path) -> Result<NamedTempFile, Failure> {
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    tempfile::Builder::new()
+        .prefix(".grunddata-")
+        .tempfile_in(directory)
+        .map_err(|error| Failure::write(path, &error))
+}
+
+/// Puts a file in its place once it is on disk: who finds it there finds all of it.
+pub(crate) fn keep(file: NamedTempFile, path: &Path) -> Result<(), Failure> {
+    let wrong = |error: std::io::Error| Failure::write(path, &error);
+    file.as_file().sync_all().map_err(wrong)?;
+    file.persist(path).map_err(|error| wrong(error.error))?;
+    Ok(())
+}
