@@ -144,6 +144,7 @@ fn question(http: &Http, place: &Place, method: &str, path: &str) -> Option<Ques
         let version = "1.0.0";
         return match (method, below) {
             ("get", "/records") => plain("/records?identifier=se-municipality-code:2480", None),
+            ("get", "/exports") => plain("/exports?collection=organisations", None),
             ("post", "/records/lookup") => plain(
                 below,
                 Some(json!({"identifiers": [{"scheme": "se-municipality-code", "value": "2480"}]})),

@@ -18,6 +18,7 @@ mod http_access;
 mod http_audit;
 mod http_bad_input;
 mod http_cors;
+mod http_exports;
 mod http_law;
 mod http_log;
 mod http_matrix;

@@ -14,6 +14,7 @@ pub mod formats;
 mod limits;
 pub mod mapping;
 pub mod native;
+pub mod out;
 mod package;
 mod problem;
 pub mod ready;

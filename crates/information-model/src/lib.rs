@@ -16,6 +16,7 @@
 mod annotation;
 mod canonical;
 mod code_list;
+mod columns;
 mod edit;
 mod error;
 mod explain;
@@ -37,6 +38,7 @@ mod withhold;
 pub use annotation::{OnTargetEnd, PrivacyClass, SearchMode, TargetRule};
 pub use canonical::canonical_json;
 pub use code_list::{Code, CodeList, CodeListInfo};
+pub use columns::{Column, ColumnKind};
 pub use error::{ModelError, ValidationError, code};
 pub use fold::{fold, number_key, words};
 pub use model::InformationModel;

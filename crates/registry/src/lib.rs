@@ -30,6 +30,7 @@ pub use access::{
 };
 pub use code::Code;
 pub use coordinate::{AsOf, At, CoordinateParameters, KnownAt, Pins};
+pub use export::{Export, ExportRequest, Exported};
 pub use grants::{GivenGrant, GrantSubject, SubjectKind};
 pub use grunddata_store::{Form, LosslessProgress, LosslessSummary, OwnerSet};
 pub use law::{

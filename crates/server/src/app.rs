@@ -10,6 +10,7 @@ use actix_web::{HttpRequest, HttpResponse, Route};
 use grunddata_access_log::AccessLog;
 use grunddata_identity::{Issuers, Refresher};
 use grunddata_registry::Registry;
+use tokio::sync::Semaphore;
 
 use crate::access::Vault;
 use crate::config::Config;
@@ -46,6 +47,8 @@ pub(crate) struct App {
     /// One thread that only answers whether the database does, however many searches wait.
     pub(crate) readiness: ReadPool,
     pub(crate) rate: Option<Rate>,
+    /// Bounds the exports that are under way.
+    pub(crate) exports: Arc<Semaphore>,
     /// What the landing page shows to those without a token.
     pub(crate) landing: Landings,
     openapi: OnceLock<Result<String, String>>,
@@ -85,6 +88,7 @@ impl App {
             pool,
             readiness,
             rate,
+            exports: Arc::new(Semaphore::new(crate::handlers::exports::AT_ONCE)),
             landing: Landings::default(),
             openapi: OnceLock::new(),
         })

@@ -16,6 +16,7 @@ pub mod config;
 mod cors;
 mod envelope;
 mod etag;
+mod exporting;
 mod fields;
 mod handlers;
 mod links;
@@ -35,6 +36,7 @@ mod visit;
 
 pub use call::Call;
 pub use config::Config;
+pub use exporting::ExportStream;
 pub use grunddata_web::extract_page;
 pub use handlers::law::readers_of;
 pub use problem::Problem;

@@ -83,6 +83,17 @@ impl Visit {
         }
     }
 
+    /// Logs what was shown since it was last asked, of an answer that goes out in pieces, and returns when that is durable.
+    pub(crate) async fn log_shown(&self, app: &App) -> Result<(), Problem> {
+        let shown = self.context.disclosed.take();
+        if shown.records.is_empty() {
+            return Ok(());
+        }
+        append(app, self.entry(shown, Outcome::Ok))
+            .await
+            .map_err(|error| unlogged(&error))
+    }
+
     /// Who asked for what and when.
     fn bare(&self) -> Entry {
         let context = &self.context;

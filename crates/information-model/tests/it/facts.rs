@@ -232,3 +232,26 @@ fn every_reference_of_the_openapi_components_leads_to_one() {
         assert!(MODEL.validate(domain, None, example).is_ok());
     }
 }
+
+#[test]
+fn every_domain_is_a_table_of_its_own() {
+    let model = &*MODEL;
+    for domain in grunddata_model::Domain::ALL {
+        let columns = model.domain(domain).columns();
+        let mut names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
+        assert!(names.len() > 5, "{domain}: {names:?}");
+        let all = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), all, "{domain}: a column stands twice");
+        // The envelope has names of its own.
+        for name in ["id", "domain", "owner", "controller", "display", "version", "validFrom", "validTo", "recordedAt", "changeKind", "origin", "model"] {
+            assert!(!names.contains(&name), "{domain}: {name}");
+        }
+        assert!(columns.iter().all(|column| !column.label.sv.is_empty()), "{domain}: {columns:?}");
+    }
+    let columns = model.domain(grunddata_model::Domain::Role).columns();
+    assert!(columns.iter().any(|column| column.name == "person.id" && column.path == ["person", "id"]));
+    let columns = model.domain(grunddata_model::Domain::Geography).columns();
+    assert!(columns.iter().all(|column| !column.name.starts_with("geometry")));
+}

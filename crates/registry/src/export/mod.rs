@@ -2,3 +2,6 @@
 //! installation without loss ([`Registry::export_lossless`]).
 
 mod lossless;
+mod records;
+
+pub use records::{Export, ExportRequest, Exported};

@@ -14,6 +14,7 @@ mod timeline;
 mod view;
 
 pub(crate) use lookup::{class_of, note_searched};
+pub(crate) use pin::as_of;
 pub(crate) use show::{Shape, change_kind, note_names, show};
 pub(crate) use sight::WithheldProperties;
 pub use splice::Fields;

@@ -114,7 +114,7 @@ impl Registry {
 
     /// What was asked for, for the access log: no value of a property that is personal, and no word searched for among
     /// records that are. The log is read by others than the records, and kept for longer.
-    fn told(&self, query: &Query) -> String {
+    pub(crate) fn told(&self, query: &Query) -> String {
         let domain = self.inner.model.domain(query.domain);
         let told = |class: PrivacyClass, value: &str| {
             if class >= PrivacyClass::Personal {
@@ -157,7 +157,7 @@ impl Registry {
     }
 
     /// What a reader may not see it may not ask about either.
-    fn check_search_classes(
+    pub(crate) fn check_search_classes(
         &self,
         query: &Query,
         classes: u8,
@@ -190,7 +190,7 @@ impl Registry {
         .fact(fact::PARAMETER, name))
     }
 
-    fn store_search(&self, query: &Query) -> Result<StoreSearch, Refusal> {
+    pub(crate) fn store_search(&self, query: &Query) -> Result<StoreSearch, Refusal> {
         let domain = self.inner.model.domain(query.domain);
         let conditions = query
             .conditions

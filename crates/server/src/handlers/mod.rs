@@ -4,6 +4,7 @@ pub(crate) mod about;
 pub(crate) mod access_log;
 pub(crate) mod amendments;
 pub(crate) mod docs;
+pub(crate) mod exports;
 pub(crate) mod given_grants;
 pub(crate) mod graph;
 pub(crate) mod history;

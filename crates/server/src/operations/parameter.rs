@@ -155,6 +155,18 @@ parameters! {
         "Indexed properties, separated by commas; a minus sign turns the order." "Indexerade egenskaper, åtskilda med komma; minustecken vänder ordningen.";
     FIELDS Query "fields" r#"{"type":"string"}"# "name,kind"
         "Only these properties of data, separated by commas." "Bara dessa egenskaper i data, åtskilda med komma.";
+    EXPORT_COLLECTION Query "collection" r#"{"type":"string"}"# "organisations"
+        "Which collections, separated by commas. CSV takes exactly one, GeoJSON geographies. Default: all." "Vilka samlingar, åtskilda med komma. CSV tar precis en, GeoJSON geographies. Förval: alla.";
+    EXPORT_FORMAT Query "format" r#"{"type":"string","enum":["ndjson","csv","geojson"],"default":"ndjson"}"# "ndjson"
+        "NDJSON: one record of the lists' shape on each line, and a last line with number and SHA-256. CSV: flat columns derived from the model. GeoJSON: a feature collection." "NDJSON: en post med listornas form på varje rad, och en sista rad med antal och SHA-256. CSV: platta kolumner ur modellen. GeoJSON: en FeatureCollection.";
+    EXPORT_HISTORY Query "history" r#"{"type":"boolean","default":false}"# "false"
+        "NDJSON: every state of each record as known, under states." "NDJSON: varje posts alla tillstånd så som de är kända, under states.";
+    EXPORT_GEOMETRY Query "geometry" r#"{"type":"boolean","default":false}"# "false"
+        "Whether geometry comes along; always in GeoJSON." "Om geometri följer med; alltid i GeoJSON.";
+    EXPORT_DELIMITER Query "delimiter" r#"{"type":"string","enum":["comma","semicolon","tab"],"default":"comma"}"# "semicolon"
+        "CSV: what stands between the cells." "CSV: vad som står mellan cellerna.";
+    EXPORT_BOM Query "bom" r#"{"type":"boolean","default":false}"# "true"
+        "CSV: a byte order mark at the beginning, by which Excel knows UTF-8." "CSV: en byte order mark i början, så att Excel känner igen UTF-8.";
     LANGUAGE Query "lang" r#"{"type":"string","enum":["sv","en"]}"# "en"
         "The language of the page." "Sidans språk.";
 

@@ -7,7 +7,7 @@ use super::parameter as p;
 use super::{Operation, Parameter, public, read, visitor, write};
 use crate::body::{JSON, JSON_PATCH, MERGE_PATCH, NDJSON};
 use crate::handlers::{
-    about, amendments, docs, graph, history, identifiers, landing, model, records, search,
+    about, amendments, docs, exports, graph, history, identifiers, landing, model, records, search,
     transactions, validations,
 };
 
@@ -372,6 +372,17 @@ fn of_searching() -> Vec<Operation> {
 
 fn of_many() -> Vec<Operation> {
     vec![
+        Operation::get("/exports", "exportRecords", read(exports::export))
+            .tag(MANY)
+            .logged_as(Kind::Export)
+            .summary("Everything that answers a query", "Allt som svarar på en fråga")
+            .text("Of one coordinate, however long it takes and whatever is written meanwhile; streamed, in the order of domain, owner and id. The same records as the lists show to the same reader, with the same parameters but pages and order. An answer that was cut off has no last line (NDJSON), no end (GeoJSON), or ends without the closing chunk (CSV).", "Vid en koordinat, hur lång tid det än tar och vad som än skrivs under tiden; strömmat, i ordning efter domän, ägare och id. Samma poster som listorna visar samma läsare, med samma parametrar utom sidor och ordning. Ett avbrutet svar saknar sista raden (NDJSON), slutet (GeoJSON) eller det avslutande stycket (CSV).")
+            .takes(&[&p::EXPORT_COLLECTION, &p::EXPORT_FORMAT, &p::EXPORT_HISTORY, &p::EXPORT_GEOMETRY, &p::EXPORT_DELIMITER, &p::EXPORT_BOM, &p::TEXT, &p::SEARCH_IDENTIFIER, &p::OWNER, &p::CONTROLLER, &p::FIELDS])
+            .takes(&COORDINATE)
+            .open_query()
+            .answers_as(200, NDJSON, "Page", "The records", "Posterna")
+            .problems(&COORDINATE_PROBLEMS)
+            .problems(&["unknown-property", "unsupported-parameter", "unknown-identifier-scheme", "personal-identifier-in-address", "unknown-owner", "timeout"]),
         Operation::post("/transactions", "commitTransaction", write(transactions::commit))
             .tag(MANY)
             .summary("Write many records as one", "Skriv många poster som en")

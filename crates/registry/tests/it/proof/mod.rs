@@ -7,6 +7,7 @@
 )]
 
 mod edges;
+mod exports;
 mod learn;
 mod oracles;
 mod probes;

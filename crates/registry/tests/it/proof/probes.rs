@@ -80,6 +80,7 @@ pub(crate) fn prove(stack: &Stack, built: &Built, seed: u64) -> Proof {
         prover.whole_records(reader);
         prover.lookups(reader);
         prover.counts(reader);
+        prover.exports(reader);
     }
     prover.proof
 }
