@@ -28,7 +28,8 @@ fn filled(engine: grunddata_testing::Engine) -> Http {
         if let Some(level) = level {
             data["protection"] = json!({"level": level});
         }
-        http.writer()
+        // Who may write what is protected.
+        http.admin()
             .post("/persons", json!({"data": data, "validFrom": "2026-01-01"}))
             .expect(201);
     }

@@ -112,7 +112,7 @@ on_both! {
         assert!(there.matches("\"record\"").count() <= now.matches("\"record\"").count());
         let output = command(&["log", "verify"], &copy, Some(&log));
         assert!(output.status.success(), "{}", told(&output));
-        let output = command(&["log", "search", "--operation", "restore"], &copy, Some(&log));
+        let output = command(&["log", "search", "--kind", "administration"], &copy, Some(&log));
         assert!(told(&output).contains("restore"), "{}", told(&output));
         // Nothing is written over.
         assert!(refused(&["restore", path], &copy, Some(&log)).contains("not empty"));

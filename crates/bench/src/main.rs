@@ -7,6 +7,7 @@ mod cluster;
 mod cpu;
 mod create;
 mod data;
+mod export;
 mod footprint;
 mod graph;
 mod load;
@@ -63,7 +64,7 @@ struct Run {
     /// Persons, roles and a thirtieth as many units of the graph.
     #[arg(long, default_value_t = 1_000_000)]
     graph: u64,
-    /// Only these: bulk, read, create, versions, graph, timing, footprint.
+    /// Only these: bulk, read, create, versions, graph, timing, footprint, export.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
 }
@@ -203,6 +204,19 @@ async fn engine(run: &Run, cluster: Option<&Cluster>, table: &mut Table) -> Resu
     if run.wants("timing") {
         timing::run(&run.binary, &database("timing").await?, name, table).await?;
         remove(cluster, &["timing"]).await?;
+    }
+    if run.wants("export") {
+        let setting = export::Setting {
+            binary: &run.binary,
+            scratch: scratch.path(),
+            url: &database("export").await?,
+            target: &database("export_target").await?,
+            raw: &database("export_raw").await?,
+            records: run.records,
+            cluster,
+        };
+        export::run(&setting, name, table).await?;
+        remove(cluster, &["export", "export_target", "export_raw"]).await?;
     }
     if run.wants("footprint") && cluster.is_none() {
         footprint::run(&run.binary, scratch.path(), table).await?;

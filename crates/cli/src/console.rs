@@ -92,6 +92,44 @@ pub(crate) fn log(settings: &Settings, context: &Context, act: &Act) -> Result<(
     Ok(())
 }
 
+/// A reading that goes on: the log stays open for as long as pieces are shown.
+pub(crate) struct Reading(AccessLog);
+
+impl Reading {
+    pub(crate) fn open(settings: &Settings, context: &Context) -> Result<Self, Failure> {
+        open(settings, context).map(Self)
+    }
+
+    /// Logs what was noted since it was last asked, and returns when that is durable. What showed nothing personal is not
+    /// logged, as everywhere.
+    pub(crate) fn shown(&self, context: &Context, operation: &'static str) -> Result<(), Failure> {
+        let shown = context.disclosed.take();
+        if shown.records.is_empty() && shown.searched.is_empty() {
+            return Ok(());
+        }
+        let act = Act::new(Kind::Export, operation, Value::Object(serde_json::Map::new()));
+        let mut entry = act.entry(context);
+        entry.detail = None;
+        entry.query = shown.query;
+        entry.owners = if shown.records.is_empty() {
+            shown.searched.into_iter().collect()
+        } else {
+            shown.owners.into_iter().collect()
+        };
+        entry.owners.truncate(grunddata_access_log::OWNERS_LIMIT);
+        entry.records = shown.records;
+        entry.records.sort_unstable();
+        entry.records.dedup();
+        entry.count = Some(entry.records.len() as u64);
+        entry.classes = shown.classes;
+        append(&self.0, entry)
+    }
+
+    pub(crate) fn close(self) {
+        self.0.shutdown();
+    }
+}
+
 /// The entry with what was noted while it was done.
 fn told(mut entry: Entry, context: &Context) -> Entry {
     let shown = context.disclosed.take();

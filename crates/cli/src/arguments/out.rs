@@ -6,8 +6,14 @@ use clap::Args;
 
 pub(super) const EXPORT: &str = "\
 Examples:
+  grunddata export organisations --format csv --bom --delimiter semicolon --out units.csv
+  grunddata export persons roles --history --valid-at 2026-12-31 --out people.ndjson
   grunddata export --lossless all.ndjson.zst
   grunddata export --lossless two.ndjson.zst --owner se-2480 --owner se-scb
+
+Records come in the form of the lists, at one coordinate, whatever is written meanwhile. What is
+shown is logged before it is written. A file appears when it is whole; NDJSON ends with a line that
+has the number of records and a SHA-256. docs/exports.md has formats and columns.
 
 A lossless export holds everything that the answers depend on, as it is at one moment, while writes
 go on: owners, all states in both times, versions with their changes, tombstones, marks, rules,
@@ -48,11 +54,42 @@ anybody reads.";
 
 /// `export`
 #[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("what").required(true).args(["collections", "lossless"]))]
 pub(crate) struct Export {
+    /// Records of these collections: persons, roles, organisations, geographies, services
+    #[arg(value_name = "COLLECTION")]
+    pub(crate) collections: Vec<String>,
+    /// The form of the records: ndjson, csv or geojson
+    #[arg(long, default_value = "ndjson", conflicts_with = "lossless")]
+    pub(crate) format: String,
+    /// The file that receives the records; standard output when left out
+    #[arg(long, value_name = "FILE", conflicts_with = "lossless")]
+    pub(crate) out: Option<PathBuf>,
+    /// A parameter of the list, such as kind=unit or q=skola; may be given several times
+    #[arg(long = "where", value_name = "NAME=VALUE", conflicts_with = "lossless")]
+    pub(crate) wheres: Vec<String>,
+    /// The day on which things hold [default: today]
+    #[arg(long, value_name = "DATE", conflicts_with = "lossless")]
+    pub(crate) valid_at: Option<String>,
+    /// The instant at which they are known [default: everything recorded so far]
+    #[arg(long, value_name = "INSTANT", conflicts_with = "lossless")]
+    pub(crate) known_at: Option<String>,
+    /// NDJSON: all states of each record as known
+    #[arg(long, conflicts_with = "lossless")]
+    pub(crate) history: bool,
+    /// NDJSON: geometry as well
+    #[arg(long, conflicts_with = "lossless")]
+    pub(crate) geometry: bool,
+    /// CSV: comma, semicolon or tab
+    #[arg(long, conflicts_with = "lossless")]
+    pub(crate) delimiter: Option<String>,
+    /// CSV: begin with a byte order mark, for Excel
+    #[arg(long, conflicts_with = "lossless")]
+    pub(crate) bom: bool,
     /// Write everything without loss to this file; .zst = compressed
-    #[arg(long, value_name = "FILE", required = true)]
-    pub(crate) lossless: PathBuf,
-    /// Only this owner; may be given several times. They must not refer to records of others
+    #[arg(long, value_name = "FILE")]
+    pub(crate) lossless: Option<PathBuf>,
+    /// Only this owner; may be given several times. Without loss they must not refer to records of others
     #[arg(long, value_name = "KEY")]
     pub(crate) owner: Vec<String>,
     /// Show no progress

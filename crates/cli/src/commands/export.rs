@@ -6,7 +6,8 @@ use std::process::ExitCode;
 
 use grunddata_access_log::Kind as LogKind;
 use grunddata_model::OwnerKey;
-use grunddata_registry::{LosslessProgress, OwnerSet};
+use grunddata_registry::{LosslessProgress, OwnerSet, Place};
+use grunddata_server::ExportStream;
 use indicatif::ProgressBar;
 use serde_json::json;
 use tempfile::NamedTempFile;
@@ -21,20 +22,26 @@ use crate::database;
 /// How hard it is compressed: the fastest that still makes a tenth of JSON.
 pub(crate) const LEVEL: i32 = 3;
 
-/// Writes a lossless file.
+/// Writes records, or everything without loss.
 pub(crate) fn run(settings: &Settings, export: Export) -> Result<ExitCode, Failure> {
+    match &export.lossless {
+        Some(path) => lossless(settings, path, &export),
+        None => records(settings, &export),
+    }
+}
+
+fn lossless(settings: &Settings, path: &Path, export: &Export) -> Result<ExitCode, Failure> {
     let owners = owners(&export.owner)?;
     let registry = database::open(settings)?;
     let context = console::context(&registry);
-    let file = beside(&export.lossless)?;
-    let compressed = export
-        .lossless
+    let file = beside(path)?;
+    let compressed = path
         .extension()
         .is_some_and(|extension| extension == "zst");
-    let detail = json!({"file": named(&export.lossless), "owners": export.owner});
+    let detail = json!({"file": named(path), "owners": export.owner});
     let act = Act::new(LogKind::Export, "export-lossless", detail);
     let bar = bar(0, "exporting", export.quiet);
-    let wrong = |error: std::io::Error| Failure::write(&export.lossless, &error);
+    let wrong = |error: std::io::Error| Failure::write(path, &error);
     let mut out = BufWriter::with_capacity(1 << 20, file.as_file());
     let summary = if compressed {
         let mut encoder = encoder(&mut out).map_err(wrong)?;
@@ -52,16 +59,84 @@ pub(crate) fn run(settings: &Settings, export: Export) -> Result<ExitCode, Failu
     drop(out);
     bar.finish_and_clear();
     registry.store().shutdown();
-    keep(file, &export.lossless)?;
+    keep(file, path)?;
     line(format!(
         "{} records with {} states and {} changes written to {}.",
         grouped(summary.count("record")),
         grouped(summary.count("state")),
         grouped(summary.count("change")),
-        export.lossless.display()
+        path.display()
     ));
     line(format!("SHA-256 of the content: {}", summary.sha256));
     Ok(ExitCode::SUCCESS)
+}
+
+/// Writes the records that answer a query. What each piece shows is in the access log before the piece is in the file.
+fn records(settings: &Settings, export: &Export) -> Result<ExitCode, Failure> {
+    let registry = database::open(settings)?;
+    let context = console::context(&registry);
+    let pairs = parameters(export)?;
+    let pairs = || pairs.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let server = settings.server();
+    let api = server
+        .public_address
+        .map_or_else(|| "/api/v1".to_owned(), |address| format!("{address}/api/v1"));
+    let frame = (api, String::new());
+    let mut stream = ExportStream::begin(&registry, &context, pairs(), Place::Body, frame)?;
+    let bar = bar(0, "exporting", export.quiet || export.out.is_none());
+    let file = export.out.as_deref().map(beside).transpose()?;
+    let wrong = |error: std::io::Error| match &export.out {
+        Some(path) => Failure::write(path, &error),
+        None => Failure::new(Kind::Write, format!("cannot write: {error}")),
+    };
+    let log = console::Reading::open(settings, &context)?;
+    while let Some(piece) = stream.next_chunk()? {
+        log.shown(&context, "export-records")?;
+        match &file {
+            Some(file) => file.as_file().write_all(&piece),
+            None => std::io::stdout().lock().write_all(&piece),
+        }
+        .map_err(wrong)?;
+        bar.set_position(stream.count());
+    }
+    log.close();
+    bar.finish_and_clear();
+    registry.store().shutdown();
+    if let (Some(file), Some(path)) = (file, &export.out) {
+        keep(file, path)?;
+        line(format!("{} records written to {}.", grouped(stream.count()), path.display()));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What was written on the command line, as the parameters of the interface.
+fn parameters(export: &Export) -> Result<Vec<(String, String)>, Failure> {
+    let mut pairs = vec![
+        ("collection".to_owned(), export.collections.join(",")),
+        ("format".to_owned(), export.format.clone()),
+        ("history".to_owned(), export.history.to_string()),
+        ("geometry".to_owned(), export.geometry.to_string()),
+        ("bom".to_owned(), export.bom.to_string()),
+    ];
+    let given = [
+        ("delimiter", &export.delimiter),
+        ("validAt", &export.valid_at),
+        ("knownAt", &export.known_at),
+    ];
+    for (name, value) in given {
+        pairs.extend(value.clone().map(|value| (name.to_owned(), value)));
+    }
+    if !export.owner.is_empty() {
+        pairs.push(("owner".to_owned(), export.owner.join(",")));
+    }
+    for pair in &export.wheres {
+        let (name, value) = pair.split_once('=').ok_or_else(|| {
+            Failure::new(Kind::Usage, format!("--where {pair}: there is no = in it"))
+                .cure("Write NAME=VALUE, such as --where kind=unit.")
+        })?;
+        pairs.push((name.to_owned(), value.to_owned()));
+    }
+    Ok(pairs)
 }
 
 /// The name of a file, without where it lies.

@@ -81,7 +81,9 @@ impl Prover<'_> {
         let seen = |shown: &grunddata_registry::Shown| -> BTreeSet<_> {
             shown.records.iter().copied().collect()
         };
-        if !seen(&of_export).is_superset(&seen(&of_list)) || of_export.owners.is_empty() != of_list.owners.is_empty() {
+        if !seen(&of_export).is_superset(&seen(&of_list))
+            || !of_export.owners.is_superset(&of_list.owners)
+            || of_export.searched != of_list.searched {
             self.violation(format!("export notes less than the list: {what}"));
         }
         for one in exported {
