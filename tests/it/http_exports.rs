@@ -30,7 +30,7 @@ fn filled(engine: grunddata_testing::Engine) -> Http {
         }
         // Who may write what is protected.
         http.admin()
-            .post("/persons", json!({"data": data, "validFrom": "2026-01-01"}))
+            .post("/persons", json!({"owner": "norrberga", "data": data, "validFrom": "2026-01-01"}))
             .expect(201);
     }
     let point = json!({"name": {"sv": "=Punkten; \"P\""}, "kind": "locality",
@@ -176,6 +176,13 @@ on_both! {
         assert_eq!(entries.len(), 1, "{entries:?}");
         assert_eq!((entries[0]["records"].as_array().map(Vec::len), entries[0]["query"].as_str()), (Some(1), Some("person: q=…")));
         assert_eq!(entries[0]["operation"], "exportRecords");
+        // Of an answer in pieces each piece is logged, by the same question, without what is personal.
+        let operations: Vec<Value> = (0..1_100).map(|number| json!({"op": "create", "collection": "persons", "validFrom": "2026-01-01", "data": {"name": {"given": [format!("Namn{number}")], "family": "Hemligdotter"}}})).collect();
+        http.writer().post("/transactions", json!({"operations": operations})).expect(200);
+        lines(&http.reader().get("/exports?collection=persons&q=Hemligdotter"));
+        let log = http.admin().get("/access-log?kind=export&limit=100&order=oldest");
+        let told: Vec<(&Value, &Value)> = log.json["items"].as_array().expect("items")[1..].iter().map(|entry| (&entry["count"], &entry["query"])).collect();
+        assert_eq!(told, [(&json!(1_000), &json!("person: q=…")), (&json!(100), &json!("person: q=…"))]);
         // Without the log nothing of it is shown.
         http.stop_logging();
         http.reader().get("/exports?collection=persons").problem(503, "access-log-unavailable");

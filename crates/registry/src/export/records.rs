@@ -1,7 +1,7 @@
 //! The records that answer a query as one consistent stream, at constant memory: pages of a search at one coordinate that
 //! is pinned once, each by itself, so that no database transaction stays open for however long a client takes.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use grunddata_information_model::PrivacyClass;
 use grunddata_model::{Domain, OwnerKey};
@@ -53,6 +53,8 @@ pub struct Export {
     parts: VecDeque<Part>,
     history: bool,
     geometry: bool,
+    /// What was asked for, without the values that are personal: told with every page that is shown.
+    told: String,
 }
 
 impl std::fmt::Debug for Export {
@@ -86,7 +88,8 @@ impl Registry {
                 || search.classes & (PrivacyClass::Personal.bit() | PrivacyClass::Protected.bit()) != 0;
             searches.push((query, search));
         }
-        context.disclosed.asked(told.join("; "));
+        let told = told.join("; ");
+        context.disclosed.asked(told.clone());
         let Some(at) = request.queries.first().map(|query| &query.at) else {
             return Err(Refusal::new(
                 Code::InvalidParameter,
@@ -103,11 +106,13 @@ impl Registry {
             .map_err(refuse_store)?;
         let all: Vec<OwnerKey> = all.into_iter().map(|owner| owner.key).collect();
         let mut parts = VecDeque::new();
+        let mut searched: BTreeSet<OwnerKey> = BTreeSet::new();
         for (query, search) in searches {
             let chosen = match &search.owners {
                 OwnerSet::All => all.clone(),
                 OwnerSet::Some(owners) => owners.iter().cloned().collect(),
             };
+            searched.extend(chosen.iter().cloned());
             for owner in chosen.into_iter().filter(|owner| visibility.sees_of(owner)) {
                 parts.push_back(Part {
                     domain: query.domain,
@@ -123,7 +128,7 @@ impl Registry {
             let persons = visibility.showing(PrivacyClass::Personal.bit());
             context
                 .disclosed
-                .searched(all.into_iter().filter(|owner| persons.sees_of(owner)));
+                .searched(searched.into_iter().filter(|owner| persons.sees_of(owner)));
         }
         Ok(Export {
             registry: self.clone(),
@@ -133,6 +138,7 @@ impl Registry {
             parts,
             history: request.history,
             geometry: request.geometry,
+            told,
         })
     }
 }
@@ -212,6 +218,7 @@ impl Export {
         reader: &mut Reader<'_>,
         part: &Part,
     ) -> Result<(Vec<Exported>, Option<SearchCursor>), StoreError> {
+        self.context.disclosed.asked(self.told.clone());
         let page = reader.search(&part.search, &self.coordinate, &self.visibility)?;
         let shape = Shape {
             registry: &self.registry,
