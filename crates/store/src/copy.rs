@@ -10,7 +10,7 @@ use crate::sql::Sql;
 use crate::store::Store;
 
 /// What must have no rows in an empty registry.
-const TABLES: [&str; 19] = [
+const TABLES: [&str; 25] = [
     "owner",
     "record",
     "state",
@@ -30,6 +30,12 @@ const TABLES: [&str; 19] = [
     "record_mark",
     "disposal",
     "archive_delivery",
+    "source",
+    "load",
+    "load_row",
+    "load_batch",
+    "assertion",
+    "assertion_content",
 ];
 
 /// A table in which there is something.

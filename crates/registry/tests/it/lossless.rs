@@ -12,9 +12,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use grunddata_model::Domain::{self, Geography, Organisation, Person};
 use grunddata_model::{Instant, RecordId};
 use grunddata_registry::{
-    At, Code, Context, Decision, Direction, ExtractOptions, Grant, GrantSubject, Idempotency,
-    Keeping, KnownAt, LinksRequest, MarkKind, NewDelivery, NewRetentionRule, NewToken, OwnerScope,
-    OwnerSet, Place, Refusal, Role, SubjectKind, Transaction,
+    Assertion, AssertionKey, At, Code, Context, Decision, Direction, ExtractOptions, FileFacts,
+    Grant, GrantSubject, Idempotency, Keeping, KnownAt, LinksRequest, LoadKind, LoadPace,
+    MarkKind, NewDelivery, NewLoad, NewRetentionRule, NewSource, NewToken, OwnerScope, OwnerSet,
+    Place, Refusal, Role, SourceSettings, SubjectKind, Transaction,
 };
 use grunddata_testing::on_both;
 use serde_json::json;
@@ -135,7 +136,55 @@ fn more(stack: &Stack) -> Vec<RecordId> {
         .unwrap();
     stack.pass(1);
     retried(stack).unwrap();
+    loaded(stack, 3);
+    loaded(stack, 2);
     vec![point, gone, restricted, freed, school, employed]
+}
+
+/// A load of a source: planned and applied.
+fn loaded(stack: &Stack, persons: u64) {
+    let (registry, context) = (&stack.registry, stack.system());
+    if persons == 3 {
+        let source = NewSource {
+            owner: owner("a"),
+            key: "payroll".to_owned(),
+            settings: SourceSettings::new("Lönesystemet", [Person]),
+            if_match: None,
+            reason: Some("Ny".to_owned()),
+        };
+        registry.put_source(&context, source).unwrap();
+    }
+    let load = NewLoad {
+        owner: owner("a"),
+        source: "payroll".to_owned(),
+        kind: LoadKind::Delta,
+        file: FileFacts::default(),
+        reference_date: Some(day("2026-01-01")),
+        replace: false,
+    };
+    let mut planner = registry.plan_load(&context, load).unwrap();
+    for number in 0..persons {
+        let assertion = Assertion {
+            file_row: number + 2,
+            record: "person".to_owned(),
+            domain: Person,
+            key: AssertionKey::Source(format!("k{number}")),
+            removed: false,
+            data: json!({"name": {"full": format!("Laddad {number} av {persons}")}}),
+            valid_from: None,
+            valid_to: None,
+            references: Vec::new(),
+        };
+        planner.push(assertion).unwrap();
+    }
+    let load = planner.finish(FileFacts::default()).unwrap();
+    let mut pace = LoadPace::default();
+    stack.pass(1);
+    while !registry
+        .apply_load(&context, &owner("a"), load.id, &mut pace)
+        .unwrap()
+        .finished
+    {}
 }
 
 /// A write under an idempotency key.
@@ -311,7 +360,7 @@ on_both! {
             [
                 text(&registry.owners(&system)), text(&registry.tokens(&system)), text(&registry.given_grants(&system)),
                 text(&registry.retention_rules(&steward, &a)), text(&registry.deliveries(&steward, &a)), text(&registry.disposals(&steward, &a)),
-                text(&registry.erasures(&system)), text(&registry.retention_plan(&steward, &a)),
+                text(&registry.erasures(&system)), text(&registry.sources(&system, &a)), text(&registry.source_history(&system, &a, "payroll")), text(&registry.retention_plan(&steward, &a)),
                 text(&registry.extract_person(&steward, extra[2], ExtractOptions::default())),
                 text(&registry.extract_person(&system, built.ids[built.world.records.iter().position(|made| made.domain == "person").unwrap()], ExtractOptions::default())),
             ]

@@ -9,6 +9,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
+use super::tables::{
+    AssertionContentLine, AssertionLine, LoadBatchLine, LoadLine, LoadRowLine, SourceLine,
+};
+
 /// A line. The name of the kind is its only member.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -26,12 +30,18 @@ pub(super) enum Line<'a> {
     #[serde(borrow)]
     Record(RecordLine<'a>),
     Mark(MarkLine),
+    Source(SourceLine),
+    Load(LoadLine),
+    LoadRow(LoadRowLine),
+    LoadBatch(LoadBatchLine),
+    Assertion(AssertionLine),
+    AssertionContent(AssertionContentLine),
     End(End),
 }
 
 /// The kinds of lines between the header and the end, as the header lists them: a reader that does not know one of them
 /// must not take the file for whole.
-pub(super) const SECTIONS: [&str; 10] = [
+pub(super) const SECTIONS: [&str; 16] = [
     "token",
     "grant",
     "owner",
@@ -42,6 +52,12 @@ pub(super) const SECTIONS: [&str; 10] = [
     "outcome",
     "record",
     "mark",
+    "source",
+    "load",
+    "loadRow",
+    "loadBatch",
+    "assertion",
+    "assertionContent",
 ];
 
 /// The first line.
@@ -280,6 +296,12 @@ impl Line<'_> {
             Self::Outcome(_) => "outcome",
             Self::Record(_) => "record",
             Self::Mark(_) => "mark",
+            Self::Source(_) => "source",
+            Self::Load(_) => "load",
+            Self::LoadRow(_) => "loadRow",
+            Self::LoadBatch(_) => "loadBatch",
+            Self::Assertion(_) => "assertion",
+            Self::AssertionContent(_) => "assertionContent",
             Self::End(_) => "end",
         }
     }

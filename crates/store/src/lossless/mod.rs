@@ -1,7 +1,8 @@
 //! The lossless form of an installation: everything that its answers depend on, as text, whichever database it lies in.
 //!
 //! One JSON object on each line (NDJSON), in this order: the header; tokens and grants (of a whole installation only); and
-//! for each owner its own line, its geometries, rules, disposals, deliveries, remembered outcomes, records and marks; last
+//! for each owner its own line, its geometries, rules, disposals, deliveries, remembered outcomes, records, marks, sources and
+//! loads; last
 //! the end, with how many lines there were of each kind and the SHA-256 of all bytes before it. A record's line holds its
 //! head, its changes with their positions, and its states in both times; a body stands in it byte for byte.
 //!
@@ -21,6 +22,7 @@ mod log;
 mod parse;
 mod registers;
 mod snapshot;
+mod tables;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -163,6 +165,32 @@ pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    /// Tables whose rows are lines, or parts of one.
+    const CARRIED: [&str; 18] = [
+        "access_grant", "owner", "record", "state", "geometry", "change", "idempotency", "token", "retention_rule", "record_mark",
+        "disposal", "archive_delivery", "source", "load", "load_row", "load_batch", "assertion", "assertion_content",
+    ];
+    /// Tables whose rows follow from the others.
+    const DERIVED: [&str; 9] = [
+        "identifier", "link", "entry", "term", "term_variant", "accepted_transaction", "directory_id", "directory_identifier",
+        "owner_reference",
+    ];
+
+    /// A table that is added must be decided on here, or it is lost without a word.
+    #[test]
+    fn no_table_is_forgotten() {
+        let mut known: Vec<&str> = CARRIED.into_iter().chain(DERIVED).collect();
+        known.sort_unstable();
+        let mut there: Vec<&str> = include_str!("../schema.rs")
+            .lines()
+            .map(str::trim)
+            .filter(|line| line.ends_with(") {"))
+            .filter_map(|line| line.split(' ').next())
+            .collect();
+        there.sort_unstable();
+        assert_eq!(there, known);
+    }
+
     #[test]
     fn bytes_in_hexadecimal() {
         assert_eq!(super::hexadecimal(&[0, 15, 255]), "000fff");

@@ -207,6 +207,12 @@ impl<'a> Decoder<'a> {
             Line::Delivery(line) => Decoded::Register(Box::new(Line::Delivery(line))),
             Line::Outcome(line) => Decoded::Register(Box::new(Line::Outcome(line))),
             Line::Mark(line) => Decoded::Register(Box::new(Line::Mark(line))),
+            Line::Source(line) => Decoded::Register(Box::new(Line::Source(line))),
+            Line::Load(line) => Decoded::Register(Box::new(Line::Load(line))),
+            Line::LoadRow(line) => Decoded::Register(Box::new(Line::LoadRow(line))),
+            Line::LoadBatch(line) => Decoded::Register(Box::new(Line::LoadBatch(line))),
+            Line::Assertion(line) => Decoded::Register(Box::new(Line::Assertion(line))),
+            Line::AssertionContent(line) => Decoded::Register(Box::new(Line::AssertionContent(line))),
         };
         Ok(self.flush() && self.sender.send(next).is_ok())
     }

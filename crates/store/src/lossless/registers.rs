@@ -397,6 +397,12 @@ pub(super) fn insert_register(
                 ],
             )
         }
+        Line::Source(row) => row.insert(connection, owner),
+        Line::Load(row) => row.insert(connection, owner),
+        Line::LoadRow(row) => row.insert(connection, owner),
+        Line::LoadBatch(row) => row.insert(connection, owner),
+        Line::Assertion(row) => row.insert(connection, owner),
+        Line::AssertionContent(row) => row.insert(connection, owner),
         Line::Header(_) | Line::Owner(_) | Line::Geometry(_) | Line::Record(_) | Line::End(_) => {
             Err(StoreError::disagrees("a line in the wrong place"))
         }

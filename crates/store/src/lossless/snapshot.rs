@@ -125,6 +125,7 @@ impl Snapshot<'_> {
             self.outcomes(&owner.key)?;
             self.records(&owner.key)?;
             self.marks(&owner.key)?;
+            self.tables(&owner.key)?;
         }
         self.lines.flush()
     }
