@@ -2,9 +2,9 @@
 
 use grunddata_testing::on_both;
 use serde::Deserialize;
-use sha2::Digest as _;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
+use sha2::Digest as _;
 
 use crate::http_records::server::{Answer, Caller, Http};
 
@@ -15,7 +15,11 @@ fn filled(engine: grunddata_testing::Engine) -> Http {
     let http = Http::start(engine);
     let operations: Vec<Value> = (0..UNITS)
         .map(|number| {
-            let kind = if number % 3 == 0 { "department" } else { "unit" };
+            let kind = if number % 3 == 0 {
+                "department"
+            } else {
+                "unit"
+            };
             json!({"op": "create", "collection": "organisations", "validFrom": "2026-01-01",
                 "data": {"name": {"sv": format!("Enhet {number:04}")}, "kind": kind}})
         })
@@ -30,13 +34,19 @@ fn filled(engine: grunddata_testing::Engine) -> Http {
         }
         // Who may write what is protected.
         http.admin()
-            .post("/persons", json!({"owner": "norrberga", "data": data, "validFrom": "2026-01-01"}))
+            .post(
+                "/persons",
+                json!({"owner": "norrberga", "data": data, "validFrom": "2026-01-01"}),
+            )
             .expect(201);
     }
     let point = json!({"name": {"sv": "=Punkten; \"P\""}, "kind": "locality",
         "geometry": {"type": "Point", "coordinates": [18.07, 59.33]}});
     http.writer()
-        .post("/geographies", json!({"validFrom": "2026-01-01", "data": point}))
+        .post(
+            "/geographies",
+            json!({"validFrom": "2026-01-01", "data": point}),
+        )
         .expect(201);
     http
 }
@@ -61,7 +71,9 @@ fn listed<'a>(caller: impl Fn() -> Caller<'a>, address: &str) -> Vec<String> {
     loop {
         let page = caller().get(&format!("{address}&limit=500{after}"));
         page.expect(200);
-        let items = serde_json::from_str::<Page>(&page.text).expect("a page").items;
+        let items = serde_json::from_str::<Page>(&page.text)
+            .expect("a page")
+            .items;
         found.extend(items.into_iter().map(|item| item.get().to_owned()));
         match page.json["_meta"]["after"].as_str() {
             Some(cursor) => after = format!("&after={cursor}"),

@@ -43,7 +43,11 @@ struct Ran {
 pub(crate) async fn run(setting: &Setting<'_>, name: &str, table: &mut Table) -> Result<()> {
     let loaded = registry::open(setting.url)?;
     bulk::prepare(&loaded)?;
-    bulk::persons(&loaded, setting.records, setting.cluster.map(|cluster| cluster.pid))?;
+    bulk::persons(
+        &loaded,
+        setting.records,
+        setting.cluster.map(|cluster| cluster.pid),
+    )?;
     loaded.store().shutdown();
     drop(loaded);
     let lossless = setting.scratch.join("all.ndjson.zst");
@@ -52,9 +56,19 @@ pub(crate) async fn run(setting: &Setting<'_>, name: &str, table: &mut Table) ->
     let mut memory = [0_u64; 3];
     let rate = |wall: Duration| setting.records as f64 / wall.as_secs_f64();
     for _ in 0..ROUNDS {
-        let out = program(setting, &["export", "--quiet", "--lossless"], Some(&lossless), setting.url)?;
+        let out = program(
+            setting,
+            &["export", "--quiet", "--lossless"],
+            Some(&lossless),
+            setting.url,
+        )?;
         scans.push(rate(scan(setting, &FACTS).await?));
-        let flat = program(setting, &["export", "persons", "--quiet", "--format", "csv", "--out"], Some(&csv), setting.url)?;
+        let flat = program(
+            setting,
+            &["export", "persons", "--quiet", "--format", "csv", "--out"],
+            Some(&csv),
+            setting.url,
+        )?;
         states.push(rate(scan(setting, &["state"]).await?));
         outs.push(rate(out.wall));
         tables.push(rate(flat.wall));
@@ -63,21 +77,54 @@ pub(crate) async fn run(setting: &Setting<'_>, name: &str, table: &mut Table) ->
     let mut row = |what: &str, ours: &[f64], raw: &[f64], least: f64| {
         let (ours, raw) = (Spread::of(ours), Spread::of(raw));
         let ratio = ours.median / raw.median;
-        table.row(&format!("{name}: {what}, records/s"), &ours, &raw, ratio, least);
+        table.row(
+            &format!("{name}: {what}, records/s"),
+            &ours,
+            &raw,
+            ratio,
+            least,
+        );
     };
-    row("lossless export against a raw scan of the same rows", &outs, &scans, 0.5);
-    row("CSV export of persons against a raw scan of the states", &tables, &states, 0.5);
-    let import = program(setting, &["import", "--quiet", "--no-verify", "--lossless"], Some(&lossless), setting.target)?;
+    row(
+        "lossless export against a raw scan of the same rows",
+        &outs,
+        &scans,
+        0.5,
+    );
+    row(
+        "CSV export of persons against a raw scan of the states",
+        &tables,
+        &states,
+        0.5,
+    );
+    let import = program(
+        setting,
+        &["import", "--quiet", "--no-verify", "--lossless"],
+        Some(&lossless),
+        setting.target,
+    )?;
     memory[2] = import.memory;
     registry::open(setting.raw)?.store().shutdown();
     let commits = bulk::commits(setting.records);
     let raw = match setting.cluster {
         Some(cluster) => {
-            replay::postgres(setting.url, setting.raw, commits, cluster.pid, setting.scratch).await?
+            replay::postgres(
+                setting.url,
+                setting.raw,
+                commits,
+                cluster.pid,
+                setting.scratch,
+            )
+            .await?
         }
         None => replay::sqlite(Path::new(setting.url), Path::new(setting.raw), commits)?,
     };
-    row("import of the lossless file against the engine's bulk path", &[rate(import.wall)], &[rate(raw.wall)], 0.4);
+    row(
+        "import of the lossless file against the engine's bulk path",
+        &[rate(import.wall)],
+        &[rate(raw.wall)],
+        0.4,
+    );
     let [out, flat, import] = memory.map(|bytes| bytes as f64 / 1e6);
     for (what, most) in [("lossless export", out), ("CSV export", flat)] {
         table.row(
@@ -100,7 +147,12 @@ pub(crate) async fn run(setting: &Setting<'_>, name: &str, table: &mut Table) ->
 }
 
 /// Runs a command of the program to its end; what it took, with its start.
-fn program(setting: &Setting<'_>, arguments: &[&str], file: Option<&PathBuf>, url: &str) -> Result<Ran> {
+fn program(
+    setting: &Setting<'_>,
+    arguments: &[&str],
+    file: Option<&PathBuf>,
+    url: &str,
+) -> Result<Ran> {
     let mut command = Command::new(setting.binary);
     command
         .args(arguments)

@@ -75,12 +75,7 @@ impl<W: Write> Writer<W> {
     }
 
     /// Adds so many bytes of a reader. One that has fewer is an error: somebody has cut the file.
-    pub(crate) fn add(
-        &mut self,
-        name: &str,
-        bytes: u64,
-        from: &mut dyn Read,
-    ) -> io::Result<()> {
+    pub(crate) fn add(&mut self, name: &str, bytes: u64, from: &mut dyn Read) -> io::Result<()> {
         let mut hashing = Hashing {
             inner: from.take(bytes),
             hash: Sha256::new(),
@@ -93,7 +88,9 @@ impl<W: Write> Writer<W> {
         self.tar.append_data(&mut header, name, &mut hashing)?;
         let member = hashing.member(name);
         if member.bytes != bytes {
-            return Err(io::Error::other(format!("{name} has become shorter while it was read")));
+            return Err(io::Error::other(format!(
+                "{name} has become shorter while it was read"
+            )));
         }
         self.manifest.members.push(member);
         Ok(())
@@ -214,7 +211,9 @@ pub(crate) fn unpack<E: From<Broken>>(
                 .members
                 .iter()
                 .find(|member| !found.members.contains(member))
-                .map_or("something that the manifest does not name", |member| member.name.as_str());
+                .map_or("something that the manifest does not name", |member| {
+                    member.name.as_str()
+                });
             Err(broken(format!("{differs} is not what was written")))
         }
         Some(_) => Ok(head),
@@ -292,8 +291,18 @@ mod tests {
 
     #[test]
     fn what_was_packed_is_unpacked() {
-        let bytes = archive(&head(), &[(SQLITE, b"rows"), ("access-log/a-1.log", b"seen")]);
-        assert_eq!(read(&bytes), Ok(vec!["a-1.log".to_owned(), ACCESS_LOG.to_owned(), SQLITE.to_owned()]));
+        let bytes = archive(
+            &head(),
+            &[(SQLITE, b"rows"), ("access-log/a-1.log", b"seen")],
+        );
+        assert_eq!(
+            read(&bytes),
+            Ok(vec![
+                "a-1.log".to_owned(),
+                ACCESS_LOG.to_owned(),
+                SQLITE.to_owned()
+            ])
+        );
     }
 
     #[test]
@@ -306,14 +315,26 @@ mod tests {
         let place = bytes.iter().position(|byte| *byte == 7).unwrap();
         changed[place + 9] = 8;
         assert!(read(&changed).unwrap_err().contains(SQLITE));
-        let later = Head { version: 2, ..head() };
-        assert!(read(&archive(&later, &[])).unwrap_err().contains("version 2"));
+        let later = Head {
+            version: 2,
+            ..head()
+        };
+        assert!(
+            read(&archive(&later, &[]))
+                .unwrap_err()
+                .contains("version 2")
+        );
         assert!(read(b"no archive").is_err());
     }
 
     #[test]
     fn nothing_is_unpacked_elsewhere() {
-        for name in ["access-log/../x", "other", "access-log/.hidden", "access-log/a/b"] {
+        for name in [
+            "access-log/../x",
+            "other",
+            "access-log/.hidden",
+            "access-log/a/b",
+        ] {
             let bytes = {
                 let mut writer = Writer::begin(Vec::new(), &head()).unwrap();
                 // A name that the library itself refuses is no danger either.

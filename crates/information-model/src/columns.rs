@@ -43,10 +43,8 @@ impl DomainModel {
                     .iter()
                     .find(|known| *known.name == *property)
                     .map_or_else(Text::default, |known| known.label.clone());
-                let name = tail.map_or_else(
-                    || property.clone(),
-                    |tail| format!("{property}.{tail}"),
-                );
+                let name =
+                    tail.map_or_else(|| property.clone(), |tail| format!("{property}.{tail}"));
                 let mut path = path;
                 if kind == ColumnKind::Value {
                     path.extend(tail.map(str::to_owned));

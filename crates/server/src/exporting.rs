@@ -109,7 +109,9 @@ impl<'a> Asked<'a> {
                 "limit" | "after" => {
                     return Err(invalid(
                         name,
-                        format!("An export comes whole: leave {name} out, or use the list of the collection."),
+                        format!(
+                            "An export comes whole: leave {name} out, or use the list of the collection."
+                        ),
                     ));
                 }
                 _ => asked.search.push((name, value)),
@@ -161,7 +163,10 @@ fn format(value: &str) -> Result<&'static str, Refusal> {
             let near = nearest(value, known)
                 .map(|near| format!(" Did you mean {near}?"))
                 .unwrap_or_default();
-            invalid("format", format!("The formats are {}.{near}", known.join(", ")))
+            invalid(
+                "format",
+                format!("The formats are {}.{near}", known.join(", ")),
+            )
         })
 }
 
@@ -175,7 +180,13 @@ fn collections(value: &str) -> Result<Vec<Domain>, Refusal> {
                 let near = nearest(name, names)
                     .map(|near| format!(" Did you mean {near}?"))
                     .unwrap_or_default();
-                invalid("collection", format!("There is no collection \"{shown}\": they are {}.{near}", names.join(", ")))
+                invalid(
+                    "collection",
+                    format!(
+                        "There is no collection \"{shown}\": they are {}.{near}",
+                        names.join(", ")
+                    ),
+                )
             })
         })
         .collect::<Result<_, _>>()?;

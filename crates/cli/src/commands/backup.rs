@@ -30,7 +30,11 @@ pub(crate) fn run(settings: &Settings, backup: Backup) -> Result<ExitCode, Failu
     let registry = database::open(settings)?;
     let context = console::context(&registry);
     // That everything is taken out is noted before it is.
-    let act = Act::new(LogKind::Export, "backup", json!({"file": named(&backup.file)}));
+    let act = Act::new(
+        LogKind::Export,
+        "backup",
+        json!({"file": named(&backup.file)}),
+    );
     console::log(settings, &context, &act)?;
     let file = beside(&backup.file)?;
     let wrong = |error: std::io::Error| Failure::write(&backup.file, &error);
@@ -51,7 +55,10 @@ pub(crate) fn run(settings: &Settings, backup: Backup) -> Result<ExitCode, Failu
     for path in &segments {
         let name = format!("{ACCESS_LOG}/{}", named(path));
         writer.add_file(&name, path).map_err(|error| {
-            Failure::new(Kind::Failed, format!("cannot read {}: {error}", path.display()))
+            Failure::new(
+                Kind::Failed,
+                format!("cannot read {}: {error}", path.display()),
+            )
         })?;
     }
     let (encoder, manifest) = writer.finish().map_err(wrong)?;
@@ -100,7 +107,9 @@ fn copy(
     let file = std::fs::File::create_new(&path).map_err(wrong)?;
     let mut encoder = encoder(BufWriter::with_capacity(1 << 20, file)).map_err(wrong)?;
     let bar = bar(0, "exporting", quiet);
-    registry.export_lossless(context, &OwnerSet::All, &mut encoder, &mut |now| told(&bar, now))?;
+    registry.export_lossless(context, &OwnerSet::All, &mut encoder, &mut |now| {
+        told(&bar, now)
+    })?;
     bar.finish_and_clear();
     let mut out = encoder.finish().map_err(wrong)?;
     out.flush().map_err(wrong)?;
@@ -112,7 +121,10 @@ pub(crate) fn segments(directory: &Path) -> Result<Vec<PathBuf>, Failure> {
     let wrong = |error: std::io::Error| {
         Failure::new(
             Kind::Failed,
-            format!("the access log in {} cannot be read: {error}", directory.display()),
+            format!(
+                "the access log in {} cannot be read: {error}",
+                directory.display()
+            ),
         )
     };
     if !directory.exists() {

@@ -14,10 +14,10 @@ use tempfile::NamedTempFile;
 
 use crate::arguments::Export;
 use crate::console::{self, Act};
+use crate::database;
 use crate::failure::{Failure, Kind};
 use crate::output::{bar, grouped, line};
 use crate::settings::Settings;
-use crate::database;
 
 /// How hard it is compressed: the fastest that still makes a tenth of JSON.
 pub(crate) const LEVEL: i32 = 3;
@@ -35,9 +35,7 @@ fn lossless(settings: &Settings, path: &Path, export: &Export) -> Result<ExitCod
     let registry = database::open(settings)?;
     let context = console::context(&registry);
     let file = beside(path)?;
-    let compressed = path
-        .extension()
-        .is_some_and(|extension| extension == "zst");
+    let compressed = path.extension().is_some_and(|extension| extension == "zst");
     let detail = json!({"file": named(path), "owners": export.owner});
     let act = Act::new(LogKind::Export, "export-lossless", detail);
     let bar = bar(0, "exporting", export.quiet);
@@ -76,11 +74,16 @@ fn records(settings: &Settings, export: &Export) -> Result<ExitCode, Failure> {
     let registry = database::open(settings)?;
     let context = console::context(&registry);
     let pairs = parameters(export)?;
-    let pairs = || pairs.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let pairs = || {
+        pairs
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+    };
     let server = settings.server();
-    let api = server
-        .public_address
-        .map_or_else(|| "/api/v1".to_owned(), |address| format!("{address}/api/v1"));
+    let api = server.public_address.map_or_else(
+        || "/api/v1".to_owned(),
+        |address| format!("{address}/api/v1"),
+    );
     let frame = (api, String::new());
     let mut stream = ExportStream::begin(&registry, &context, pairs(), Place::Body, frame)?;
     let bar = bar(0, "exporting", export.quiet || export.out.is_none());
@@ -104,7 +107,11 @@ fn records(settings: &Settings, export: &Export) -> Result<ExitCode, Failure> {
     registry.store().shutdown();
     if let (Some(file), Some(path)) = (file, &export.out) {
         keep(file, path)?;
-        line(format!("{} records written to {}.", grouped(stream.count()), path.display()));
+        line(format!(
+            "{} records written to {}.",
+            grouped(stream.count()),
+            path.display()
+        ));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -11,10 +11,10 @@ use serde_json::json;
 use super::export::{named, told};
 use crate::arguments::Import;
 use crate::console::{self, Act};
+use crate::database;
 use crate::failure::{Failure, Kind};
 use crate::output::{bar, grouped, line, note};
 use crate::settings::Settings;
-use crate::database;
 
 /// What a compressed file begins with.
 const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
@@ -43,7 +43,11 @@ pub(crate) fn run(settings: &Settings, import: Import) -> Result<ExitCode, Failu
         grouped(summary.count("record")),
         grouped(summary.count("state")),
         grouped(summary.count("change")),
-        if import.no_verify { "; run `grunddata verify`" } else { " and verified: 0 problems" }
+        if import.no_verify {
+            "; run `grunddata verify`"
+        } else {
+            " and verified: 0 problems"
+        }
     ));
     note(ERASURES);
     Ok(ExitCode::SUCCESS)

@@ -53,7 +53,8 @@ pub(crate) fn run(settings: &Settings, restore: Restore) -> Result<ExitCode, Fai
             return Err(occupied(&format!("the database {}", shown(settings))));
         }
     }
-    let decoder = zstd::Decoder::new(input).map_err(|error| broken(&restore, &error.to_string()))?;
+    let decoder =
+        zstd::Decoder::new(input).map_err(|error| broken(&restore, &error.to_string()))?;
     let head = archive::unpack(BufReader::new(decoder), staged.path(), |head| {
         if head.database == SQLITE && file_of(settings).is_none() {
             return Err(Restoring::Failed(
@@ -84,7 +85,11 @@ pub(crate) fn run(settings: &Settings, restore: Restore) -> Result<ExitCode, Fai
     };
     let context = console::context(&registry);
     let detail = json!({"file": named(&restore.file), "madeAt": head.made_at});
-    console::log(settings, &context, &Act::new(LogKind::Administration, "restore", detail))?;
+    console::log(
+        settings,
+        &context,
+        &Act::new(LogKind::Administration, "restore", detail),
+    )?;
     line(format!(
         "Restored {} as it was at {}, with {} files of the access log.",
         shown(settings),
@@ -210,6 +215,9 @@ fn verify(registry: &Registry, quiet: bool) -> Result<ExitCode, Failure> {
     for finding in &findings {
         line(finding);
     }
-    line(format!("Verified: {} problems", grouped(findings.len() as u64)));
+    line(format!(
+        "Verified: {} problems",
+        grouped(findings.len() as u64)
+    ));
     Ok(ExitCode::from(u8::from(!findings.is_empty())))
 }

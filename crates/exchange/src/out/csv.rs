@@ -135,7 +135,10 @@ mod tests {
             kind,
         };
         let csv = Csv::new(
-            vec![column("name.sv", CellKind::Value), column("tags", CellKind::Json)],
+            vec![
+                column("name.sv", CellKind::Value),
+                column("tags", CellKind::Json),
+            ],
             delimiter,
             mark,
         );
@@ -158,7 +161,14 @@ mod tests {
         let mut out = Vec::new();
         csv.head(&mut out);
         csv.record(&mut out, &record);
-        csv.record(&mut out, &OutRecord { envelope: None, data: "{}", ..record });
+        csv.record(
+            &mut out,
+            &OutRecord {
+                envelope: None,
+                data: "{}",
+                ..record
+            },
+        );
         String::from_utf8(out).unwrap()
     }
 
@@ -181,7 +191,14 @@ mod tests {
 
     #[test]
     fn formulas_are_texts() {
-        for bad in ["=cmd|' /C calc'!A0", "+46", "-2+3", "@SUM(A1)", "\t=1", "\r=1"] {
+        for bad in [
+            "=cmd|' /C calc'!A0",
+            "+46",
+            "-2+3",
+            "@SUM(A1)",
+            "\t=1",
+            "\r=1",
+        ] {
             let data = serde_json::json!({"name": {"sv": bad}}).to_string();
             let text = written(&data, Delimiter::Semicolon, true);
             assert!(text.starts_with("\u{feff}id;domain;owner;"));

@@ -101,7 +101,10 @@ mod tests {
         assert_eq!(value["asOf"], "x\"y");
         assert_eq!(value["numberReturned"], 2);
         assert_eq!(value["features"][0]["geometry"]["coordinates"][0], 18.07);
-        assert_eq!(value["features"][0]["properties"]["data"], json!({"name": {"sv": "P"}}));
+        assert_eq!(
+            value["features"][0]["properties"]["data"],
+            json!({"name": {"sv": "P"}})
+        );
         assert_eq!(value["features"][1]["geometry"], Value::Null);
     }
 }

@@ -109,15 +109,28 @@ fn envelope<'a>(record: &OutRecord<'a>) -> [Cell<'a>; 12] {
     let known = |text: Option<&'a str>| text.map_or(Cell::Empty, |text| Cell::Plain(text.into()));
     let said = |text: Option<&'a str>| text.map_or(Cell::Empty, |text| Cell::Text(text.into()));
     let told = record.envelope;
-    let [controller, display, version, from, to, at, kind, origin, model] = match told {
+    let [
+        controller,
+        display,
+        version,
+        from,
+        to,
+        at,
+        kind,
+        origin,
+        model,
+    ] = match told {
         None => [const { Cell::Empty }; 9],
         Some(told) => [
-            told.controller.map_or(Cell::Empty, |id| plain(id.to_string())),
+            told.controller
+                .map_or(Cell::Empty, |id| plain(id.to_string())),
             said(told.display),
             plain(told.version.to_string()),
             told.period
                 .valid_from()
-                .map_or(Cell::Plain("unknown".into()), |date| plain(date.to_string())),
+                .map_or(Cell::Plain("unknown".into()), |date| {
+                    plain(date.to_string())
+                }),
             told.period
                 .valid_to()
                 .map_or(Cell::Empty, |date| plain(date.to_string())),
@@ -157,7 +170,9 @@ fn cell<'a>(data: &'a Value, column: &OutColumn) -> Cell<'a> {
                 .as_object()
                 .into_iter()
                 .flatten()
-                .filter(|(language, _)| !matches!(language.as_str(), "sv" | "en" | "id" | "display"))
+                .filter(|(language, _)| {
+                    !matches!(language.as_str(), "sv" | "en" | "id" | "display")
+                })
                 .map(|(language, text)| (language.clone(), text.clone()))
                 .collect();
             if others.is_empty() {
@@ -199,9 +214,18 @@ mod tests {
         let data = json!({"name": {"sv": "Å", "en": "A", "fi": "O"}, "codes": ["a", "b"], "share": 0.5, "open": true, "none": null});
         let of = |path, kind| cell(&data, &column(path, kind));
         assert_eq!(of("name.sv", CellKind::Value), Cell::Text("Å".into()));
-        assert_eq!(of("name", CellKind::OtherLanguages), Cell::Text(r#"{"fi":"O"}"#.into()));
-        assert_eq!(of("codes", CellKind::Json), Cell::Text(r#"["a","b"]"#.into()));
-        assert_eq!(of("share", CellKind::Value), Cell::Number(0.5, "0.5".to_owned()));
+        assert_eq!(
+            of("name", CellKind::OtherLanguages),
+            Cell::Text(r#"{"fi":"O"}"#.into())
+        );
+        assert_eq!(
+            of("codes", CellKind::Json),
+            Cell::Text(r#"["a","b"]"#.into())
+        );
+        assert_eq!(
+            of("share", CellKind::Value),
+            Cell::Number(0.5, "0.5".to_owned())
+        );
         assert_eq!(of("open", CellKind::Value), Cell::Plain("true".into()));
         assert_eq!(of("none", CellKind::Value), Cell::Empty);
         assert_eq!(of("name.other.deeper", CellKind::Value), Cell::Empty);

@@ -94,7 +94,9 @@ fn refused(error: LosslessError) -> Refusal {
             tracing::error!(%error, "a lossless file contradicts itself");
             Refusal::new(
                 Code::InvalidParameter,
-                format!("What the file holds contradicts itself, and nothing was imported: {error}."),
+                format!(
+                    "What the file holds contradicts itself, and nothing was imported: {error}."
+                ),
             )
         }
         LosslessError::Store(error) => refuse_store(error),

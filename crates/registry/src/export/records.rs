@@ -85,7 +85,8 @@ impl Registry {
             told.push(self.told(query));
             let class = self.inner.model.domain(query.domain).class();
             personal |= class >= PrivacyClass::Personal
-                || search.classes & (PrivacyClass::Personal.bit() | PrivacyClass::Protected.bit()) != 0;
+                || search.classes & (PrivacyClass::Personal.bit() | PrivacyClass::Protected.bit())
+                    != 0;
             searches.push((query, search));
         }
         let told = told.join("; ");

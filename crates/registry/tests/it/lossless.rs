@@ -13,9 +13,9 @@ use grunddata_model::Domain::{self, Geography, Organisation, Person};
 use grunddata_model::{Instant, RecordId};
 use grunddata_registry::{
     Assertion, AssertionKey, At, Code, Context, Decision, Direction, ExtractOptions, FileFacts,
-    Grant, GrantSubject, Idempotency, Keeping, KnownAt, LinksRequest, LoadKind, LoadPace,
-    MarkKind, NewDelivery, NewLoad, NewRetentionRule, NewSource, NewToken, OwnerScope, OwnerSet,
-    Place, Refusal, Role, SourceSettings, SubjectKind, Transaction,
+    Grant, GrantSubject, Idempotency, Keeping, KnownAt, LinksRequest, LoadKind, LoadPace, MarkKind,
+    NewDelivery, NewLoad, NewRetentionRule, NewSource, NewToken, OwnerScope, OwnerSet, Place,
+    Refusal, Role, SourceSettings, SubjectKind, Transaction,
 };
 use grunddata_testing::on_both;
 use serde_json::json;
@@ -72,7 +72,11 @@ fn more(stack: &Stack) -> Vec<RecordId> {
     let gone = stack.id(create(Person, person("Gallrade Gerda"), "2001-01-01"));
     let restricted = stack.id(create(Person, person("Begränsade Bert"), "2001-01-01"));
     let freed = stack.id(create(Person, person("Hållna Hanna"), "2001-01-01"));
-    let school = stack.id(create(Organisation, organisation("Åkerskolan", "unit"), "2001-01-01"));
+    let school = stack.id(create(
+        Organisation,
+        organisation("Åkerskolan", "unit"),
+        "2001-01-01",
+    ));
     let employed = stack.id(create(Domain::Role, role(restricted, school), "2001-01-01"));
     let (steward, admin) = (
         stack.as_actor("a", Role::Steward),
@@ -238,7 +242,9 @@ impl Asked<'_> {
         let known = match self.dice.below(6) {
             0 => KnownAt::Latest,
             1 => KnownAt::Instant(now),
-            2 => KnownAt::Instant(Instant::from_micros(self.dice.of(self.instants).micros() - 1)),
+            2 => KnownAt::Instant(Instant::from_micros(
+                self.dice.of(self.instants).micros() - 1,
+            )),
             _ => KnownAt::Instant(*self.dice.of(self.instants)),
         };
         At { valid_at, known }
@@ -256,7 +262,9 @@ impl Asked<'_> {
         let depth = 1 + u32::try_from(self.dice.below(3)).unwrap();
         let version = 1 + u32::try_from(self.dice.below(3)).unwrap();
         let of = *self.dice.of(&Domain::ALL);
-        let word = *self.dice.of(&["Åkerskolan", "Akerskolan", "Åkerskola", "name", "mark"]);
+        let word = *self
+            .dice
+            .of(&["Åkerskolan", "Akerskolan", "Åkerskola", "name", "mark"]);
         let sorted = self.dice.one_in(2);
         let answers = stacks.map(|stack| {
             let context = &readers(stack)[reader];
@@ -268,7 +276,11 @@ impl Asked<'_> {
                 ..LinksRequest::default()
             };
             let on = at.valid_at.to_string();
-            let mut parameters = vec![("validAt", on.as_str()), ("count", "exact"), ("limit", "50")];
+            let mut parameters = vec![
+                ("validAt", on.as_str()),
+                ("count", "exact"),
+                ("limit", "50"),
+            ];
             let known = match &at.known {
                 KnownAt::Instant(instant) => Some(instant.to_string()),
                 _ => None,
@@ -310,7 +322,9 @@ impl Asked<'_> {
 /// Writes pairs of records, in one transaction each, until it is told to stop.
 fn pairs(stack: &Stack, ids: [RecordId; 2], stop: &AtomicBool) -> usize {
     let context = stack.system();
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
     let mut written = 0;
     while !stop.load(Ordering::SeqCst) {
         written += 1;
@@ -326,7 +340,9 @@ fn pairs(stack: &Stack, ids: [RecordId; 2], stop: &AtomicBool) -> usize {
         runtime
             .block_on(stack.registry.transact(&context, transaction, None))
             .unwrap();
-        runtime.block_on(stack.registry.write(&context, new, None)).unwrap();
+        runtime
+            .block_on(stack.registry.write(&context, new, None))
+            .unwrap();
     }
     written
 }

@@ -97,8 +97,13 @@ pub(crate) async fn export(caller: Authorised<Read>, call: Call) -> Reply {
             Ok(next) => Some((Ok(Bytes::from(bytes)), Some(next))),
             // What follows the piece cannot be had: the connection is cut after it, so that nobody takes it for all.
             Err(problem) => {
-                tracing::error!(code = problem.kind.code, cause = problem.cause, "an export was broken off");
-                let broken = actix_web::error::ErrorInternalServerError("the export was broken off");
+                tracing::error!(
+                    code = problem.kind.code,
+                    cause = problem.cause,
+                    "an export was broken off"
+                );
+                let broken =
+                    actix_web::error::ErrorInternalServerError("the export was broken off");
                 Some((Err(broken), None))
             }
         }

@@ -171,13 +171,15 @@ impl<'a> Rows<'a> {
             .collect();
         held.sort_unstable();
         held.dedup();
-        self.held
-            .extend(held.into_iter().map(|(scheme, value)| DirectoryIdentifierRow {
-                scheme,
-                value,
-                owner,
-                record_id: record.id.into(),
-            }));
+        self.held.extend(
+            held.into_iter()
+                .map(|(scheme, value)| DirectoryIdentifierRow {
+                    scheme,
+                    value,
+                    owner,
+                    record_id: record.id.into(),
+                }),
+        );
         self.identifiers
             .extend(lives.into_iter().map(|life| IdentifierRow {
                 owner,
@@ -234,7 +236,14 @@ impl<'a> Rows<'a> {
         self.held
             .sort_unstable_by_key(|row| (row.scheme, row.value, row.record_id));
         self.entries.sort_unstable_by_key(|row| {
-            (row.domain, row.property, row.mode, row.value, row.record_id, row.valid_from)
+            (
+                row.domain,
+                row.property,
+                row.mode,
+                row.value,
+                row.record_id,
+                row.valid_from,
+            )
         });
     }
 }

@@ -234,10 +234,7 @@ fn write<'a>(
 }
 
 /// The owners to be written, and that none of their links leads to another one's records.
-fn chosen(
-    connection: &mut Connection,
-    owners: &OwnerSet,
-) -> Result<Vec<OwnerRow>, LosslessError> {
+fn chosen(connection: &mut Connection, owners: &OwnerSet) -> Result<Vec<OwnerRow>, LosslessError> {
     let mut all = crate::directory::owners(connection)?;
     let OwnerSet::Some(keys) = owners else {
         return Ok(all);

@@ -41,7 +41,10 @@ pub(super) fn transactions(
                     same.last_position = found;
                 }
                 before => {
-                    if before.as_ref().is_some_and(|before| before.recorded_at >= instant) {
+                    if before
+                        .as_ref()
+                        .is_some_and(|before| before.recorded_at >= instant)
+                    {
                         return Err(StoreError::disagrees(format!(
                             "position {found} of {owner} is not recorded later than the one before it"
                         )));

@@ -92,9 +92,7 @@ pub enum LosslessError {
         found: String,
     },
     /// The numbers are others.
-    #[error(
-        "the file has {found} lines of {what}, and its end says {said}. Nothing was imported"
-    )]
+    #[error("the file has {found} lines of {what}, and its end says {said}. Nothing was imported")]
     Count {
         /// Of what.
         what: String,
@@ -167,12 +165,35 @@ pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
 mod tests {
     /// Tables whose rows are lines, or parts of one.
     const CARRIED: [&str; 18] = [
-        "access_grant", "owner", "record", "state", "geometry", "change", "idempotency", "token", "retention_rule", "record_mark",
-        "disposal", "archive_delivery", "source", "load", "load_row", "load_batch", "assertion", "assertion_content",
+        "access_grant",
+        "owner",
+        "record",
+        "state",
+        "geometry",
+        "change",
+        "idempotency",
+        "token",
+        "retention_rule",
+        "record_mark",
+        "disposal",
+        "archive_delivery",
+        "source",
+        "load",
+        "load_row",
+        "load_batch",
+        "assertion",
+        "assertion_content",
     ];
     /// Tables whose rows follow from the others.
     const DERIVED: [&str; 9] = [
-        "identifier", "link", "entry", "term", "term_variant", "accepted_transaction", "directory_id", "directory_identifier",
+        "identifier",
+        "link",
+        "entry",
+        "term",
+        "term_variant",
+        "accepted_transaction",
+        "directory_id",
+        "directory_identifier",
         "owner_reference",
     ];
 

@@ -118,7 +118,8 @@ impl<'a> Decoder<'a> {
         self.hash.update(&text);
         loop {
             self.next_line(&mut text)?;
-            let line: Line<'_> = serde_json::from_slice(&text).map_err(|error| self.wrong(unread(&error)))?;
+            let line: Line<'_> =
+                serde_json::from_slice(&text).map_err(|error| self.wrong(unread(&error)))?;
             if let Line::End(end) = line {
                 if !self.flush() {
                     return Ok(Ended::Unheard);
@@ -173,7 +174,8 @@ impl<'a> Decoder<'a> {
         let next = match line {
             Line::Record(line) => {
                 let checked = check(self.model, line).map_err(|problem| self.wrong(problem))?;
-                *self.counts.entry("change".to_owned()).or_default() += checked.changes.len() as u64;
+                *self.counts.entry("change".to_owned()).or_default() +=
+                    checked.changes.len() as u64;
                 *self.counts.entry("state".to_owned()).or_default() += checked.states.len() as u64;
                 self.batch.push(checked);
                 self.batch_bytes += length;
@@ -212,7 +214,9 @@ impl<'a> Decoder<'a> {
             Line::LoadRow(line) => Decoded::Register(Box::new(Line::LoadRow(line))),
             Line::LoadBatch(line) => Decoded::Register(Box::new(Line::LoadBatch(line))),
             Line::Assertion(line) => Decoded::Register(Box::new(Line::Assertion(line))),
-            Line::AssertionContent(line) => Decoded::Register(Box::new(Line::AssertionContent(line))),
+            Line::AssertionContent(line) => {
+                Decoded::Register(Box::new(Line::AssertionContent(line)))
+            }
         };
         Ok(self.flush() && self.sender.send(next).is_ok())
     }
@@ -295,7 +299,9 @@ fn header(text: &[u8]) -> Result<Header, LosslessError> {
         problem: unread(&error),
     })?;
     let Line::Header(header) = line else {
-        return Err(LosslessError::NoFormat("its first line is no header".to_owned()));
+        return Err(LosslessError::NoFormat(
+            "its first line is no header".to_owned(),
+        ));
     };
     if let Some(unknown) = header
         .sections
@@ -322,7 +328,10 @@ fn check(model: &InformationModel, line: RecordLine<'_>) -> Result<CheckedRecord
     let mut changes = Vec::with_capacity(line.changes.len());
     for (place, change) in (1..).zip(line.changes) {
         if change.version != place {
-            return Err(wrong(format!("version {} stands in place {place}", change.version)));
+            return Err(wrong(format!(
+                "version {} stands in place {place}",
+                change.version
+            )));
         }
         let unknown = |what: &str| wrong(format!("the {what} of version {place} is unknown"));
         changes.push(CheckedChange {
@@ -330,7 +339,8 @@ fn check(model: &InformationModel, line: RecordLine<'_>) -> Result<CheckedRecord
             version: change.version,
             instant: change.recorded_at,
             transaction: change.transaction,
-            operation: Operation::from_word(&change.operation).ok_or_else(|| unknown("operation"))?,
+            operation: Operation::from_word(&change.operation)
+                .ok_or_else(|| unknown("operation"))?,
             kind: ChangeKind::from_word(&change.change_kind).ok_or_else(|| unknown("kind"))?,
             corrects: change.corrects,
             actor: change.actor.into_owned(),
@@ -342,16 +352,26 @@ fn check(model: &InformationModel, line: RecordLine<'_>) -> Result<CheckedRecord
         });
     }
     if usize::try_from(line.version).ok() != Some(changes.len()) || changes.is_empty() {
-        return Err(wrong(format!("it is at version {}, its log at {}", line.version, changes.len())));
+        return Err(wrong(format!(
+            "it is at version {}, its log at {}",
+            line.version,
+            changes.len()
+        )));
     }
     let rising = changes
         .iter()
         .zip(changes.iter().skip(1))
         .all(|(one, next)| one.instant < next.instant && one.position < next.position);
     if !rising {
-        return Err(wrong("its changes do not rise in position and time".to_owned()));
+        return Err(wrong(
+            "its changes do not rise in position and time".to_owned(),
+        ));
     }
-    let known = |at: Instant| changes.binary_search_by_key(&at, |change| change.instant).is_ok();
+    let known = |at: Instant| {
+        changes
+            .binary_search_by_key(&at, |change| change.instant)
+            .is_ok()
+    };
     let mut states = Vec::with_capacity(line.states.len());
     for state in line.states {
         let superseded_at = state.superseded_at.unwrap_or(Instant::FOREVER);
@@ -381,14 +401,18 @@ fn check(model: &InformationModel, line: RecordLine<'_>) -> Result<CheckedRecord
         let version = change.version;
         let believed: Vec<State<Resolved>> = states
             .iter()
-            .filter(|state| state.recorded_at <= change.instant && change.instant < state.superseded_at)
+            .filter(|state| {
+                state.recorded_at <= change.instant && change.instant < state.superseded_at
+            })
             .map(|state| State::new(state.period, state.value.clone()))
             .collect();
         let count = believed.len();
         let timeline = Timeline::new(believed)
             .map_err(|error| wrong(format!("version {version}: {error}")))?;
         if timeline.states().len() != count {
-            return Err(wrong(format!("version {version} has equal adjacent states")));
+            return Err(wrong(format!(
+                "version {version} has equal adjacent states"
+            )));
         }
         if timeline_hash(&timeline) != change.hash {
             return Err(wrong(format!(
@@ -405,7 +429,10 @@ fn check(model: &InformationModel, line: RecordLine<'_>) -> Result<CheckedRecord
         RecordStatus::Merged => true,
     };
     if !agrees {
-        return Err(wrong(format!("its states do not agree with the status {}", status.as_str())));
+        return Err(wrong(format!(
+            "its states do not agree with the status {}",
+            status.as_str()
+        )));
     }
     Ok(CheckedRecord {
         id,

@@ -5,12 +5,12 @@ use grunddata_model::{Instant, OwnerKey, RecordId};
 use uuid::Uuid;
 
 use super::export::Stopped;
+use super::hexadecimal;
 use super::lines::{
     DeliveryLine, DisposalLine, GrantLine, Line, MarkLine, OutcomeLine, OwnerLine, RuleLine,
     TokenLine,
 };
 use super::snapshot::Snapshot;
-use super::hexadecimal;
 use crate::connection::Connection;
 use crate::error::StoreError;
 use crate::marks::MarkKind;
@@ -193,11 +193,7 @@ impl Snapshot<'_> {
 }
 
 /// Inserts one row.
-fn insert(
-    connection: &mut Connection,
-    into: &str,
-    row: Vec<Bind<'_>>,
-) -> Result<(), StoreError> {
+fn insert(connection: &mut Connection, into: &str, row: Vec<Bind<'_>>) -> Result<(), StoreError> {
     let mut sql = Sql::<()>::new("INSERT INTO ");
     sql.push(into).push(" VALUES ").values([row]);
     connection.execute(&sql).map(drop)
@@ -417,7 +413,13 @@ mod tests {
     fn a_hash_is_read_as_it_is_written() {
         let bytes = [0xab; 32];
         assert_eq!(digest(&hexadecimal(&bytes)), Ok(bytes));
-        for bad in ["", "ab", &"å".repeat(32), &"zz".repeat(32), &"+1".repeat(32)] {
+        for bad in [
+            "",
+            "ab",
+            &"å".repeat(32),
+            &"zz".repeat(32),
+            &"+1".repeat(32),
+        ] {
             assert!(digest(bad).is_err(), "{bad}");
         }
     }

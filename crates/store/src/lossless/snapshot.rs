@@ -194,8 +194,9 @@ impl Snapshot<'_> {
             for head in &heads {
                 let of_changes = changes.partition_point(|change| change.0.0 <= head.0);
                 let of_states = states.partition_point(|state| state.0 <= head.0);
-                let (own_changes, later_changes) =
-                    changes.split_at_checked(of_changes).unwrap_or((changes, &[]));
+                let (own_changes, later_changes) = changes
+                    .split_at_checked(of_changes)
+                    .unwrap_or((changes, &[]));
                 let (own_states, later_states) =
                     states.split_at_checked(of_states).unwrap_or((states, &[]));
                 (changes, states) = (later_changes, later_states);
@@ -204,26 +205,30 @@ impl Snapshot<'_> {
         }
     }
 
-    fn record(
-        &mut self,
-        head: &Head,
-        changes: &[Change],
-        states: &[State],
-    ) -> Result<(), Stopped> {
+    fn record(&mut self, head: &Head, changes: &[Change], states: &[State]) -> Result<(), Stopped> {
         let (id, code, controller, origin, version, status, until, level, forward_to) = head;
         let status = RecordStatus::from_code(*status)
             .ok_or_else(|| StoreError::disagrees("the status of a record"))?;
         self.lines.begin("record");
         let begun = self.lines.bytes().len();
         let bytes = self.lines.bytes();
-        put!(bytes, "{{\"id\":\"{}\",\"domain\":\"{}\"", id.record(), domain(*code)?);
+        put!(
+            bytes,
+            "{{\"id\":\"{}\",\"domain\":\"{}\"",
+            id.record(),
+            domain(*code)?
+        );
         if let Some(controller) = controller {
             put!(bytes, ",\"controller\":\"{}\"", controller.record());
         }
         if let Some(origin) = origin {
             text(bytes, ",\"origin\":", origin);
         }
-        put!(bytes, ",\"version\":{version},\"status\":\"{}\"", status.as_str());
+        put!(
+            bytes,
+            ",\"version\":{version},\"status\":\"{}\"",
+            status.as_str()
+        );
         if let Some(forward_to) = forward_to {
             put!(bytes, ",\"forwardTo\":\"{}\"", forward_to.record());
         }

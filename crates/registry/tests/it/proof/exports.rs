@@ -24,13 +24,7 @@ impl Prover<'_> {
         }
     }
 
-    fn export(
-        &mut self,
-        reader: &Reader,
-        at: &At,
-        domain: Domain,
-        more: Option<(&str, &str)>,
-    ) {
+    fn export(&mut self, reader: &Reader, at: &At, domain: Domain, more: Option<(&str, &str)>) {
         let context = &reader.context;
         let registry = &self.stack.registry;
         let on = at.valid_at.to_string();
@@ -56,7 +50,9 @@ impl Prover<'_> {
             (Err(one), Err(other)) if one.code == other.code => return,
             (one, other) => {
                 let (one, other) = (one.map(|all| all.len()), other.map(|all| all.len()));
-                self.violation(format!("export and list refuse differently: {what}: {one:?} {other:?}"));
+                self.violation(format!(
+                    "export and list refuse differently: {what}: {one:?} {other:?}"
+                ));
                 return;
             }
         };
@@ -83,7 +79,8 @@ impl Prover<'_> {
         };
         if !seen(&of_export).is_superset(&seen(&of_list))
             || !of_export.owners.is_superset(&of_list.owners)
-            || of_export.searched != of_list.searched {
+            || of_export.searched != of_list.searched
+        {
             self.violation(format!("export notes less than the list: {what}"));
         }
         for one in exported {
@@ -103,11 +100,7 @@ impl Prover<'_> {
     }
 }
 
-fn listed(
-    prover: &Prover<'_>,
-    reader: &Reader,
-    mut query: Query,
-) -> Result<Vec<Record>, Refusal> {
+fn listed(prover: &Prover<'_>, reader: &Reader, mut query: Query) -> Result<Vec<Record>, Refusal> {
     let mut all = Vec::new();
     loop {
         let page = prover.stack.registry.search(&reader.context, &query)?;
@@ -119,11 +112,7 @@ fn listed(
     }
 }
 
-fn exported(
-    prover: &Prover<'_>,
-    reader: &Reader,
-    query: Query,
-) -> Result<Vec<Exported>, Refusal> {
+fn exported(prover: &Prover<'_>, reader: &Reader, query: Query) -> Result<Vec<Exported>, Refusal> {
     let request = ExportRequest {
         queries: vec![query],
         history: true,
