@@ -231,7 +231,7 @@ on_both! {
         refused(&http, 400, "invalid-id", |http| http.writer().put("/organisations/not-a-uuid", unit(json!({}))));
         refused(&http, 404, "not-found", |http| http.reader().get("/organisations/01990c3e-0000-7000-8000-00000000dead"));
         refused(&http, 404, "unknown-address", |http| http.reader().get("/boats"));
-        refused(&http, 404, "unknown-address", |http| http.reader().get("/exports"));
+        refused(&http, 404, "unknown-address", |http| http.reader().get("/extracts"));
         let long = "x".repeat(2_100);
         refused(&http, 414, "address-too-long", |http| http.reader().get(&format!("/organisations?q={long}")));
         refused(&http, 431, "headers-too-large", |http| http.reader().with("x-long", &"x".repeat(20_000)).get("/organisations"));
