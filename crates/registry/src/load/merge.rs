@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
 use grunddata_information_model::{InformationModel, Resolved, Target};
-use grunddata_model::{Domain, Period, RecordId, ReplacePeriod, State, Timeline};
+use grunddata_model::{Domain, Period, ReplacePeriod, State, Timeline};
 use grunddata_store::ALL_CLASSES;
 use serde_json::{Map, Value};
 
@@ -701,9 +701,4 @@ pub(super) fn lowers_protection(before: &Timeline<Resolved>, after: &Timeline<Re
             (Some(old), Some(new)) => new.protection() < old.protection(),
             _ => false,
         })
-}
-
-/// The references among the leaves of data, for records that lead to each other.
-pub(super) fn targets_of(piece: &Piece) -> impl Iterator<Item = RecordId> {
-    piece.targets.values().flatten().copied()
 }
