@@ -168,6 +168,7 @@ pub(super) fn steward(stack: &Stack) -> Context {
 }
 
 pub(super) fn plan(stack: &Stack, file: File<'_>) -> Load {
+    stack.pass(1);
     plan_as(stack, &steward(stack), file).unwrap_or_else(|refusal| panic!("{refusal}"))
 }
 

@@ -13,7 +13,7 @@ use super::feed::{found, full, of, run, source};
 use crate::stack::{Stack, amend, stack};
 
 const KEYS: usize = 3;
-const PROPERTIES: [&str; 3] = ["costCentre", "website", "remark"];
+const PROPERTIES: [&str; 3] = ["costCentre", "activityCode", "purpose"];
 const SOURCES: [&str; 2] = ["hr", "ad"];
 
 /// What a file says of a key: values of some properties.
@@ -83,8 +83,7 @@ impl Known {
 
 fn text(property: usize, value: u8) -> Value {
     match property {
-        1 => json!(format!("https://{value}.example")),
-        2 => json!(format!("Anmärkning {value}")),
+        2 => json!({"sv": format!("Ändamål {value}")}),
         _ => json!(value.to_string()),
     }
 }
@@ -115,7 +114,7 @@ fn says(key: usize, row: &Row) -> Assertion {
 }
 
 fn gln(key: usize) -> &'static str {
-    ["7300009000007", "7300009000014", "7300009000021"][key]
+    ["7300009000005", "7300009000012", "7300009000029"][key]
 }
 
 fn rows() -> impl Strategy<Value = BTreeMap<usize, Row>> {

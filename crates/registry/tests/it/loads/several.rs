@@ -70,7 +70,7 @@ on_both! {
         let says = |name: &str| { let mut said = unit(1, "u1", name); said.data["costCentre"] = json!("100"); vec![said] };
         run(&stack, full("2026-03-01", says("Skolan")));
         let id = record(&stack, "hr", "u1");
-        stack.write(amend(grunddata_model::Domain::Organisation, id, json!({"name": {"sv": "Nya skolan"}, "shortName": {"sv": "NS"}}), "2026-03-02", None)).unwrap();
+        stack.write(amend(grunddata_model::Domain::Organisation, id, json!({"name": {"sv": "Nya skolan"}, "purpose": {"sv": "NS"}}), "2026-03-02", None)).unwrap();
         assert_eq!(run(&stack, full("2026-03-03", says("Skolan"))).rows, 0);
         assert_eq!(stack.data(id, "2026-03-04").unwrap()["name"]["sv"], "Nya skolan");
         // Something else of the row is new: the correction stands all the same.
@@ -83,19 +83,19 @@ on_both! {
         said[0].data["costCentre"] = json!("200");
         run(&stack, full("2026-03-06", said));
         let data = stack.data(id, "2026-03-07").unwrap();
-        assert_eq!((&data["name"]["sv"], &data["shortName"]["sv"]), (&json!("Storskolan"), &json!("NS")));
+        assert_eq!((&data["name"]["sv"], &data["purpose"]["sv"]), (&json!("Storskolan"), &json!("NS")));
     }
 
     fn silence_changes_nothing_unless_it_withdraws(stack: Stack) {
         source(&stack, "hr", |settings| { settings.withdraws.insert("/costCentre".to_owned()); });
         let mut said = unit(1, "u1", "Ett");
         said.data["costCentre"] = json!("100");
-        said.data["shortName"] = json!({"sv": "E"});
+        said.data["purpose"] = json!({"sv": "E"});
         run(&stack, full("2026-03-01", vec![said]));
         let id = record(&stack, "hr", "u1");
         run(&stack, full("2026-03-02", vec![unit(1, "u1", "Ett")]));
         let data = stack.data(id, "2026-03-03").unwrap();
-        assert_eq!((data.get("costCentre"), &data["shortName"]["sv"]), (None, &json!("E")));
+        assert_eq!((data.get("costCentre"), &data["purpose"]["sv"]), (None, &json!("E")));
     }
 
     fn identifiers_come_and_go_one_by_one(stack: Stack) {
