@@ -12,9 +12,11 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::content::FileFacts;
-use super::merge::still_asserted;
+
+use super::begin::Beginning;
+use super::difference::still_asserted;
 use super::must_load;
-use super::planner::{Beginning, LoadPlanner};
+use super::planner::LoadPlanner;
 use super::read::{Load, known, wrong_state};
 use super::row::{Effect, Planned, RowContent, RowProblem};
 use crate::registry::refuse_store;

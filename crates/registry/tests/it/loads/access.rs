@@ -8,8 +8,8 @@ use grunddata_testing::on_both;
 use serde_json::{Value, json};
 
 use super::feed::{
-    apply, apply_as, codes, found, full, new_load, of, outcomes, person, plan, plan_as, rows, rows_as, run, said,
-    source, steward, unit,
+    apply, apply_as, codes, found, full, new_load, of, outcomes, person, plan, plan_as, rows,
+    rows_as, run, said, source, steward, unit,
 };
 use crate::stack::{Stack, create, created, owner, stack};
 

@@ -7,7 +7,9 @@ use grunddata_registry::{
 use grunddata_testing::on_both;
 use serde_json::json;
 
-use super::feed::{apply, codes, full, plan, position, record, refers, rows, run, source, steward, unit};
+use super::feed::{
+    apply, codes, full, plan, position, record, refers, rows, run, source, steward, unit,
+};
 use crate::stack::{Stack, amend, end, owner, stack};
 
 fn units(count: u64, name: &str) -> Vec<grunddata_registry::Assertion> {

@@ -31,7 +31,13 @@ pub(super) fn put(stack: &Stack, key: &str, settings: SourceSettings) -> Result<
 }
 
 /// What a source says of a record with a key of its own.
-pub(super) fn said(source: &str, row: u64, domain: Domain, key: &str, mut data: Value) -> Assertion {
+pub(super) fn said(
+    source: &str,
+    row: u64,
+    domain: Domain,
+    key: &str,
+    mut data: Value,
+) -> Assertion {
     let own = json!({"scheme": format!("source:{source}"), "value": key});
     match data.get_mut("identifiers").and_then(Value::as_array_mut) {
         Some(list) => list.push(own),

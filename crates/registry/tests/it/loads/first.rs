@@ -6,8 +6,8 @@ use grunddata_testing::on_both;
 use serde_json::json;
 
 use super::feed::{
-    apply, apply_as, codes, delta, from_to, full, gone, new_load, outcomes, plan, plan_as, position, record,
-    rows, run, said, source, steward, unit, version,
+    apply, apply_as, codes, delta, from_to, full, gone, new_load, outcomes, plan, plan_as,
+    position, record, rows, run, said, source, steward, unit, version,
 };
 use crate::stack::{Stack, owner, stack};
 

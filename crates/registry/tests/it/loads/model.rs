@@ -59,7 +59,10 @@ impl Known {
             }
             return;
         };
-        if last.as_ref().is_some_and(|(said, present)| *present && said == row) {
+        if last
+            .as_ref()
+            .is_some_and(|(said, present)| *present && said == row)
+        {
             return;
         }
         if !self.there {
@@ -132,7 +135,10 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 
 fn play(stack: &Stack, steps: &[Step]) {
     source(stack, "hr", |settings| {
-        settings.precedence.properties.insert("/costCentre".to_owned(), 10);
+        settings
+            .precedence
+            .properties
+            .insert("/costCentre".to_owned(), 10);
         settings.guards.floor = 1_000;
         settings.stale_rows = StaleRows::SetAside;
     });
@@ -144,7 +150,11 @@ fn play(stack: &Stack, steps: &[Step]) {
             Step::Load(source, rows) => {
                 let file = rows.iter().map(|(key, row)| says(*key, row)).collect();
                 let load = run(stack, of(SOURCES[*source], full(&date, file)));
-                assert_eq!((load.counts.rejected, load.counts.set_aside), (0, 0), "{steps:#?}");
+                assert_eq!(
+                    (load.counts.rejected, load.counts.set_aside),
+                    (0, 0),
+                    "{steps:#?}"
+                );
                 for (key, known) in known.iter_mut().enumerate() {
                     known.load(*source, rows.get(&key));
                 }
@@ -157,23 +167,39 @@ fn play(stack: &Stack, steps: &[Step]) {
                 let id = found(stack, "gln", gln(*key)).unwrap();
                 let mut patch = json!({});
                 patch[PROPERTIES[*property]] = text(*property, *value);
-                stack.write(amend(Organisation, id, patch, &date, None)).unwrap();
+                stack
+                    .write(amend(Organisation, id, patch, &date, None))
+                    .unwrap();
                 known.values.insert(*property, *value);
             }
         }
         for (key, known) in known.iter().enumerate() {
             let Some(id) = found(stack, "gln", gln(key)) else {
-                assert!(!known.there || !known.holds, "{key} after {number} of {steps:#?}");
+                assert!(
+                    !known.there || !known.holds,
+                    "{key} after {number} of {steps:#?}"
+                );
                 continue;
             };
             let data = stack.data(id, "2026-06-01");
-            assert_eq!(data.is_ok(), known.holds, "{key} after {number} of {steps:#?}");
+            assert_eq!(
+                data.is_ok(),
+                known.holds,
+                "{key} after {number} of {steps:#?}"
+            );
             let Ok(data) = data else {
                 continue;
             };
             for (property, name) in PROPERTIES.iter().enumerate() {
-                let expected = known.values.get(&property).map(|value| text(property, *value));
-                assert_eq!(data.get(name), expected.as_ref(), "{name} of {key} after {number} of {steps:#?}");
+                let expected = known
+                    .values
+                    .get(&property)
+                    .map(|value| text(property, *value));
+                assert_eq!(
+                    data.get(name),
+                    expected.as_ref(),
+                    "{name} of {key} after {number} of {steps:#?}"
+                );
             }
         }
     }

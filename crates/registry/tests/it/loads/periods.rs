@@ -5,7 +5,9 @@ use grunddata_registry::{ChangesFrom, RowOutcome, problem};
 use grunddata_testing::on_both;
 use serde_json::json;
 
-use super::feed::{codes, delta, from_to, full, gone, outcomes, record, rows, run, source, unit, version};
+use super::feed::{
+    codes, delta, from_to, full, gone, outcomes, record, rows, run, source, unit, version,
+};
 use crate::stack::{Stack, amend, end, stack};
 
 fn says(name: &str, from: &str, to: Option<&str>) -> Vec<grunddata_registry::Assertion> {

@@ -5,7 +5,9 @@ use grunddata_registry::{RowOutcome, problem};
 use grunddata_testing::on_both;
 use serde_json::json;
 
-use super::feed::{codes, full, outcomes, person, plan, record, refers, rows, run, said, source, unit};
+use super::feed::{
+    codes, full, outcomes, person, plan, record, refers, rows, run, said, source, unit,
+};
 use crate::stack::{Stack, stack};
 
 const NUMBER: &str = "199001012385";
@@ -13,11 +15,15 @@ const NUMBER: &str = "199001012385";
 fn employment(row: u64, key: &str, unit: &str) -> grunddata_registry::Assertion {
     let role = said("hr", row, Role, key, json!({"kind": "employment"}));
     let mut role = refers(role, "hr", "organisation", Organisation, unit);
-    role.data["person"] = json!({"identifier": {"scheme": "se-personal-identity-number", "value": NUMBER}});
+    role.data["person"] =
+        json!({"identifier": {"scheme": "se-personal-identity-number", "value": NUMBER}});
     role.references.push(grunddata_registry::AssertedReference {
         pointer: "/person".to_owned(),
         domain: grunddata_model::Domain::Person,
-        key: grunddata_registry::AssertionKey::Identifier { scheme: "se-personal-identity-number".to_owned(), value: NUMBER.to_owned() },
+        key: grunddata_registry::AssertionKey::Identifier {
+            scheme: "se-personal-identity-number".to_owned(),
+            value: NUMBER.to_owned(),
+        },
     });
     role
 }
@@ -54,6 +60,30 @@ on_both! {
         assert_eq!(outcomes(&stack, &load), [RowOutcome::Rejected, RowOutcome::Rejected, RowOutcome::Create]);
         assert_eq!(codes(&shown[0]), ["reference-not-found"]);
         assert_eq!((codes(&shown[1]), shown[1].problems[0].pointer.as_deref()), (vec![problem::TARGET_MISSING], Some("/parent")));
+    }
+
+    fn rows_that_lead_to_each_other_are_rejected_and_do_not_wait_for_ever(stack: Stack) {
+        source(&stack, "hr", |_| {});
+        let says = vec![
+            refers(unit(1, "a", "A"), "hr", "parent", Organisation, "b"),
+            refers(unit(2, "b", "B"), "hr", "parent", Organisation, "a"),
+        ];
+        let load = run(&stack, full("2026-03-01", says));
+        assert_eq!((load.counts.rejected, load.rows, load.done), (2, 2, 2));
+    }
+
+    fn a_key_that_is_named_again_while_it_waits_is_worked_out_once(stack: Stack) {
+        source(&stack, "hr", |_| {});
+        let piece = |row, name, from, to| refers(super::feed::from_to(unit(row, "a", name), from, Some(to)), "hr", "parent", Organisation, "late");
+        let mut says = vec![piece(1, "Ett", "2020-01-01", "2024-01-01"), unit(2, "b", "B")];
+        says.extend((10..1_100).map(|row| unit(row, &format!("x{row}"), "X")));
+        // The first was worked out, the other waits.
+        says.push(super::feed::from_to(refers(unit(1_100, "b", "B2"), "hr", "parent", Organisation, "late"), "2025-01-01", Some("open")));
+        says.push(piece(1_101, "Två", "2024-01-01", "open"));
+        says.push(super::feed::from_to(unit(1_102, "late", "Sen"), "2000-01-01", Some("open")));
+        let load = run(&stack, full("2026-03-01", says));
+        assert_eq!((load.counts.create, load.counts.conflict, load.counts.set_aside), (1_092, 1, 0));
+        assert_eq!(stack.states(record(&stack, "hr", "a")), ["2020-01-01 → 2024-01-01 Ett", "2024-01-01 → open Två"]);
     }
 
     fn what_goes_together_ends_in_the_order_that_is_allowed(stack: Stack) {

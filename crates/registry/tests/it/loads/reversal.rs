@@ -6,7 +6,8 @@ use grunddata_testing::on_both;
 use serde_json::json;
 
 use super::feed::{
-    apply, codes, full, of, outcomes, person, record, refers, rows, run, said, source, steward, unit,
+    apply, codes, full, of, outcomes, person, record, refers, rows, run, said, source, steward,
+    unit,
 };
 use crate::stack::{Stack, amend, owner, stack};
 
