@@ -143,6 +143,27 @@ on_both! {
         }
     }
 
+    fn an_erasure_reaches_rows_that_would_have_made_the_person(stack: Stack) {
+        source(&stack, "hr", |_| {});
+        source(&stack, "ad", |_| {});
+        let says = |name: &str| vec![person(1, NUMBER, json!({"name": {"full": name}}))];
+        let aside = plan(&stack, full("2026-03-01", says("Sidlagd Namnunik")));
+        let open = plan(&stack, of("ad", full("2026-03-01", says("Planerad Namnunik"))));
+        let id = stack.id(create(Person, numbered("Vid disken"), "2026-01-01"));
+        let aside = apply(&stack, &aside);
+        assert_eq!((aside.counts.set_aside, codes(&rows(&stack, &aside)[0])), (1, vec!["identifier-in-use"]));
+        let decision = Decision { text: "Gallring".to_owned(), reference: "KS 2026:1".to_owned() };
+        stack.registry.erase(&stack.as_actor("a", Role::Administrator), &[id], decision).unwrap();
+        for load in [&aside, &open] {
+            assert!(rows(&stack, load).iter().all(|row| row.operations == json!([]) && row.problems.is_empty()));
+        }
+        assert_eq!(apply(&stack, &open).counts.applied, 0);
+        let bytes = stack.bytes();
+        for trace in ["Namnunik", NUMBER] {
+            assert!(!bytes.windows(trace.len()).any(|window| window == trace.as_bytes()), "{trace} is still in the file");
+        }
+    }
+
     fn owners_know_nothing_of_each_others_sources(stack: Stack) {
         source(&stack, "hr", |_| {});
         let load = run(&stack, full("2026-03-01", vec![unit(1, "a", "A")]));
