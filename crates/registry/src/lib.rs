@@ -40,11 +40,12 @@ pub use law::{
     RecordExtract, RetentionPlan, RetentionRule, StateExtract, VersionExtract,
 };
 pub use load::{
-    Approval, AssertedReference, AssertedValue, Assertion, AssertionKey, Authoritative, ChangesFrom, FileFacts, GuardHit,
-    Guards, Introduced, Level, Load, LoadCounts, LoadFinding, LoadKind, LoadPace, LoadPage, LoadPlanner, LoadProgress,
-    LoadStatus, NewLoad, NewSource, PlanRowState, PlanRowView, PlanRowsPage, PlanRowsQuery, Precedence, PropertyChange,
-    PropertyProvenance, Provenance, ReferenceDate, RowDifference, RowOutcome, RowProblem, Schedule, Signature, Source,
-    SourceSettings, StaleRows, Threshold, problem,
+    Approval, AssertedReference, AssertedValue, Assertion, AssertionKey, Authoritative,
+    ChangesFrom, FileFacts, GuardHit, Guards, Introduced, Level, Load, LoadCounts, LoadFinding,
+    LoadKind, LoadPace, LoadPage, LoadPlanner, LoadProgress, LoadStatus, NewLoad, NewSource,
+    PlanRowState, PlanRowView, PlanRowsPage, PlanRowsQuery, Precedence, PropertyChange,
+    PropertyProvenance, Provenance, ReferenceDate, RowDifference, RowOutcome, RowProblem, Schedule,
+    Signature, Source, SourceSettings, StaleRows, Threshold, problem,
 };
 pub use owners::{NewOwner, Owner};
 pub use patch::Patch;

@@ -49,8 +49,8 @@ pub use directory::{NewOwner, TokenRow};
 pub use error::{StoreError, WriteError};
 pub use grants::GrantRow;
 pub use loads::{
-    AssertionHead, AssertionRow, BatchRow, Believed, KeyHash, LoadKind, LoadRow, LoadStatus, LoadStep,
-    PlanRow, PlanWriter, Reached, RowFilter, RowOutcome, RowState, SetAside, SourceRow,
+    AssertionHead, AssertionRow, BatchRow, Believed, KeyHash, LoadKind, LoadRow, LoadStatus,
+    LoadStep, PlanRow, PlanWriter, Reached, RowFilter, RowOutcome, RowState, SetAside, SourceRow,
 };
 pub use lossless::{LosslessError, LosslessProgress, LosslessSummary};
 pub use marks::{MarkKind, MarkRow};

@@ -60,6 +60,8 @@ CREATE INDEX load_row_by_key_hash ON load_row (owner, load_id, key_hash);
 CREATE INDEX load_row_by_turn ON load_row (owner, load_id, turn, number);
 CREATE INDEX load_row_by_outcome ON load_row (owner, load_id, outcome, number);
 CREATE INDEX load_row_by_record ON load_row (owner, record_id);
+-- The few that are set aside or wait.
+CREATE INDEX load_row_not_ready ON load_row (owner, load_id, number) WHERE state <> 0;
 
 -- A batch of a load that was applied: one transaction of the log, or none where no record changed.
 CREATE TABLE load_batch (

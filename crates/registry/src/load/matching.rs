@@ -13,8 +13,10 @@ use serde_json::Value;
 
 use super::assertion::{AssertionKey, hash_of};
 use super::leaves::IDENTIFIERS;
-use super::merge::identifier_key;
-use super::planner::{Candidate, LoadPlanner, short};
+
+use super::gather::Candidate;
+use super::news::identifier_key;
+use super::planner::{LoadPlanner, short};
 use crate::registry::refuse_store;
 use crate::{Code, Refusal};
 

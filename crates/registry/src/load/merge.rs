@@ -4,17 +4,18 @@
 //!
 //! Pure: what is recorded and what others say comes in; operations and the timeline after them come out.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use chrono::NaiveDate;
 use grunddata_information_model::{InformationModel, Resolved, Target};
-use grunddata_model::{Domain, Period, RecordId, ReplacePeriod, State, Timeline};
+use grunddata_model::{Domain, Period, ReplacePeriod, State, Timeline};
 use grunddata_store::ALL_CLASSES;
 use serde_json::{Map, Value};
 
-use super::assertion::{Piece, Said, normal};
-use super::leaves::{self, Change, IDENTIFIERS, changes};
-use super::row::{Planned, PropertyChange, RowDifference, RowProblem, problem};
+use super::assertion::{Piece, Said};
+use super::difference::{not_authoritative, still_asserted};
+use super::leaves::{self};
+use super::row::{Planned, RowProblem};
 use super::settings::{ChangesFrom, Precedence, SourceSettings, is_within};
 use crate::patch::merge as merge_patch;
 use crate::write::kept;
@@ -30,7 +31,7 @@ pub(super) struct Other {
 }
 
 impl Other {
-    fn speaks_of(&self, pointer: &str) -> bool {
+    pub(super) fn speaks_of(&self, pointer: &str) -> bool {
         self.data.iter().any(|data| {
             leaves::leaves(data)
                 .keys()
@@ -56,7 +57,7 @@ pub(super) struct Merge<'a> {
     /// What the model says against a state: then nothing of the row goes.
     pub(super) invalid: Vec<Fault>,
     /// Properties that were left to somebody whose word counts more.
-    outranked: BTreeSet<String>,
+    pub(super) outranked: BTreeSet<String>,
     /// Properties of which something was new.
     pub(super) touched: BTreeSet<String>,
 }
@@ -468,146 +469,6 @@ impl<'a> Merge<'a> {
             }
         }
     }
-
-    /// What is new, as a merge patch (RFC 7396) to data.
-    fn patch(&mut self, data: &Value, base: Option<&Piece>, now: &Piece) -> Value {
-        let mut patch = Value::Object(Map::new());
-        let nothing = Value::Object(Map::new());
-        let resolved = now.resolved();
-        for Change { pointer, value } in
-            changes(base.map_or(&nothing, |base| &base.data), &now.data)
-        {
-            let present = data.pointer(&pointer);
-            let wanted = match value {
-                Some(_) => resolved.pointer(&pointer).cloned(),
-                None if !self.settings.is_withdrawn(&pointer) || present.is_none() => continue,
-                None => self.said_by_another(&pointer),
-            };
-            self.touched.insert(pointer.clone());
-            if present == wanted.as_ref() || self.skipped.contains(&pointer) {
-                continue;
-            }
-            if self.is_outranked(&pointer) {
-                continue;
-            }
-            leaves::set(&mut patch, &pointer, wanted.unwrap_or(Value::Null));
-        }
-        if let Some(list) = self.identifiers(data, base, &resolved) {
-            self.touched.insert(IDENTIFIERS.to_owned());
-            leaves::set(&mut patch, IDENTIFIERS, Value::Array(list));
-        }
-        patch
-    }
-
-    /// Whether the property is left to a source whose word counts more; it is noted once.
-    fn is_outranked(&mut self, pointer: &str) -> bool {
-        let rank = self.settings.precedence.of(pointer);
-        let stronger = self
-            .others
-            .iter()
-            .find(|other| other.precedence.of(pointer) > rank && other.speaks_of(pointer));
-        let Some(stronger) = stronger else {
-            return false;
-        };
-        if self.outranked.insert(pointer.to_owned()) {
-            let source = &stronger.source;
-            self.problems.push(
-                RowProblem::new(
-                    problem::HIGHER_PRECEDENCE,
-                    format!("The source {source} speaks of this property, and its word counts more: it stays as it is. If that is wrong, change the precedence of the sources."),
-                    format!("Källan {source} anger denna egenskap och går före: den blir som den är. Är det fel, ändra källornas företräde."),
-                )
-                .at(pointer)
-                .about(source.clone())
-                .as_warning(),
-            );
-        }
-        true
-    }
-
-    /// Whether some property was left to another source.
-    pub(super) fn was_outranked(&self) -> bool {
-        !self.outranked.is_empty()
-    }
-
-    /// What the source with the best word among the others says of a property.
-    fn said_by_another(&self, pointer: &str) -> Option<Value> {
-        let speaking = self.others.iter().filter_map(|other| {
-            let value = other
-                .data
-                .iter()
-                .rev()
-                .find_map(|data| data.pointer(pointer));
-            value.map(|value| (other.precedence.of(pointer), value))
-        });
-        speaking
-            .max_by_key(|(rank, _)| *rank)
-            .map(|(_, value)| value.clone())
-    }
-
-    /// The list of identifiers after the change, item by item: what the source lists now is there, and what it listed
-    /// before and not now is gone unless another lists it. `None` where nothing changes.
-    fn identifiers(&self, data: &Value, base: Option<&Piece>, now: &Value) -> Option<Vec<Value>> {
-        let list = |value: &Value| -> Option<Vec<Value>> {
-            value.pointer(IDENTIFIERS)?.as_array().cloned()
-        };
-        let now = list(now)?;
-        let before = base
-            .and_then(|base| list(&base.resolved()))
-            .unwrap_or_default();
-        let mut present = list(data).unwrap_or_default();
-        let original = present.clone();
-        let before: BTreeMap<_, _> = before.iter().map(|item| (self.key(item), item)).collect();
-        let wanted: BTreeMap<_, _> = now.iter().map(|item| (self.key(item), item)).collect();
-        present.retain(|item| {
-            let key = self.key(item);
-            !before.contains_key(&key) || wanted.contains_key(&key) || self.is_listed(&key)
-        });
-        for item in &now {
-            let key = self.key(item);
-            if before.get(&key) == Some(&item) {
-                continue;
-            }
-            match present.iter_mut().find(|known| self.key(known) == key) {
-                // It is there: what the source says of it comes upon what is known of it.
-                Some(known) => {
-                    let value = known.get("value").cloned();
-                    merge_patch(known, item);
-                    if let (Some(members), Some(value)) = (known.as_object_mut(), value) {
-                        members.insert("value".to_owned(), value);
-                    }
-                }
-                None => present.push(item.clone()),
-            }
-        }
-        (present != original).then_some(present)
-    }
-
-    fn key(&self, item: &Value) -> (String, String) {
-        identifier_key(self.model, item)
-    }
-
-    fn is_listed(&self, key: &(String, String)) -> bool {
-        self.others.iter().any(|other| {
-            other.data.iter().any(|data| {
-                let items = data.pointer(IDENTIFIERS).and_then(Value::as_array);
-                items.is_some_and(|items| items.iter().any(|item| self.key(item) == *key))
-            })
-        })
-    }
-}
-
-/// Scheme and normalised value of an item of a list of identifiers.
-pub(super) fn identifier_key(model: &InformationModel, item: &Value) -> (String, String) {
-    let text = |name: &str| {
-        item.get(name)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned()
-    };
-    let scheme = text("scheme");
-    let value = normal(model, &scheme, &text("value"));
-    (scheme, value)
 }
 
 /// Adds an amendment, joined with the one before where it goes on with the same.
@@ -631,79 +492,4 @@ fn push_amend(operations: &mut Vec<Planned>, patch: Value, part: Period, correct
         to: part.to(),
         correction,
     });
-}
-
-/// Another source still speaks of the record.
-pub(super) fn still_asserted(source: &str) -> RowProblem {
-    RowProblem::new(
-        problem::STILL_ASSERTED,
-        format!("The source {source} speaks of the record too: it stays, and only what this source says of it goes."),
-        format!("Källan {source} anger också posten: den blir kvar, och bara denna källas uppgift faller."),
-    )
-    .about(source)
-}
-
-/// The source does not decide when records end.
-pub(super) fn not_authoritative() -> RowProblem {
-    RowProblem::new(
-        problem::NOT_AUTHORITATIVE,
-        "The source does not decide when records end: the record stays. If it should, put authoritative.ends.",
-        "Källan avgör inte när poster upphör: posten blir kvar. Ska den det, sätt authoritative.ends.",
-    )
-}
-
-/// What differs between two timelines, property by property.
-pub(super) fn differences(
-    before: &Timeline<Resolved>,
-    after: &Timeline<Resolved>,
-) -> Vec<RowDifference> {
-    before
-        .diff(after)
-        .into_iter()
-        .map(|difference| {
-            let properties = match (difference.before, difference.after) {
-                (Some(old), Some(new)) => {
-                    let (old, new) = (old.value(), new.value());
-                    properties(&old, &new)
-                }
-                _ => Vec::new(),
-            };
-            RowDifference {
-                period: difference.period,
-                held: difference.before.is_some(),
-                holds: difference.after.is_some(),
-                properties,
-            }
-        })
-        .collect()
-}
-
-fn properties(old: &Value, new: &Value) -> Vec<PropertyChange> {
-    let (before, after) = (leaves::leaves(old), leaves::leaves(new));
-    let pointers: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
-    pointers
-        .into_iter()
-        .filter(|pointer| before.get(*pointer) != after.get(*pointer))
-        .map(|pointer| PropertyChange {
-            pointer: pointer.clone(),
-            from: before.get(pointer).map(|value| (*value).clone()),
-            to: after.get(pointer).map(|value| (*value).clone()),
-        })
-        .collect()
-}
-
-/// Whether a day would be less protected than it is.
-pub(super) fn lowers_protection(before: &Timeline<Resolved>, after: &Timeline<Resolved>) -> bool {
-    before
-        .diff(after)
-        .iter()
-        .any(|difference| match (difference.before, difference.after) {
-            (Some(old), Some(new)) => new.protection() < old.protection(),
-            _ => false,
-        })
-}
-
-/// The references among the leaves of data, for records that lead to each other.
-pub(super) fn targets_of(piece: &Piece) -> impl Iterator<Item = RecordId> {
-    piece.targets.values().flatten().copied()
 }

@@ -8,7 +8,8 @@ use grunddata_store::{
     ALL_CLASSES, AssertionHead, KeyHash, PlanRow, RecordImage, RecordStatus, RowOutcome, RowState,
 };
 
-use super::merge::{Other, differences, not_authoritative, still_asserted};
+use super::difference::{differences, not_authoritative, still_asserted};
+use super::merge::Other;
 use super::planner::LoadPlanner;
 use super::row::{Before, Effect, Planned, RowContent, RowProblem, problem};
 use super::work_out::{ending_turn, not_allowed};

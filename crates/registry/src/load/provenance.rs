@@ -10,7 +10,8 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::leaves::{self, IDENTIFIERS};
-use super::merge::identifier_key;
+
+use super::news::identifier_key;
 use super::planner::read_said;
 use crate::patch::merge as merge_patch;
 use crate::registry::refuse_store;

@@ -12,9 +12,11 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::content::FileFacts;
-use super::merge::still_asserted;
+
+use super::begin::Beginning;
+use super::difference::still_asserted;
 use super::must_load;
-use super::planner::{Beginning, LoadPlanner};
+use super::planner::LoadPlanner;
 use super::read::{Load, known, wrong_state};
 use super::row::{Effect, Planned, RowContent, RowProblem};
 use crate::registry::refuse_store;
@@ -176,6 +178,18 @@ impl LoadPlanner {
         self.write(Vec::new())
     }
 
+    /// Whether a record is as a version left it, be it that what came since was taken back.
+    fn is_as_of(&self, image: &RecordImage, version: u32) -> Result<bool, Refusal> {
+        if image.version == version {
+            return Ok(true);
+        }
+        self.registry
+            .inner
+            .store
+            .read(|reader| reader.same_timeline(&image.owner, image.id, image.version, version))
+            .map_err(refuse_store)
+    }
+
     fn changes_of(
         &self,
         owner: &OwnerKey,
@@ -234,12 +248,11 @@ impl LoadPlanner {
             }
         }
         let others = self.others(record, &row.key_hash, &around.said_of)?;
-        let problem = in_the_way(
-            load,
-            present.filter(|_| !follows),
-            change.as_ref(),
-            image.map(|image| &**image),
-        );
+        let as_it_left_it = match (&change, image) {
+            (Some(change), Some(image)) => self.is_as_of(image, change.version)?,
+            _ => change.is_none(),
+        };
+        let problem = in_the_way(load, present.filter(|_| !follows), as_it_left_it);
         let problem = match (problem, others.first(), &change) {
             (Some(problem), ..) => Some(problem),
             (None, Some(other), Some(change)) if change.version == 1 => {
@@ -254,7 +267,7 @@ impl LoadPlanner {
             back.before = None;
             back.problems.push(problem);
         } else if let Some(change) = &change {
-            planned.base_version = Some(change.version);
+            planned.base_version = image.map(|image| image.version);
             planned.outcome = match row.outcome {
                 RowOutcome::Create => RowOutcome::End,
                 RowOutcome::End => RowOutcome::Revive,
@@ -278,8 +291,7 @@ impl LoadPlanner {
 fn in_the_way(
     load: &LoadRow,
     present: Option<&AssertionRow>,
-    change: Option<&ChangeEntry>,
-    image: Option<&RecordImage>,
+    as_it_left_it: bool,
 ) -> Option<RowProblem> {
     if present.is_some_and(|present| present.load != load.id) {
         return Some(RowProblem::code(
@@ -288,11 +300,7 @@ fn in_the_way(
             "En senare laddning från källan har sagt något annat om posten: återta den först.",
         ));
     }
-    let change = change?;
-    match image {
-        Some(image) if image.version == change.version => None,
-        _ => Some(built_upon()),
-    }
+    (!as_it_left_it).then(built_upon)
 }
 
 fn built_upon() -> RowProblem {

@@ -8,10 +8,10 @@ use grunddata_store::Lookup;
 use sha2::{Digest as _, Sha256};
 
 use super::apply::{Job, JobContext};
-use crate::access::Rights;
 use super::outcome::{TransactionWritten, Written};
 use super::prepare::{Prepared, Target, check_name, prepare};
 use super::request::{Command, Idempotency, Operation, Subject, Transaction};
+use crate::access::Rights;
 use crate::registry::{refuse_store, refuse_write};
 use crate::{Action, Code, Context, Refusal, Registry};
 

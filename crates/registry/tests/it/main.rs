@@ -16,6 +16,7 @@ mod histories;
 mod identifiers;
 mod invariants;
 mod law;
+mod loads;
 mod lossless;
 mod operations;
 mod preconditions;

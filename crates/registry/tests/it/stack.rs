@@ -117,6 +117,15 @@ impl Stack {
         (over(database, Arc::clone(&clock)), over(copy, clock))
     }
 
+    /// The same database, opened anew as after the process was ended.
+    pub(crate) fn reopened(mut self) -> Stack {
+        let database = self.database.take().unwrap();
+        let clock = Arc::clone(&self.clock);
+        self.registry.store().shutdown();
+        drop(self);
+        over(database, clock)
+    }
+
     /// What the files of an embedded database hold, once everything is written; nothing of other engines.
     pub(crate) fn bytes(mut self) -> Vec<u8> {
         let database = self.database.take().unwrap();

@@ -38,6 +38,8 @@ const COLUMNS: &str = "SELECT t.number, t.file_row, t.record_name, t.key, t.key_
 const CLEARED: i64 = 2_000;
 /// A value that is shorter is not looked for in the rows of plans when a record is erased: it would be found everywhere.
 const SHORTEST_TRACE: usize = 6;
+/// How many values are looked for together.
+const TRACES: usize = 64;
 
 fn row((what, how): Parts) -> Result<PlanRow, StoreError> {
     let (number, file_row, record_name, key, key_hash, code, outcome) = what;
@@ -256,7 +258,7 @@ pub(super) fn waiting_rows(
     sql.text(owner)
         .push(" AND t.load_id = ")
         .bind(Bind::Id(Id(load)))
-        .push(" AND t.state = ")
+        .push(" AND t.state <> 0 AND t.state = ")
         .small(RowState::Waiting.code())
         .push(" AND t.number > ")
         .big(after)
@@ -306,8 +308,8 @@ impl Store {
     }
 }
 
-/// Clears the rows of plans of what they tell of erased records: of those that are about them, and of those that were
-/// never applied and hold one of their identifiers.
+/// Clears the rows of plans of what they tell of erased records: of those that are about them, and of those that would
+/// have made a record and hold one of their identifiers. Rows that came to nothing hold neither key nor data.
 pub(crate) fn clear(
     connection: &mut Connection,
     owner: &str,
@@ -328,20 +330,41 @@ pub(crate) fn clear(
     let mut sql = begin();
     sql.push(" AND record_id IN ").ids(ids.iter().copied());
     connection.execute(&sql)?;
-    for value in values.iter().filter(|value| value.len() >= SHORTEST_TRACE) {
-        // A row that came to a record is found by it. The others are few, or of plans that were not carried out.
-        let mut sql = begin();
-        sql.push(" AND content <> ")
-            .text("")
-            .push(
-                " AND (record_id IS NULL OR NOT EXISTS (SELECT 1 FROM record r WHERE r.owner = load_row.owner \
-                 AND r.id = load_row.record_id)) AND (content LIKE ",
-            )
-            .text(format!("%{value}%"))
-            .push(" OR key LIKE ")
-            .text(format!("%{value}%"))
-            .push(")");
-        connection.execute(&sql)?;
+    let values: Vec<&str> = values
+        .iter()
+        .copied()
+        .filter(|value| value.len() >= SHORTEST_TRACE)
+        .collect();
+    if values.is_empty() {
+        return Ok(());
+    }
+    let mut open =
+        Sql::<(SqlId,)>::new("SELECT t.id FROM load t WHERE t.status < 10 AND t.owner = ");
+    open.text(owner.to_owned());
+    let open: Vec<(Id,)> = connection.load(&open)?;
+    for chunk in values.chunks(TRACES) {
+        let mut not_ready = begin();
+        not_ready.push(" AND state <> 0");
+        let mut places = vec![not_ready];
+        for (load,) in &open {
+            let mut planned = begin();
+            planned
+                .push(" AND load_id = ")
+                .bind(Bind::Id(*load))
+                .push(" AND outcome = ")
+                .small(RowOutcome::Create.code());
+            places.push(planned);
+        }
+        for mut sql in places {
+            sql.push(" AND (key LIKE ").text("no key");
+            for value in chunk {
+                let like = format!("%{value}%");
+                sql.push(" OR key LIKE ").text(like.clone());
+                sql.push(" OR content LIKE ").text(like);
+            }
+            sql.push(")").uncached();
+            connection.execute(&sql)?;
+        }
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use diesel::sql_types::{BigInt, Integer, Nullable, SmallInt, Text};
+use diesel::sql_types::{BigInt, Binary, Integer, Nullable, SmallInt, Text};
 use grunddata_model::{Domain, Instant, OwnerKey, Period, RecordId, TransactionId};
 
 use crate::coordinate::Known;
@@ -177,6 +177,34 @@ impl Reader<'_> {
             }
         }
         Ok(hidden)
+    }
+
+    /// Whether two versions of a record say the same of every day.
+    ///
+    /// # Errors
+    /// [`StoreError`] of the database.
+    pub fn same_timeline(
+        &mut self,
+        owner: &OwnerKey,
+        id: RecordId,
+        one: u32,
+        other: u32,
+    ) -> Result<bool, StoreError> {
+        let number = |version: u32| i32::try_from(version).unwrap_or(i32::MAX);
+        let mut sql = Sql::<(Binary,)>::new("SELECT c.hash FROM change c WHERE c.owner = ");
+        sql.text(owner.as_str())
+            .push(" AND c.record_id = ")
+            .id(id)
+            .push(" AND c.version IN (")
+            .int(number(one))
+            .push(", ")
+            .int(number(other))
+            .push(")");
+        let rows: Vec<(Vec<u8>,)> = self.connection.load(&sql)?;
+        Ok(match rows.as_slice() {
+            [(one,), (other,)] => one == other,
+            _ => one == other,
+        })
     }
 
     /// One version of a record: its change, and the states as they were believed then. `None` when there is no such

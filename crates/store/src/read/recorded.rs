@@ -9,8 +9,8 @@ use crate::read::Reader;
 use crate::read::changes::limit_of;
 use crate::read::links::Direction;
 use crate::read::records::{
-    HEAD, HeadParts, HeadTypes, JOINS, RecordRow, RowParts, RowTypes, STATE, StateParts, StateTypes,
-    record_row,
+    HEAD, HeadParts, HeadTypes, JOINS, RecordRow, RowParts, RowTypes, STATE, StateParts,
+    StateTypes, record_row,
 };
 use crate::sql::Sql;
 use crate::sql_types::{Day, Id, Moment, SqlDay, SqlId, SqlMoment};

@@ -280,9 +280,6 @@ row! {
 }
 
 /// Inserts new rows.
-pub(crate) fn insert<R: Insert>(
-    connection: &mut Connection,
-    rows: &[R],
-) -> Result<(), StoreError> {
+pub(crate) fn insert<R: Insert>(connection: &mut Connection, rows: &[R]) -> Result<(), StoreError> {
     R::insert(connection, rows)
 }

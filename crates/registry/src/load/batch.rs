@@ -1,0 +1,298 @@
+//! One batch of a load, under the owner's lock: its records, what the source says from then on, what is set aside, and how
+//! far the load is.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use grunddata_model::RecordId;
+use grunddata_store::{
+    AssertionRow, LoadRow, LoadStatus, LoadStep, PlanRow, Reached, RecordStatus, SetAside, WriteTx,
+};
+
+use super::apply::{KeptFinding, Ready};
+use super::content::{Content, GuardHit};
+use super::read::{known, wrong_state};
+use super::row::{Before, Effect, RowContent, RowProblem, problem, unhex};
+use crate::write::{Failure, Job};
+use crate::{Code, Refusal, TransactionWritten};
+
+/// The most findings that are kept of a batch.
+const FINDINGS: usize = 1_000;
+
+/// A batch as it runs under the owner's lock.
+pub(super) struct Batch {
+    pub(super) load: LoadRow,
+    pub(super) content: Content,
+    pub(super) stops: bool,
+    pub(super) is_last: bool,
+    pub(super) reached: Reached,
+    pub(super) passed: u64,
+    pub(super) ready: Vec<Ready>,
+    pub(super) rows_of_commands: Vec<i64>,
+    pub(super) set_aside: Vec<SetAside>,
+}
+
+impl Batch {
+    pub(super) fn run(
+        &self,
+        job: Option<&Job>,
+        tx: &mut WriteTx<'_>,
+    ) -> Result<(LoadRow, Content), Failure> {
+        let now = known(&self.load.owner, self.load.id, tx.load(self.load.id)?)?;
+        let as_it_was = now.batches == self.load.batches
+            && now.reached == self.load.reached
+            && matches!(now.status, LoadStatus::Planned | LoadStatus::Applying);
+        if !as_it_was {
+            return Err(wrong_state(
+                &now,
+                "Somebody else has gone on with it, or cancelled it. Read it again.",
+            )
+            .into());
+        }
+        let stale = self.stale(tx)?;
+        let written = job.map(|job| job.run(tx)).transpose()?;
+        let mut set_aside = self.set_aside.clone();
+        let mut said: Vec<AssertionRow> = Vec::with_capacity(self.ready.len());
+        let mut unsaid = Vec::new();
+        let mut applied = 0;
+        for ready in &self.ready {
+            if stale.contains(&ready.row.number) {
+                let problems = [changed_since()];
+                let row = set_aside_row(ready, &problems)?;
+                set_aside.push(row);
+                continue;
+            }
+            applied += 1;
+            match assertion_of(&self.load, ready)? {
+                Some(row) => said.push(row),
+                None if ready.content.effect == Effect::Restored => {
+                    unsaid.push(ready.row.key_hash);
+                }
+                None => {}
+            }
+        }
+        let (findings, found) = self.findings(written.as_ref())?;
+        let mut content = self.content.clone();
+        content.done += self.passed;
+        content.counts.applied += applied;
+        content.counts.set_aside += set_aside.len() as u64;
+        content.counts.findings += found;
+        let mut load = LoadRow {
+            status: if self.is_last {
+                LoadStatus::Applied
+            } else {
+                LoadStatus::Applying
+            },
+            batches: self.load.batches + 1,
+            reached: self.reached,
+            changed_at: tx.now(),
+            ..self.load.clone()
+        };
+        if self.stops && !set_aside.is_empty() && !self.is_last {
+            load.status = LoadStatus::Stopped;
+            content.guards.push(stale_rows(set_aside.len()));
+        }
+        load.content = content.written()?;
+        let reversed = match self
+            .load
+            .reverses
+            .filter(|_| load.status == LoadStatus::Applied)
+        {
+            Some(original) => tx.load(original)?.map(|original| LoadRow {
+                status: LoadStatus::Reversed,
+                changed_at: tx.now(),
+                ..original
+            }),
+            None => None,
+        };
+        tx.step(LoadStep {
+            load: load.clone(),
+            transaction: written.as_ref().and_then(|written| written.transaction),
+            rows: u32::try_from(self.passed).unwrap_or(u32::MAX),
+            findings,
+            said,
+            unsaid,
+            set_aside,
+            reversed,
+        });
+        Ok((load, content))
+    }
+
+    /// Rows without an operation whose record is another than the one that they were worked out from.
+    fn stale(&self, tx: &mut WriteTx<'_>) -> Result<BTreeSet<i64>, Failure> {
+        let mut stale = BTreeSet::new();
+        for ready in self.ready.iter().filter(|ready| ready.commands.is_empty()) {
+            let (Some(record), Some(version)) = (ready.row.record, ready.row.base_version) else {
+                continue;
+            };
+            let as_it_was = tx.record(record)?.is_some_and(|image| {
+                image.version == version && image.status != RecordStatus::Erased
+            });
+            if !as_it_was {
+                stale.insert(ready.row.number);
+            }
+        }
+        Ok(stale)
+    }
+
+    /// What was let through, as JSON, and how much of it there is.
+    fn findings(
+        &self,
+        written: Option<&TransactionWritten>,
+    ) -> Result<(Option<String>, u64), Failure> {
+        let mut kept = Vec::new();
+        let mut count = 0_u64;
+        let items = written.into_iter().flat_map(|written| &written.items);
+        for (item, row) in items.zip(&self.rows_of_commands) {
+            for finding in &item.findings {
+                count += 1;
+                if kept.len() < FINDINGS {
+                    kept.push(KeptFinding {
+                        row: *row,
+                        record: item.id,
+                        problem: RowProblem::from(finding.clone()).as_warning(),
+                    });
+                }
+            }
+        }
+        if kept.is_empty() {
+            return Ok((None, count));
+        }
+        let text = serde_json::to_string(&kept).map_err(|_| Refusal::internal())?;
+        Ok((Some(text), count))
+    }
+}
+
+/// Sets aside the rows that a refusal is about; where it does not say, fewer are tried.
+pub(super) fn set_aside_faults(
+    refusal: &Refusal,
+    of_commands: &[i64],
+    refused: &mut BTreeMap<i64, Vec<RowProblem>>,
+    rows: &mut Vec<PlanRow>,
+    is_last: &mut bool,
+) -> Result<(), Refusal> {
+    let not_of_rows = matches!(
+        refusal.code,
+        Code::Busy
+            | Code::ClockJump
+            | Code::Timeout
+            | Code::Internal
+            | Code::LoadState
+            | Code::UnknownLoad
+            | Code::UnknownOwner
+            | Code::Unauthenticated
+    );
+    let nothing_to_blame = of_commands.is_empty();
+    if not_of_rows || nothing_to_blame {
+        return Err(refusal.clone());
+    }
+    let mut at_fault: BTreeMap<i64, Vec<RowProblem>> = BTreeMap::new();
+    for fault in &refusal.errors {
+        let index = fault
+            .pointer
+            .strip_prefix("/operations/")
+            .and_then(|rest| rest.split('/').next()?.parse::<usize>().ok());
+        if let Some(number) = index.and_then(|index| of_commands.get(index)) {
+            let problem = if fault.code == Code::PreconditionFailed.as_str() {
+                changed_since()
+            } else {
+                RowProblem::from(fault.clone())
+            };
+            at_fault.entry(*number).or_default().push(problem);
+        }
+    }
+    if at_fault.is_empty() {
+        let distinct: BTreeSet<i64> = of_commands.iter().copied().collect();
+        match (distinct.first(), distinct.len()) {
+            (Some(only), 1) => {
+                at_fault.insert(*only, RowProblem::of_refusal(refusal));
+            }
+            _ => {
+                // One of them is at fault, and nobody says which: half of them at a time.
+                rows.truncate((rows.len() / 2).max(1));
+                *is_last = false;
+                return Ok(());
+            }
+        }
+    }
+    refused.extend(at_fault);
+    Ok(())
+}
+
+fn changed_since() -> RowProblem {
+    RowProblem::new(
+        problem::CHANGED_SINCE_PLAN,
+        "The record was changed after the plan was made: the next load works the row out anew.",
+        "Posten ändrades efter att planen gjordes: nästa laddning räknar om raden.",
+    )
+}
+
+pub(super) fn set_aside(
+    number: i64,
+    mut content: RowContent,
+    problems: &[RowProblem],
+) -> Result<SetAside, Refusal> {
+    content.problems.extend_from_slice(problems);
+    content.problems.truncate(100);
+    Ok(SetAside {
+        number,
+        content: content.written()?,
+    })
+}
+
+fn set_aside_row(ready: &Ready, problems: &[RowProblem]) -> Result<SetAside, Refusal> {
+    set_aside(ready.row.number, ready.content.clone(), problems)
+}
+
+fn stale_rows(count: usize) -> GuardHit {
+    GuardHit {
+        name: "stale-rows".to_owned(),
+        message: format!(
+            "{count} rows of the last batch could not be applied as they were planned. Look at them; to go on with the others, override the guard stale-rows."
+        ),
+        message_sv: format!(
+            "{count} rader i den senaste omgången kunde inte genomföras som planerat. Granska dem; för att gå vidare med de andra, åsidosätt spärren stale-rows."
+        ),
+        overridden: None,
+    }
+}
+
+/// What the source says once the row is applied; `None` where nothing is to be written.
+fn assertion_of(load: &LoadRow, ready: &Ready) -> Result<Option<AssertionRow>, Refusal> {
+    let (row, content) = (&ready.row, &ready.content);
+    let assertion = |record: RecordId, said, hash: &str, present, first_load, of| {
+        Ok(Some(AssertionRow {
+            source: load.source.clone(),
+            key_hash: row.key_hash,
+            hash: unhex(hash),
+            present,
+            record,
+            record_name: row.record_name.clone(),
+            key: row.key.clone(),
+            domain: row.domain,
+            content: serde_json::to_string(said).map_err(|_| Refusal::internal())?,
+            first_load,
+            load: of,
+        }))
+    };
+    let first = content
+        .before
+        .as_ref()
+        .map_or(load.id, |before| before.first_load);
+    match (content.effect, row.record, &content.before) {
+        (Effect::Says, Some(record), _) => {
+            assertion(record, &content.said, &content.hash, true, first, load.id)
+        }
+        (Effect::Silent, _, Some(Before { record, hash, .. })) => {
+            assertion(*record, &content.said, hash, false, first, load.id)
+        }
+        (Effect::Restored, _, Some(before)) => assertion(
+            before.record,
+            &before.said,
+            &before.hash,
+            before.present,
+            before.first_load,
+            before.load,
+        ),
+        _ => Ok(None),
+    }
+}

@@ -1,0 +1,12 @@
+//! Loads: what sources say, planned, guarded, applied and taken back.
+
+mod access;
+mod applying;
+mod feed;
+mod first;
+mod model;
+mod periods;
+mod references;
+mod reversal;
+mod settings;
+mod several;
