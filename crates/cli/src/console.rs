@@ -107,7 +107,11 @@ impl Reading {
         if shown.records.is_empty() && shown.searched.is_empty() {
             return Ok(());
         }
-        let act = Act::new(Kind::Export, operation, Value::Object(serde_json::Map::new()));
+        let act = Act::new(
+            Kind::Export,
+            operation,
+            Value::Object(serde_json::Map::new()),
+        );
         let mut entry = act.entry(context);
         entry.detail = None;
         entry.query = shown.query;

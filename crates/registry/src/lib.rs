@@ -41,9 +41,9 @@ pub use law::{
 };
 pub use load::{
     Approval, AssertedReference, AssertedValue, Assertion, AssertionKey, Authoritative,
-    ChangesFrom, FileFacts, GuardHit, Guards, Introduced, Level, Load, LoadCounts, LoadFinding,
-    LoadKind, LoadPace, LoadPage, LoadPlanner, LoadProgress, LoadStatus, NewLoad, NewSource,
-    PlanRowState, PlanRowView, PlanRowsPage, PlanRowsQuery, Precedence, PropertyChange,
+    ChangesFrom, Ends, FileFacts, GuardHit, Guards, Introduced, Level, Load, LoadCounts,
+    LoadFinding, LoadKind, LoadPace, LoadPage, LoadPlanner, LoadProgress, LoadStatus, NewLoad,
+    NewSource, PlanRowState, PlanRowView, PlanRowsPage, PlanRowsQuery, Precedence, PropertyChange,
     PropertyProvenance, Provenance, ReferenceDate, RowDifference, RowOutcome, RowProblem, Schedule,
     Signature, Source, SourceSettings, StaleRows, Threshold, problem,
 };

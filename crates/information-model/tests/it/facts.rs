@@ -245,13 +245,37 @@ fn every_domain_is_a_table_of_its_own() {
         names.dedup();
         assert_eq!(names.len(), all, "{domain}: a column stands twice");
         // The envelope has names of its own.
-        for name in ["id", "domain", "owner", "controller", "display", "version", "validFrom", "validTo", "recordedAt", "changeKind", "origin", "model"] {
+        for name in [
+            "id",
+            "domain",
+            "owner",
+            "controller",
+            "display",
+            "version",
+            "validFrom",
+            "validTo",
+            "recordedAt",
+            "changeKind",
+            "origin",
+            "model",
+        ] {
             assert!(!names.contains(&name), "{domain}: {name}");
         }
-        assert!(columns.iter().all(|column| !column.label.sv.is_empty()), "{domain}: {columns:?}");
+        assert!(
+            columns.iter().all(|column| !column.label.sv.is_empty()),
+            "{domain}: {columns:?}"
+        );
     }
     let columns = model.domain(grunddata_model::Domain::Role).columns();
-    assert!(columns.iter().any(|column| column.name == "person.id" && column.path == ["person", "id"]));
+    assert!(
+        columns
+            .iter()
+            .any(|column| column.name == "person.id" && column.path == ["person", "id"])
+    );
     let columns = model.domain(grunddata_model::Domain::Geography).columns();
-    assert!(columns.iter().all(|column| !column.name.starts_with("geometry")));
+    assert!(
+        columns
+            .iter()
+            .all(|column| !column.name.starts_with("geometry"))
+    );
 }

@@ -130,7 +130,7 @@ impl<'a> Merge<'a> {
 
     /// Whether the source decides when the record holds: alone, or because it was declared to.
     fn may_bound(&self) -> bool {
-        self.settings.authoritative.ends || self.others.is_empty()
+        self.settings.authoritative.ends.holds(self.domain) || self.others.is_empty()
     }
 
     /// Brings what is said upon what is recorded. `last` is what the source said when it was last accepted.
@@ -267,7 +267,14 @@ impl<'a> Merge<'a> {
 
     /// The source speaks of days of which it did not speak before.
     fn claimed(&mut self, merged: &mut Merged, base: Option<&Piece>, now: &Piece, days: Period) {
-        self.amend(merged, base, now, days, false);
+        // What stood there before it spoke for the first time is not its to put right, where its file says how it is now.
+        let first = base.is_none() && self.settings.changes == ChangesFrom::ReferenceDate;
+        let amended = if first && days.to() > self.reference {
+            Period::new(days.from().max(self.reference), days.to()).unwrap_or(days)
+        } else {
+            days
+        };
+        self.amend(merged, base, now, amended, false);
         let gaps = merged.after.uncovered(&days);
         if gaps.is_empty() {
             return;

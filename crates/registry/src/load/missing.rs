@@ -182,7 +182,7 @@ impl LoadPlanner {
                 .push(still_asserted(&other.source).as_warning());
             return;
         }
-        if !self.settings.authoritative.ends {
+        if !self.settings.authoritative.ends.holds(image.domain) {
             content.problems.push(not_authoritative().as_warning());
             return;
         }

@@ -54,7 +54,7 @@ pub use read::{
 };
 pub use row::{PropertyChange, RowDifference, RowProblem, problem};
 pub use settings::{
-    Approval, Authoritative, ChangesFrom, Guards, Level, Precedence, ReferenceDate, Schedule,
+    Approval, Authoritative, ChangesFrom, Ends, Guards, Level, Precedence, ReferenceDate, Schedule,
     SourceSettings, StaleRows, Threshold,
 };
 pub use source::{NewSource, Source};

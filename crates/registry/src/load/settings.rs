@@ -105,16 +105,49 @@ pub(super) fn is_within(pointer: &str, other: &str) -> bool {
 }
 
 /// What a source decides alone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Authoritative {
     /// That a record ends when it is missing in a full load, or is said to be removed. Without it the source only no
     /// longer speaks of it.
     #[serde(default)]
-    pub ends: bool,
+    pub ends: Ends,
     /// That a protection is lowered. Without it a load never lowers one.
     #[serde(default)]
     pub protection: bool,
+}
+
+/// Which records a source ends: a payroll system knows when somebody's employment ends, and nothing of when the person does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Ends {
+    /// `true`: those of every domain that it feeds; `false`: none.
+    All(bool),
+    /// Those of these domains.
+    Of(BTreeSet<Domain>),
+}
+
+impl Ends {
+    /// Whether the source ends records of the domain.
+    #[must_use]
+    pub fn holds(&self, domain: Domain) -> bool {
+        match self {
+            Self::All(all) => *all,
+            Self::Of(domains) => domains.contains(&domain),
+        }
+    }
+}
+
+impl Default for Ends {
+    fn default() -> Self {
+        Self::All(false)
+    }
+}
+
+impl From<bool> for Ends {
+    fn from(all: bool) -> Self {
+        Self::All(all)
+    }
 }
 
 /// What breaking a rule does.

@@ -284,7 +284,7 @@ mod tests {
             .precedence
             .properties
             .insert("/contactPoints".to_owned(), -10);
-        settings.authoritative.ends = true;
+        settings.authoritative.ends = true.into();
         settings.on_uncovered = OnUncovered::Clip;
         let written = serde_json::to_value(&settings).unwrap();
         assert_eq!(SourceSettings::read(written.clone()).unwrap(), settings);

@@ -31,9 +31,9 @@ pub(crate) use protection::{
 };
 pub(crate) use references::Known as KnownRows;
 pub(crate) use rows::{
-    AssertionContentInsert, AssertionInsert, LoadBatchInsert, LoadRowInsert, insert,
-    ChangeRow, DirectoryIdRow, DirectoryIdentifierRow, EntryRow, IdentifierRow, Insert, LinkRow,
-    RecordRow, StateRow, TransactionRow,
+    AssertionContentInsert, AssertionInsert, ChangeRow, DirectoryIdRow, DirectoryIdentifierRow,
+    EntryRow, IdentifierRow, Insert, LinkRow, LoadBatchInsert, LoadRowInsert, RecordRow, StateRow,
+    TransactionRow, insert,
 };
 pub(crate) use said::last_said;
 pub(crate) use statements::insert_missing;

@@ -13,7 +13,7 @@ use crate::stack::{Stack, day, owner};
 /// Puts a source of the owner that feeds everything.
 pub(super) fn source(stack: &Stack, key: &str, change: impl FnOnce(&mut SourceSettings)) {
     let mut settings = SourceSettings::new(key.to_uppercase(), Domain::ALL);
-    settings.authoritative.ends = true;
+    settings.authoritative.ends = true.into();
     change(&mut settings);
     put(stack, key, settings).unwrap();
 }

@@ -116,7 +116,7 @@ on_both! {
     }
 
     fn a_file_that_is_older_shorter_or_lacks_a_column_is_stopped(stack: Stack) {
-        source(&stack, "hr", |settings| settings.authoritative.ends = false);
+        source(&stack, "hr", |settings| settings.authoritative.ends = false.into());
         let file = full("2026-03-05", units(20));
         let mut new = new_load(&file);
         new.file.columns = vec!["Id".to_owned(), "Namn".to_owned()];
@@ -252,7 +252,7 @@ on_both! {
     }
 
     fn what_is_not_the_sources_to_end_is_released(stack: Stack) {
-        source(&stack, "hr", |settings| settings.authoritative.ends = false);
+        source(&stack, "hr", |settings| settings.authoritative.ends = false.into());
         run(&stack, full("2026-03-01", units(2)));
         let load = run(&stack, full("2026-03-02", units(1)));
         assert_eq!(outcomes(&stack, &load), [RowOutcome::Release]);

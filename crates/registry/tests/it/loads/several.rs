@@ -21,7 +21,7 @@ on_both! {
 
     fn two_sources_feed_one_record(stack: Stack) {
         source(&stack, "hr", |_| {});
-        source(&stack, "ad", |settings| settings.authoritative.ends = false);
+        source(&stack, "ad", |settings| settings.authoritative.ends = false.into());
         run(&stack, full("2026-03-01", vec![person(1, NUMBER, json!({"name": {"family": "Ek", "given": ["Åsa"]}}))]));
         let id = found(&stack, "se-personal-identity-number", NUMBER).unwrap();
         // The directory knows neither name nor dates.
