@@ -40,7 +40,10 @@ impl LoadPlanner {
             after = Some(last.key_hash);
             missing.extend(
                 page.into_iter()
-                    .filter(|head| !self.seen.contains_key(&head.key_hash)),
+                    .filter(|head| {
+                        !self.seen.contains_key(&head.key_hash)
+                            && !self.named.contains(&head.key_hash)
+                    }),
             );
             while missing.len() >= CHUNK {
                 let rest = missing.split_off(CHUNK);

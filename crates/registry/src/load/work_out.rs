@@ -463,7 +463,10 @@ impl LoadPlanner {
         if worked.row.classes & beyond != 0 {
             return worked.rejected(vec![not_allowed()]);
         }
-        let id = RecordId::mint(self.context.now);
+        let id = match &candidate.key {
+            AssertionKey::Id(id) => *id,
+            _ => RecordId::mint(self.context.now),
+        };
         let mut taken = Vec::new();
         for (_, value) in &states {
             for used in value.identifiers() {
