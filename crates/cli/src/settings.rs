@@ -309,6 +309,7 @@ impl Settings {
                 key: tls.key.clone(),
             }),
             access_log: self.access_log(),
+            uploads: self.uploads(),
             identity: self.identity.clone(),
             workers: self.workers,
             heavy_readers: self.heavy_readers.unwrap_or(defaults.heavy_readers),
@@ -317,6 +318,7 @@ impl Settings {
                 .map_or(defaults.shutdown_timeout, Duration::from_secs),
             limits: server::Limits {
                 body_bytes: limits.body_bytes.unwrap_or(defaults.limits.body_bytes),
+                upload_bytes: limits.upload_bytes.unwrap_or(defaults.limits.upload_bytes),
                 header_bytes: limits.header_bytes.unwrap_or(defaults.limits.header_bytes),
                 address_length: limits
                     .address_length
