@@ -23,6 +23,9 @@ fn addresses(http: &Http, path: &str, root: bool) -> Vec<String> {
         .replace("{grant}", id)
         .replace("{rule}", id)
         .replace("{mark}", id)
+        .replace("{source}", "hr")
+        .replace("{load}", id)
+        .replace("{upload}", id)
         .replace("{code}", "not-found")
         .replace("{domain}", "organisation");
     assert!(
@@ -67,7 +70,7 @@ on_both! {
                 let nobody = ask(http.nobody(), method, &address);
                 match operation.access() {
                     Access::Public => assert!(!matches!(nobody.status, 401 | 403), "{method} {address}: {}", nobody.text),
-                    Access::Read | Access::Write | Access::Admin | Access::Audit => {
+                    Access::Read | Access::Write | Access::Load | Access::Admin | Access::Audit => {
                         nobody.problem(401, "unauthenticated");
                         assert!(nobody.header("www-authenticate").starts_with("Bearer"), "{method} {address}");
                     }
@@ -78,10 +81,10 @@ on_both! {
                     assert!(wrong.header("www-authenticate").contains("invalid_token"));
                     ask(http.nobody().with("authorization", "Basic dTpw"), method, &address).problem(401, "unauthenticated");
                 }
-                if matches!(operation.access(), Access::Write | Access::Admin | Access::Audit) {
+                if matches!(operation.access(), Access::Write | Access::Load | Access::Admin | Access::Audit) {
                     ask(http.reader(), method, &address).problem(403, "forbidden");
                 }
-                if matches!(operation.access(), Access::Admin | Access::Audit) {
+                if matches!(operation.access(), Access::Load | Access::Admin | Access::Audit) {
                     ask(http.writer(), method, &address).problem(403, "forbidden");
                 }
                 let enough = ask(http.as_("owner-admin"), method, &address);

@@ -94,6 +94,7 @@ impl Http {
             ("admin", OwnerScope::All, Role::Administrator),
             ("owner-admin", of("norrberga"), Role::Administrator),
             ("writer", of("norrberga"), Role::Editor),
+            ("steward", of("norrberga"), Role::Steward),
             ("reader", of("norrberga"), Role::Reader),
             ("open-writer", of("oppen"), Role::Editor),
         ]
@@ -114,7 +115,8 @@ impl Http {
         .collect();
         let log = tempfile::tempdir().expect("directory");
         let mut config = Config {
-            access_log: log.path().to_owned(),
+            access_log: log.path().join("access-log"),
+            uploads: log.path().join("uploads"),
             listen: ([127, 0, 0, 1], 0).into(),
             workers: Some(1),
             heavy_readers: 1,

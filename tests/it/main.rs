@@ -20,6 +20,7 @@ mod http_bad_input;
 mod http_cors;
 mod http_exports;
 mod http_law;
+mod http_loads;
 mod http_log;
 mod http_matrix;
 mod http_proof;

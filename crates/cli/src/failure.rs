@@ -123,6 +123,8 @@ impl From<ServerError> for Failure {
                 .cure("Check certificate and key under [tls] in the settings."),
             ServerError::AccessLog { .. } => Self::new(Kind::Failed, error)
                 .cure("Personal data are shown only when it can be logged: make the directory writable for this user, or choose another with access_log in the settings."),
+            ServerError::Uploads { .. } => Self::new(Kind::Write, error)
+                .cure("Make the directory writable for this user, or choose another with uploads in the settings."),
             ServerError::Origins(_) => Self::new(Kind::Usage, error),
             ServerError::Identity(_) => Self::new(Kind::Usage, error)
                 .cure("docs/identity.md shows how issuers are configured."),

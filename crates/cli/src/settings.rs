@@ -48,6 +48,8 @@ pub(crate) struct Settings {
     pub(crate) shutdown_seconds: Option<u64>,
     /// The directory of the access log; in the data directory when left out.
     pub(crate) access_log: Option<PathBuf>,
+    /// The directory in which files lie until they are loaded; in the data directory when left out.
+    pub(crate) uploads: Option<PathBuf>,
     pub(crate) identity: IdentityConfig,
     pub(crate) tls: Option<Tls>,
     pub(crate) log: Log,
@@ -70,6 +72,7 @@ impl Default for Settings {
             heavy_readers: None,
             shutdown_seconds: None,
             access_log: None,
+            uploads: None,
             identity: IdentityConfig::default(),
             tls: None,
             log: Log::default(),
@@ -120,6 +123,8 @@ pub(crate) struct Operator {
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Limits {
     body_bytes: Option<usize>,
+    /// Bytes of a file that is sent to be loaded.
+    upload_bytes: Option<u64>,
     header_bytes: Option<usize>,
     address_length: Option<usize>,
     json_depth: Option<usize>,
@@ -251,6 +256,13 @@ impl Settings {
             .unwrap_or_else(|| self.data.join("access-log"))
     }
 
+    /// The directory in which files lie until they are loaded.
+    pub(crate) fn uploads(&self) -> PathBuf {
+        self.uploads
+            .clone()
+            .unwrap_or_else(|| self.data.join("uploads"))
+    }
+
     /// Whether the database is the embedded one in the data directory.
     pub(crate) fn is_embedded(&self) -> bool {
         self.database.is_none()
@@ -297,6 +309,7 @@ impl Settings {
                 key: tls.key.clone(),
             }),
             access_log: self.access_log(),
+            uploads: self.uploads(),
             identity: self.identity.clone(),
             workers: self.workers,
             heavy_readers: self.heavy_readers.unwrap_or(defaults.heavy_readers),
@@ -305,6 +318,7 @@ impl Settings {
                 .map_or(defaults.shutdown_timeout, Duration::from_secs),
             limits: server::Limits {
                 body_bytes: limits.body_bytes.unwrap_or(defaults.limits.body_bytes),
+                upload_bytes: limits.upload_bytes.unwrap_or(defaults.limits.upload_bytes),
                 header_bytes: limits.header_bytes.unwrap_or(defaults.limits.header_bytes),
                 address_length: limits
                     .address_length

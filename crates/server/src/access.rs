@@ -39,6 +39,8 @@ pub enum Access {
     Read,
     /// A token that may write for at least one owner.
     Write,
+    /// A token that may apply loads for at least one owner.
+    Load,
     /// A token that administers at least one owner.
     Admin,
     /// A token that may search the access log of at least one owner.
@@ -46,13 +48,14 @@ pub enum Access {
 }
 
 impl Access {
-    /// `public`, `read`, `write`, `admin` or `audit`.
+    /// `public`, `read`, `write`, `load`, `admin` or `audit`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Public => "public",
             Self::Read => "read",
             Self::Write => "write",
+            Self::Load => "load",
             Self::Admin => "admin",
             Self::Audit => "audit",
         }
@@ -75,6 +78,9 @@ pub enum Read {}
 /// May write.
 #[derive(Debug)]
 pub enum Write {}
+/// May apply loads.
+#[derive(Debug)]
+pub enum Feed {}
 /// May administer.
 #[derive(Debug)]
 pub enum Admin {}
@@ -84,6 +90,7 @@ pub enum Audit {}
 
 impl sealed::Sealed for Read {}
 impl sealed::Sealed for Write {}
+impl sealed::Sealed for Feed {}
 impl sealed::Sealed for Admin {}
 impl sealed::Sealed for Audit {}
 
@@ -92,6 +99,9 @@ impl Permission for Read {
 }
 impl Permission for Write {
     const ACCESS: Access = Access::Write;
+}
+impl Permission for Feed {
+    const ACCESS: Access = Access::Load;
 }
 impl Permission for Admin {
     const ACCESS: Access = Access::Admin;
@@ -239,6 +249,7 @@ impl Vault {
             Access::Public => true,
             Access::Read => !actor.is_anonymous() || self.has_open_data()?,
             Access::Write => actor.may_change_somewhere(),
+            Access::Load => actor.may_somewhere(Action::Load),
             Access::Admin => actor.may_somewhere(Action::Administer),
             Access::Audit => actor.may_somewhere(Action::Audit),
         };

@@ -16,6 +16,7 @@ use crate::access::Vault;
 use crate::config::Config;
 use crate::handlers::landing::Landings;
 use crate::links::API_ROOT;
+use crate::loads::uploads::Uploads;
 use crate::lockout::Lockout;
 use crate::metrics::Metrics;
 use crate::operations::{Operation, table};
@@ -29,6 +30,11 @@ use crate::{body, openapi};
 
 /// The collections as the router knows them: other names are no address.
 const COLLECTION: &str = "{collection:persons|roles|organisations|geographies|services}";
+
+/// Loads that are planned or applied at the same time; each of them keeps a connection busy.
+const LOADING: usize = 2;
+/// Loads that may wait for their turn.
+const LOADS_WAITING: usize = 64;
 
 /// How often it is looked whether keys of issuers are due.
 const KEYS_LOOKED_AT: Duration = Duration::from_secs(15);
@@ -44,6 +50,9 @@ pub(crate) struct App {
     pub(crate) operations: Vec<Operation>,
     pub(crate) metrics: Metrics,
     pub(crate) pool: ReadPool,
+    /// Threads that make plans and apply them, and how many may wait for one.
+    pub(crate) loading: ReadPool,
+    pub(crate) uploads: Uploads,
     /// One thread that only answers whether the database does, however many searches wait.
     pub(crate) readiness: ReadPool,
     pub(crate) rate: Option<Rate>,
@@ -60,6 +69,14 @@ impl App {
         let metrics = Metrics::new(operations.iter().map(|operation| operation.id));
         let pool = ReadPool::start("read", config.heavy_readers, config.limits.heavy_queue)?;
         let readiness = ReadPool::start("ready", 1, 16)?;
+        let loading = ReadPool::start("load", LOADING, LOADS_WAITING)?;
+        let uploads =
+            Uploads::open(&config.uploads, config.limits.upload_bytes).map_err(|error| {
+                ServerError::Uploads {
+                    directory: config.uploads.display().to_string(),
+                    reason: error.to_string(),
+                }
+            })?;
         let issuers = Arc::new(Issuers::new(&config.identity)?);
         let refresher = if issuers.is_empty() {
             None
@@ -87,6 +104,8 @@ impl App {
             metrics,
             pool,
             readiness,
+            loading,
+            uploads,
             rate,
             exports: Arc::new(Semaphore::new(crate::handlers::exports::AT_ONCE)),
             landing: Landings::default(),

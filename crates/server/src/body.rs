@@ -64,6 +64,23 @@ pub(crate) fn media_type(
     }
 }
 
+/// That the body comes as it is.
+///
+/// # Errors
+/// `unsupported-media-type` for a compressed one.
+pub(crate) fn not_encoded(request: &HttpRequest) -> Result<(), Problem> {
+    match request.headers().get(header::CONTENT_ENCODING) {
+        Some(encoding) if !encoding.as_bytes().eq_ignore_ascii_case(b"identity") => {
+            Err(Problem::new(
+                "unsupported-media-type",
+                "Compressed bodies are not read. Send the body without Content-Encoding.",
+            )
+            .header(header::ACCEPT_ENCODING, "identity"))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The whole body.
 ///
 /// # Errors
@@ -74,15 +91,7 @@ pub(crate) async fn read(
     mut payload: Payload,
     limits: &Limits,
 ) -> Result<Bytes, Problem> {
-    if let Some(encoding) = request.headers().get(header::CONTENT_ENCODING)
-        && !encoding.as_bytes().eq_ignore_ascii_case(b"identity")
-    {
-        return Err(Problem::new(
-            "unsupported-media-type",
-            "Compressed bodies are not read. Send the body without Content-Encoding.",
-        )
-        .header(header::ACCEPT_ENCODING, "identity"));
-    }
+    not_encoded(request)?;
     let limit = limits.body_bytes;
     let declared = request
         .headers()

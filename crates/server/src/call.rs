@@ -188,6 +188,17 @@ impl Call {
         Ok((media_type, bytes))
     }
 
+    /// The body as it comes, for whoever does not hold it in memory. It must not be compressed on the way.
+    ///
+    /// # Errors
+    /// `unsupported-media-type`.
+    pub(crate) fn payload(&mut self) -> Result<Payload, Problem> {
+        body::not_encoded(&self.http)?;
+        self.payload
+            .take()
+            .ok_or_else(|| Problem::internal("the body was read twice"))
+    }
+
     /// The body as JSON, and its bytes (for the fingerprint of an idempotent request).
     ///
     /// # Errors

@@ -22,6 +22,8 @@ pub struct Config {
     pub tls: Option<Tls>,
     /// The directory of the access log.
     pub access_log: PathBuf,
+    /// The directory in which files lie until they are loaded.
+    pub uploads: PathBuf,
     /// Whose tokens are believed beside the registry's own.
     pub identity: IdentityConfig,
     /// HTTP worker threads; `None` = one per processor.
@@ -45,6 +47,7 @@ impl Default for Config {
             origins: Vec::new(),
             tls: None,
             access_log: PathBuf::from("grunddata-data/access-log"),
+            uploads: PathBuf::from("grunddata-data/uploads"),
             identity: IdentityConfig::default(),
             workers: None,
             heavy_readers: 4,
@@ -100,6 +103,8 @@ pub struct Limits {
     pub header_bytes: usize,
     /// Characters of path and query (`address-too-long`; profile UFN.05).
     pub address_length: usize,
+    /// Bytes of a file that is sent to be loaded (`body-too-large`).
+    pub upload_bytes: u64,
     /// Levels of nesting in JSON (`too-deep`).
     pub json_depth: usize,
     /// Operations of one transaction, records of one validation (`too-many-items`).
@@ -150,6 +155,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             body_bytes: 16 * 1024 * 1024,
+            upload_bytes: 4 << 30,
             header_bytes: 16 * 1024,
             address_length: 2_048,
             json_depth: 64,

@@ -20,6 +20,7 @@ mod exporting;
 mod fields;
 mod handlers;
 mod links;
+pub mod loads;
 mod lockout;
 mod metrics;
 mod openapi;

@@ -49,6 +49,16 @@ pub enum ServerError {
         /// What is wrong.
         reason: String,
     },
+    /// Files that are sent cannot be kept anywhere.
+    #[error(
+        "the directory {directory} for files to be loaded cannot be used: {reason}. Choose another with uploads in the settings"
+    )]
+    Uploads {
+        /// Its directory.
+        directory: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// The origins whose pages may call are not written as origins.
     #[error("cors_origins cannot be used: {0}")]
     Origins(String),

@@ -184,7 +184,11 @@ pub(crate) fn kind(access: Access, operation: &str, method: &Method) -> Kind {
     match access {
         Access::Admin => return Kind::Administration,
         Access::Audit => return Kind::LogRead,
-        Access::Public | Access::Read | Access::Write => {}
+        // What a load does to many records at once is an act of its own.
+        Access::Load if !matches!(*method, Method::GET | Method::HEAD) => {
+            return Kind::Administration;
+        }
+        Access::Public | Access::Read | Access::Write | Access::Load => {}
     }
     let has = |part: &str| operation.contains(part);
     if has("History") || has("Timeline") || has("Version") || has("Diff") {

@@ -1,4 +1,4 @@
-//! Geometries between SWEREF 99 TM (EPSG:3006) and WGS 84 longitude/latitude.
+//! Geometries between SWEREF 99, TM (EPSG:3006) and the local zones (EPSG:3007 to 3018), and WGS 84 longitude/latitude.
 //!
 //! SWEREF 99 and WGS 84 differ by less than a metre and drift apart with the continent; as in all open data of Sweden they
 //! are taken for one. Must never let through a coordinate that is outside the area where it means something.
@@ -20,39 +20,105 @@ pub enum Crs {
     Wgs84,
     /// EPSG:3006 in the order of GeoJSON: easting, northing, in metres.
     Sweref99Tm,
+    /// A local zone of SWEREF 99 in the order of GeoJSON: easting, northing, in metres.
+    Sweref99Zone(Zone),
 }
 
-/// The two systems; `None` would be a fault of these two lines, which a test would see.
-static SYSTEMS: LazyLock<Option<(Proj, Proj)>> = LazyLock::new(|| {
-    let degrees = Proj::from_proj_string("+proj=longlat +ellps=GRS80 +no_defs").ok()?;
-    let metres =
-        Proj::from_proj_string("+proj=utm +zone=33 +ellps=GRS80 +units=m +no_defs").ok()?;
-    Some((degrees, metres))
+/// A local zone of SWEREF 99, as municipalities measure in: its place in [`ZONES`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Zone(usize);
+
+/// The codes of the zones and their central meridians (Lantmäteriet, "SWEREF 99, projektionszoner"): scale 1, false easting
+/// 150 km.
+const ZONES: [(&str, f64); 12] = [
+    ("3007", 12.0),
+    ("3008", 13.5),
+    ("3009", 15.0),
+    ("3010", 16.5),
+    ("3011", 18.0),
+    ("3012", 14.25),
+    ("3013", 15.75),
+    ("3014", 17.25),
+    ("3015", 18.75),
+    ("3016", 20.25),
+    ("3017", 21.75),
+    ("3018", 23.25),
+];
+
+/// Degrees, SWEREF 99 TM, and the zones.
+struct Systems {
+    degrees: Proj,
+    metres: Proj,
+    zones: Vec<Proj>,
+}
+
+/// `None` would be a fault of these lines, which a test would see.
+static SYSTEMS: LazyLock<Option<Systems>> = LazyLock::new(|| {
+    let made = |text: &str| Proj::from_proj_string(text).ok();
+    Some(Systems {
+        degrees: made("+proj=longlat +ellps=GRS80 +no_defs")?,
+        metres: made("+proj=utm +zone=33 +ellps=GRS80 +units=m +no_defs")?,
+        zones: ZONES
+            .iter()
+            .map(|(_, meridian)| {
+                made(&format!(
+                    "+proj=etmerc +lat_0=0 +lon_0={meridian} +k=1 +x_0=150000 +y_0=0 +ellps=GRS80 +units=m +no_defs"
+                ))
+            })
+            .collect::<Option<_>>()?,
+    })
 });
+
+impl Systems {
+    fn of(&self, crs: Crs) -> Option<&Proj> {
+        match crs {
+            Crs::Wgs84 => Some(&self.degrees),
+            Crs::Sweref99Tm => Some(&self.metres),
+            Crs::Sweref99Zone(zone) => self.zones.get(zone.0),
+        }
+    }
+}
+
+/// A position of one system in another, each in the order of GeoJSON. `None` outside the projection.
+fn transformed((x, y): (f64, f64), from: Crs, to: Crs) -> Option<(f64, f64)> {
+    if from == to {
+        return Some((x, y));
+    }
+    let systems = SYSTEMS.as_ref()?;
+    let mut point = if from == Crs::Wgs84 {
+        (x.to_radians(), y.to_radians(), 0.0)
+    } else {
+        (x, y, 0.0)
+    };
+    transform(systems.of(from)?, systems.of(to)?, &mut point).ok()?;
+    Some(if to == Crs::Wgs84 {
+        (point.0.to_degrees(), point.1.to_degrees())
+    } else {
+        (point.0, point.1)
+    })
+}
 
 /// Longitude and latitude of easting and northing. `None` outside the projection.
 #[must_use]
 pub fn sweref_to_wgs84(easting: f64, northing: f64) -> Option<(f64, f64)> {
-    let (degrees, metres) = SYSTEMS.as_ref()?;
-    let mut point = (easting, northing, 0.0);
-    transform(metres, degrees, &mut point).ok()?;
-    Some((point.0.to_degrees(), point.1.to_degrees()))
+    transformed((easting, northing), Crs::Sweref99Tm, Crs::Wgs84)
 }
 
 /// Easting and northing of longitude and latitude. `None` outside the projection.
 #[must_use]
 pub fn wgs84_to_sweref(longitude: f64, latitude: f64) -> Option<(f64, f64)> {
-    let (degrees, metres) = SYSTEMS.as_ref()?;
-    let mut point = (longitude.to_radians(), latitude.to_radians(), 0.0);
-    transform(degrees, metres, &mut point).ok()?;
-    Some((point.0, point.1))
+    transformed((longitude, latitude), Crs::Wgs84, Crs::Sweref99Tm)
 }
 
 /// Writes the reference system into the geometry, as GeoJSON 2008 did: a file that knows it tells it to whoever maps.
 pub(crate) fn state(geometry: &mut Value, crs: Crs) {
     let name = match crs {
-        Crs::Wgs84 => "urn:ogc:def:crs:OGC::CRS84",
-        Crs::Sweref99Tm => "urn:ogc:def:crs:EPSG::3006",
+        Crs::Wgs84 => "urn:ogc:def:crs:OGC::CRS84".to_owned(),
+        Crs::Sweref99Tm => "urn:ogc:def:crs:EPSG::3006".to_owned(),
+        Crs::Sweref99Zone(zone) => {
+            let code = ZONES.get(zone.0).map_or("", |(code, _)| code);
+            format!("urn:ogc:def:crs:EPSG::{code}")
+        }
     };
     if let Value::Object(members) = geometry {
         members.insert(
@@ -78,7 +144,10 @@ pub(crate) fn of_code(code: &str) -> Option<Crs> {
         "4326" | "4258" | "4619" | "4979" | "CRS84" => Some(Crs::Wgs84),
         // With heights in RH 2000, which are left out, it is the same plane.
         "3006" | "5845" => Some(Crs::Sweref99Tm),
-        _ => None,
+        other => ZONES
+            .iter()
+            .position(|(code, _)| *code == other)
+            .map(|place| Crs::Sweref99Zone(Zone(place))),
     }
 }
 
@@ -86,10 +155,10 @@ pub(crate) fn unknown_system(name: &str) -> Fault {
     Fault::new(
         code::REFERENCE_SYSTEM,
         format!(
-            "The reference system \"{name}\" cannot be converted; save the layer in SWEREF 99 TM (EPSG:3006) or WGS 84 (EPSG:4326)."
+            "The reference system \"{name}\" cannot be converted; save the layer in SWEREF 99 TM (EPSG:3006), a zone of SWEREF 99 (EPSG:3007 to 3018) or WGS 84 (EPSG:4326)."
         ),
         format!(
-            "Referenssystemet \"{name}\" går inte att räkna om; spara skiktet i SWEREF 99 TM (EPSG:3006) eller WGS 84 (EPSG:4326)."
+            "Referenssystemet \"{name}\" går inte att räkna om; spara skiktet i SWEREF 99 TM (EPSG:3006), en zon av SWEREF 99 (EPSG:3007 till 3018) eller WGS 84 (EPSG:4326)."
         ),
     )
 }
@@ -132,11 +201,7 @@ pub(crate) fn to_sweref(geometry: &Value, crs: Crs) -> Result<Value, Fault> {
         .ok_or_else(malformed)?;
     let crs = stated(geometry, crs)?;
     within(position, crs)?;
-    let (x, y) = position;
-    let (easting, northing) = match crs {
-        Crs::Sweref99Tm => (x, y),
-        Crs::Wgs84 => wgs84_to_sweref(x, y).ok_or_else(malformed)?,
-    };
+    let (easting, northing) = transformed(position, crs, Crs::Sweref99Tm).ok_or_else(malformed)?;
     Ok(json!({"northing": format!("{northing:.3}"), "easting": format!("{easting:.3}")}))
 }
 
@@ -146,10 +211,7 @@ fn positions(value: &Value, crs: Crs) -> Result<Value, Fault> {
     if items.first().is_some_and(Value::is_number) {
         let position = numbers(value).ok_or_else(malformed)?;
         within(position, crs)?;
-        let (x, y) = match crs {
-            Crs::Wgs84 => position,
-            Crs::Sweref99Tm => sweref_to_wgs84(position.0, position.1).ok_or_else(malformed)?,
-        };
+        let (x, y) = transformed(position, crs, Crs::Wgs84).ok_or_else(malformed)?;
         return Ok(json!([rounded(x), rounded(y)]));
     }
     items
@@ -176,6 +238,12 @@ fn within((x, y): (f64, f64), crs: Crs) -> Result<(), Fault> {
             (100_000.0..=1_100_000.0).contains(&x) && (6_000_000.0..=7_800_000.0).contains(&y),
             "easting 100 000 to 1 100 000 and northing 6 000 000 to 7 800 000, in this order in GeoJSON",
             "öst 100 000 till 1 100 000 och nord 6 000 000 till 7 800 000, i den ordningen i GeoJSON",
+        ),
+        // A zone is for its own strip of the country; a little beyond it is measured in as well.
+        Crs::Sweref99Zone(_) => (
+            (0.0..=300_000.0).contains(&x) && (6_000_000.0..=7_800_000.0).contains(&y),
+            "easting 0 to 300 000 and northing 6 000 000 to 7 800 000, in this order in GeoJSON",
+            "öst 0 till 300 000 och nord 6 000 000 till 7 800 000, i den ordningen i GeoJSON",
         ),
     };
     if inside {
@@ -233,6 +301,34 @@ mod tests {
         }
     }
 
+    /// A zone is SWEREF 99 TM with another meridian, scale and false easting: the control points of TM, moved along their
+    /// parallels, say where they lie in each zone.
+    #[test]
+    fn the_zones_agree_with_the_control_points() {
+        for (place, (code, meridian)) in ZONES.iter().enumerate() {
+            let zone = of_code(code).unwrap();
+            assert_eq!(zone, Crs::Sweref99Zone(Zone(place)));
+            for (latitude, longitude, northing, easting) in CONTROL {
+                let moved = longitude - 15.0 + meridian;
+                let expected = (
+                    (easting - 500_000.0) / 0.9996 + 150_000.0,
+                    northing / 0.9996,
+                );
+                let (e, n) = transformed((moved, latitude), Crs::Wgs84, zone).unwrap();
+                assert!(
+                    (e - expected.0).abs() < 0.002 && (n - expected.1).abs() < 0.002,
+                    "{code}: {e} {n}, not {expected:?}"
+                );
+                let (lon, lat) = transformed(expected, zone, Crs::Wgs84).unwrap();
+                assert!((lon - moved).abs() < 1e-7 && (lat - latitude).abs() < 1e-7);
+            }
+        }
+        // From a zone straight to TM.
+        let zone = of_code("3009").unwrap();
+        let (e, n) = transformed((150_000.0, 6_500_000.0), zone, Crs::Sweref99Tm).unwrap();
+        assert!((e - 500_000.0).abs() < 0.001 && (n - 6_500_000.0 * 0.9996).abs() < 0.001);
+    }
+
     #[test]
     fn shapes_are_carried_over_and_mistakes_are_seen() {
         let area = json!({"type": "Polygon", "coordinates": [[[773_251.054, 6_326_392.707], [452_024.069, 6_095_048.642], [284_626.066, 6_546_096.724], [773_251.054, 6_326_392.707]]]});
@@ -247,7 +343,7 @@ mod tests {
             json!({"type": "Point", "coordinates": [14.25, 55.0]}),
             "what the file states goes before the mapping"
         );
-        let unknown = json!({"type": "Point", "coordinates": [1, 2], "crs": {"properties": {"name": "EPSG:3007"}}});
+        let unknown = json!({"type": "Point", "coordinates": [1, 2], "crs": {"properties": {"name": "EPSG:3021"}}});
         assert_eq!(
             to_wgs84(&unknown, Crs::Wgs84).unwrap_err().code,
             code::REFERENCE_SYSTEM

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use toml::de::{DeTable, DeValue};
 
-use crate::formats::geometry::Crs;
+use crate::formats::geometry::{Crs, of_code};
 
 use super::parse::{Node, Parser, joined};
 use super::{Case, Kind, Piece, Source, TargetSpec, Template, ValueSpec, vocabulary};
@@ -141,8 +141,12 @@ impl Parser<'_> {
         }
         spec.dates = self.date_formats(table, path);
         spec.times = table.get("times").and_then(|node| self.float(node, path));
-        if self.word(table, "crs", path, vocabulary::CRS) == Some("EPSG:3006") {
-            spec.crs = Crs::Sweref99Tm;
+        if let Some(crs) = self
+            .word(table, "crs", path, vocabulary::CRS)
+            .and_then(|name| name.strip_prefix("EPSG:"))
+            .and_then(of_code)
+        {
+            spec.crs = crs;
         }
         spec.default = self.optional_text(table, "default", path);
         spec.required = table

@@ -115,7 +115,22 @@ pub const KINDS: &[&str] = &[
     "coordinates",
 ];
 /// `crs`.
-pub const CRS: &[&str] = &["EPSG:4326", "EPSG:3006"];
+pub const CRS: &[&str] = &[
+    "EPSG:4326",
+    "EPSG:3006",
+    "EPSG:3007",
+    "EPSG:3008",
+    "EPSG:3009",
+    "EPSG:3010",
+    "EPSG:3011",
+    "EPSG:3012",
+    "EPSG:3013",
+    "EPSG:3014",
+    "EPSG:3015",
+    "EPSG:3016",
+    "EPSG:3017",
+    "EPSG:3018",
+];
 /// `case`.
 pub const CASES: &[&str] = &["upper", "lower", "title"];
 /// `domain` and `reference`.

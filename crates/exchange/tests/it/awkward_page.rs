@@ -131,8 +131,8 @@ fn traps() -> Vec<Trap> {
         ),
         areas(
             "a layer in a reference system that cannot be converted",
-            "zone.gpkg",
-            geopackage(3007, ""),
+            "rt90.gpkg",
+            geopackage(3021, ""),
         ),
         areas(
             "a GeoPackage that was copied while it was open",

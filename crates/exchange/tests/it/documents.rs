@@ -80,6 +80,7 @@ fn the_published_schema_has_the_words_of_the_parser() {
         ("/$defs/valueTable/properties/as", vocabulary::KINDS),
         ("/$defs/valueTable/properties/case", vocabulary::CASES),
         ("/$defs/record/properties/domain", vocabulary::DOMAINS),
+        ("/$defs/valueTable/properties/crs", vocabulary::CRS),
     ] {
         let listed = schema.pointer(&format!("{pointer}/enum")).unwrap();
         assert_eq!(listed, &json!(known), "{pointer}");

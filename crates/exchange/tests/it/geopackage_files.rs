@@ -114,12 +114,12 @@ fn a_layer_is_read_in_its_own_reference_system() {
 
 #[test]
 fn a_system_that_cannot_be_converted_is_said_only_of_what_uses_it() {
-    let bytes = geopackage(3007, "");
+    let bytes = geopackage(3021, "");
     let given = areas(&bytes);
     assert_eq!(given.drafts.len(), 1, "the row without a boundary");
     assert_eq!(given.problems[0].code, code::REFERENCE_SYSTEM);
     assert_eq!(given.problems[0].place.row, Some(1));
-    assert!(given.problems[0].message.contains("EPSG:3007"));
+    assert!(given.problems[0].message.contains("EPSG:3021"));
     let names = r#"
 mapping = 1
 name = "names"

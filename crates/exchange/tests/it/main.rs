@@ -19,6 +19,7 @@ mod native_files;
 mod packages;
 mod packed_files;
 mod ready_mappings;
+mod rejected_rows;
 mod suggestions;
 mod text_files;
 mod workbooks;

@@ -25,6 +25,8 @@ pub enum AssertionKey {
         /// The value; it is normalised by its scheme when it is looked up.
         value: String,
     },
+    /// The id that the record has in the registry, or that it gets: of sources that know it.
+    Id(RecordId),
 }
 
 /// A reference in the data of an assertion.
@@ -98,6 +100,7 @@ impl AssertionKey {
         let (scheme, value) = match self {
             Self::Source(key) => (format!("source:{source}"), key),
             Self::Identifier { scheme, value } => (scheme.clone(), value),
+            Self::Id(_) => return None,
         };
         let code = SchemeCode::new(&scheme).ok()?;
         Some((code, normal(model, &scheme, value)))
@@ -110,6 +113,7 @@ impl AssertionKey {
             Self::Identifier { scheme, value } => {
                 hash_of(&["identifier", record, scheme, &normal(model, scheme, value)])
             }
+            Self::Id(id) => hash_of(&["id", &id.to_string()]),
         }
     }
 

@@ -187,6 +187,7 @@ impl Registry {
             precedences,
             buffer: Vec::with_capacity(CHUNK),
             seen: HashMap::new(),
+            named: HashSet::new(),
             claimed: HashMap::new(),
             targeted: HashSet::new(),
             numbers: 0,

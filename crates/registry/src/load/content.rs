@@ -33,6 +33,9 @@ pub struct FileFacts {
     /// Columns that the mapping could use and that it lacks.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub missing_columns: Vec<String>,
+    /// What is worth knowing about it and takes nothing away: a row of totals that was left out, hidden rows.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<RowProblem>,
 }
 
 /// What the rows of a load come to.

@@ -4,6 +4,7 @@ use grunddata_information_model::{Resolved, Uniqueness};
 use grunddata_model::{Period, RecordId};
 use grunddata_store::{ALL_CLASSES, RowOutcome};
 
+use super::assertion::AssertionKey;
 use super::gather::Candidate;
 use super::matching::{Surroundings, identifier_hash};
 use super::merge::Merge;
@@ -77,7 +78,10 @@ impl LoadPlanner {
         if worked.row.classes & beyond != 0 {
             return worked.rejected(vec![not_allowed()]);
         }
-        let id = RecordId::mint(self.context.now);
+        let id = match &candidate.key {
+            AssertionKey::Id(id) => *id,
+            _ => RecordId::mint(self.context.now),
+        };
         let mut taken = Vec::new();
         for (_, value) in &states {
             for used in value.identifiers() {

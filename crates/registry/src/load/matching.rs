@@ -119,7 +119,11 @@ impl LoadPlanner {
             .claims;
         let mut records: Vec<RecordId> = candidates
             .iter()
-            .filter_map(|candidate| candidate.head.map(|head| head.record))
+            .filter_map(|candidate| match (candidate.head, &candidate.key) {
+                (Some(head), _) => Some(head.record),
+                (None, AssertionKey::Id(id)) => Some(*id),
+                (None, _) => None,
+            })
             .chain(claims.values().flatten().map(|claim| claim.record))
             .collect();
         records.sort_unstable();
@@ -165,6 +169,9 @@ impl LoadPlanner {
         };
         if let Some(image) = candidate.head.and_then(|head| follow(head.record)) {
             return Match::Record(image);
+        }
+        if let AssertionKey::Id(id) = candidate.key {
+            return follow(id).map_or(Match::New, Match::Record);
         }
         let model = &self.registry.inner.model;
         let mut found: Vec<RecordId> = Vec::new();

@@ -39,10 +39,9 @@ impl LoadPlanner {
                 break;
             };
             after = Some(last.key_hash);
-            missing.extend(
-                page.into_iter()
-                    .filter(|head| !self.seen.contains_key(&head.key_hash)),
-            );
+            missing.extend(page.into_iter().filter(|head| {
+                !self.seen.contains_key(&head.key_hash) && !self.named.contains(&head.key_hash)
+            }));
             while missing.len() >= CHUNK {
                 let rest = missing.split_off(CHUNK);
                 let some = std::mem::replace(&mut missing, rest);

@@ -10,7 +10,7 @@ use grunddata_store::{
 };
 use uuid::Uuid;
 
-use super::assertion::Assertion;
+use super::assertion::{Assertion, AssertionKey};
 use super::cancel::cancelled;
 use super::content::{Content, FileFacts};
 use super::gather::Candidate;
@@ -70,6 +70,8 @@ pub struct LoadPlanner {
     pub(super) precedences: HashMap<String, Precedence>,
     pub(super) buffer: Vec<(KeyHash, Assertion)>,
     pub(super) seen: HashMap<KeyHash, Seen>,
+    /// Keys of rows with which something is wrong: they are not missing.
+    pub(super) named: HashSet<KeyHash>,
     /// Identifiers that records of this plan are to have: the beginning of their hash, and the record with its turn.
     pub(super) claimed: HashMap<u64, (RecordId, i32)>,
     /// Records that are there already and have a row in this plan.
@@ -128,6 +130,27 @@ impl LoadPlanner {
     /// As [`push`](Self::push).
     pub fn reject(&mut self, file_row: u64, problems: Vec<RowProblem>) -> Result<(), Refusal> {
         self.content.counts.unreadable += 1;
+        self.reject_row(file_row, problems)
+    }
+
+    /// Takes a row with which something is wrong, and of which it is known whom it is about: the name of each record in the
+    /// mapping, and its key. They are not missing from the file; of all others a full load says that they are gone.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push).
+    pub fn reject_named(
+        &mut self,
+        file_row: u64,
+        about: &[(String, AssertionKey)],
+        problems: Vec<RowProblem>,
+    ) -> Result<(), Refusal> {
+        let model = &self.registry.inner.model;
+        let keys = about.iter().map(|(record, key)| key.hash(model, record));
+        self.named.extend(keys);
+        self.reject_row(file_row, problems)
+    }
+
+    fn reject_row(&mut self, file_row: u64, problems: Vec<RowProblem>) -> Result<(), Refusal> {
         let mut content = RowContent {
             problems,
             ..RowContent::default()

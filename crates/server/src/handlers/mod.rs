@@ -11,12 +11,17 @@ pub(crate) mod history;
 pub(crate) mod identifiers;
 pub(crate) mod landing;
 pub(crate) mod law;
+pub(crate) mod load_rows;
+pub(crate) mod loads;
 pub(crate) mod model;
 pub(crate) mod owners;
+pub(crate) mod provenance;
 pub(crate) mod records;
 pub(crate) mod search;
+pub(crate) mod sources;
 pub(crate) mod tokens;
 pub(crate) mod transactions;
+pub(crate) mod uploads;
 pub(crate) mod validations;
 
 mod grants;

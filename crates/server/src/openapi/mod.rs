@@ -16,6 +16,7 @@ use crate::problem::{self, Text};
 use crate::reply;
 
 const COMPONENTS: &str = include_str!("components.json");
+const LOAD_COMPONENTS: &str = include_str!("load-components.json");
 const RECORD_COMPONENTS: &str = include_str!("record-components.json");
 
 /// Stands where the server's address is put in when the document is sent.
@@ -228,7 +229,7 @@ fn describe(
                 .collect();
             object.insert(
                 "requestBody".into(),
-                json!({"required": true, "content": content}),
+                json!({"required": !operation.body_optional, "content": content}),
             );
         }
     }
@@ -286,7 +287,7 @@ fn good_answer(operation: &Operation, answer: &Answer, domain: Option<Domain>) -
     let writes = operation
         .parameters
         .iter()
-        .any(|parameter| parameter.name == "Prefer");
+        .any(|parameter| parameter.name == "Prefer" && parameter.example == "return=minimal");
     if writes {
         reply::set(
             &mut headers,
@@ -363,7 +364,10 @@ fn refusals(operation: &Operation) -> BTreeMap<u16, Vec<&'static str>> {
     if operation.access() != Access::Public {
         codes.push("unauthenticated");
     }
-    if matches!(operation.access(), Access::Write | Access::Admin) {
+    if matches!(
+        operation.access(),
+        Access::Write | Access::Load | Access::Admin
+    ) {
         codes.push("forbidden");
     }
     let mut by_status: BTreeMap<u16, Vec<&'static str>> = BTreeMap::new();
@@ -454,6 +458,7 @@ type Components = (Map<String, Value>, Map<String, Value>);
 
 fn components(model: &InformationModel) -> Result<Components, serde_json::Error> {
     let mut schemas: Map<String, Value> = serde_json::from_str(COMPONENTS)?;
+    schemas.extend(serde_json::from_str::<Map<String, Value>>(LOAD_COMPONENTS)?);
     let mut examples = Map::new();
     for (name, schema) in &mut schemas {
         // An example stands once, where every body of that schema refers to it.

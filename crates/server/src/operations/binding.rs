@@ -9,7 +9,7 @@ use actix_web::web::Payload;
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, Route, web};
 use tracing::Instrument as _;
 
-use crate::access::{Access, Admin, Admission, Audit, Authorised, Permission, Read, Write};
+use crate::access::{Access, Admin, Admission, Audit, Authorised, Feed, Permission, Read, Write};
 use crate::app::App;
 use crate::call::Call;
 use crate::problem::Problem;
@@ -88,6 +88,15 @@ where
     Fut: Future<Output = Reply> + 'static,
 {
     guarded::<Write, F, Fut>(handler)
+}
+
+/// A handler for whoever applies loads.
+pub(crate) fn feed<F, Fut>(handler: F) -> Binding
+where
+    F: Fn(Authorised<Feed>, Call) -> Fut + Copy + Send + Sync + 'static,
+    Fut: Future<Output = Reply> + 'static,
+{
+    guarded::<Feed, F, Fut>(handler)
 }
 
 /// A handler for administrators.

@@ -4,6 +4,7 @@
 mod administration;
 mod binding;
 mod law;
+mod loads;
 mod parameter;
 mod table;
 
@@ -11,7 +12,7 @@ use actix_web::http::Method;
 use grunddata_access_log::Kind;
 
 pub use binding::Binding;
-pub(crate) use binding::{admin, audit, public, read, visitor, write};
+pub(crate) use binding::{admin, audit, feed, public, read, visitor, write};
 #[cfg(test)]
 pub(crate) use parameter::ALL as ALL_PARAMETERS;
 pub(crate) use parameter::TRACEPARENT;
@@ -46,6 +47,8 @@ pub struct Operation {
     pub open_query: bool,
     /// The bodies that it reads: media type and name of the schema.
     pub bodies: Vec<(&'static str, &'static str)>,
+    /// Whether the body may be left out.
+    pub body_optional: bool,
     /// Its good answers.
     pub answers: Vec<Answer>,
     /// The problem types that it may answer with, beside those that every operation has.
@@ -81,6 +84,7 @@ impl Operation {
             parameters: Vec::new(),
             open_query: false,
             bodies: Vec::new(),
+            body_optional: false,
             answers: Vec::new(),
             problems: Vec::new(),
             binding,
@@ -132,6 +136,13 @@ impl Operation {
     fn body(mut self, media_type: &'static str, schema: &'static str) -> Self {
         self.bodies.push((media_type, schema));
         self
+    }
+
+    /// The body, which may be left out.
+    fn may_have(self, media_type: &'static str, schema: &'static str) -> Self {
+        let mut operation = self.body(media_type, schema);
+        operation.body_optional = true;
+        operation
     }
 
     fn answers(

@@ -167,6 +167,36 @@ parameters! {
         "CSV: what stands between the cells." "CSV: vad som står mellan cellerna.";
     EXPORT_BOM Query "bom" r#"{"type":"boolean","default":false}"# "true"
         "CSV: a byte order mark at the beginning, by which Excel knows UTF-8." "CSV: en byte order mark i början, så att Excel känner igen UTF-8.";
+    SOURCE_KEY Path "source" r#"{"type":"string"}"# "hr"
+        "The key of the source." "Källans nyckel.";
+    LOAD Path "load" r#"{"type":"string","format":"uuid"}"# "01990c3e-7a5b-7000-8000-000000000010"
+        "The load's id." "Inläsningens id.";
+    UPLOAD Path "upload" r#"{"type":"string","format":"uuid"}"# "01990c3e-7a5b-7000-8000-000000000011"
+        "The upload's id." "Uppladdningens id.";
+    LOAD_OWNER Query "owner" r#"{"type":"string"}"# "se-2480"
+        "The owner. May be left out by who works for exactly one." "Informationsägaren. Får utelämnas av den som arbetar för exakt en.";
+    LOAD_KIND Query "kind" r#"{"type":"string","enum":["full","delta"]}"# "full"
+        "Required. `full`: what the file leaves out has ended; `delta`: what has changed." "Krävs. `full`: det som filen utelämnar har upphört; `delta`: det som ändrats.";
+    FILE_NAME Query "name" r#"{"type":"string","maxLength":200}"# "hr.csv"
+        "The name of the file: stands in every message, and its ending helps to tell what it is." "Filens namn: står i varje meddelande, och ändelsen hjälper till att avgöra vad den är.";
+    FILE_DATE Query "date" r#"{"type":"string","format":"date"}"# "2026-11-21"
+        "The day on which the file was made: one older than the last is stopped." "Dagen då filen gjordes: en som är äldre än den förra stoppas.";
+    REFERENCE_DATE Query "referenceDate" r#"{"type":"string","format":"date"}"# "2026-11-21"
+        "The day from which what the file says without a date holds. Default: as the source says." "Dagen från vilken det som filen säger utan datum gäller. Förval: som källan anger.";
+    REPLACE Query "replace" r#"{"type":"boolean","default":false}"# "false"
+        "Whether a plan of the source that nobody has begun on is given up for this one." "Om en plan för källan som ingen börjat på ges upp för denna.";
+    UPLOAD_QUERY Query "upload" r#"{"type":"string","format":"uuid"}"# "01990c3e-7a5b-7000-8000-000000000011"
+        "A file that has come in pieces, in the place of a body." "En fil som kommit i delar, i stället för innehåll.";
+    BEFORE_LOAD Query "before" r#"{"type":"string","format":"uuid"}"# "01990c3e-7a5b-7000-8000-000000000010"
+        "Only loads before this one; the next link gives it." "Bara inläsningar före denna; länken next anger den.";
+    OUTCOME Query "outcome" r#"{"type":"string"}"# "end,conflict"
+        "Only these outcomes, with commas: create, change, end, revive, confirm, release, rejected, conflict." "Bara dessa utfall, med komma: create, change, end, revive, confirm, release, rejected, conflict.";
+    ROW_STATE Query "state" r#"{"type":"string","enum":["planned","applied","set-aside"]}"# "set-aside"
+        "Only rows in this state." "Bara rader i detta läge.";
+    AFTER_ROW Query "after" r#"{"type":"integer","minimum":0}"# "20"
+        "Only rows after this number; the next link gives it." "Bara rader efter detta nummer; länken next anger det.";
+    AFTER_BATCH Query "afterBatch" r#"{"type":"integer","minimum":0}"# "0"
+        "Only of batches after this one; the next link gives it." "Bara från omgångar efter denna; länken next anger den.";
     LANGUAGE Query "lang" r#"{"type":"string","enum":["sv","en"]}"# "en"
         "The language of the page." "Sidans språk.";
 
@@ -176,6 +206,14 @@ parameters! {
         "An ETag: 304 if the representation is still the same." "En ETag: 304 om representationen är densamma.";
     IDEMPOTENCY_KEY Header "Idempotency-Key" r#"{"type":"string","minLength":1,"maxLength":255}"# "8e03978e-40d5-43dd-bc93-6894a57f9324"
         "Makes a repeated write safe for 24 hours: the same outcome is answered, nothing is written twice." "Gör en upprepad skrivning ofarlig i 24 timmar: samma utfall besvaras, ingenting skrivs två gånger.";
+    REPR_DIGEST Header "Repr-Digest" r#"{"type":"string"}"# "sha-256=:RK/0qy18MlBSVnWgjwz6lZEWjP/lF5HF9bvEF8FabDg=:"
+        "The SHA-256 of the file (RFC 9530): what came otherwise is not kept." "Filens SHA-256 (RFC 9530): det som kommit på annat sätt behålls inte.";
+    CONTENT_DIGEST Header "Content-Digest" r#"{"type":"string"}"# "sha-256=:RK/0qy18MlBSVnWgjwz6lZEWjP/lF5HF9bvEF8FabDg=:"
+        "The SHA-256 of the piece (RFC 9530)." "Delens SHA-256 (RFC 9530).";
+    UPLOAD_OFFSET Header "Upload-Offset" r#"{"type":"integer","minimum":0}"# "0"
+        "Required. The byte of the file at which the piece begins." "Krävs. Den byte i filen där delen börjar.";
+    PREFER_WAIT Header "Prefer" r#"{"type":"string"}"# "wait=10"
+        "`wait=N`: how many seconds the answer waits for the work (RFC 7240)." "`wait=N`: hur många sekunder svaret väntar på arbetet (RFC 7240).";
     PREFER Header "Prefer" r#"{"type":"string"}"# "return=minimal"
         "`return=minimal`: the answer has no body (RFC 7240)." "`return=minimal`: svaret har inget innehåll (RFC 7240).";
 }

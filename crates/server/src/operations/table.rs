@@ -12,16 +12,17 @@ use crate::handlers::{
 };
 
 const RECORDS: &str = "Records";
-const HISTORY: &str = "History";
+pub(super) const HISTORY: &str = "History";
 const LINKS: &str = "Links";
 const SEARCH: &str = "Search";
 const MANY: &str = "Many records";
+pub(super) const LOADS: &str = "Loads";
 const STANDARD: &str = "Standard";
 pub(super) const ADMINISTRATION: &str = "Administration";
 const ABOUT: &str = "About";
 
 /// The groups of the documentation: name, English, Swedish.
-pub(crate) const TAGS: [(&str, &str, &str); 8] = [
+pub(crate) const TAGS: [(&str, &str, &str); 9] = [
     (
         RECORDS,
         "Read and write one record, at any coordinate of the two clocks.",
@@ -46,6 +47,11 @@ pub(crate) const TAGS: [(&str, &str, &str); 8] = [
         MANY,
         "Transactions and dry validation.",
         "Transaktioner och validering utan lagring.",
+    ),
+    (
+        LOADS,
+        "Files from other systems: sources, plans, and where values come from.",
+        "Filer från andra system: källor, planer och varifrån uppgifter kommer.",
     ),
     (
         STANDARD,
@@ -130,6 +136,7 @@ pub(crate) fn table() -> Vec<Operation> {
     table.extend(of_searching());
     table.extend(of_many());
     table.extend(of_the_standard());
+    table.extend(super::loads::operations());
     table.extend(super::administration::operations());
     table.extend(super::law::of_the_law());
     table.extend(of_the_api());

@@ -126,6 +126,14 @@ pub static TYPES: &[ProblemType] = &[
         "Använd efterträdaren som felet anger, eller ett datum då koden gäller.",
     ),
     row(
+        "digest-mismatch",
+        400,
+        "The checksum does not fit",
+        "Kontrollsumman stämmer inte",
+        "Reckon the SHA-256 of exactly the bytes that are sent, and send the file again.",
+        "Räkna SHA-256 på just de byte som skickas och skicka filen igen.",
+    ),
+    row(
         "duplicate-in-transaction",
         422,
         "Given twice in one transaction",
@@ -791,6 +799,14 @@ pub static TYPES: &[ProblemType] = &[
         "Använd ett transaktions-id som en posts historik visar.",
     ),
     row(
+        "unknown-upload",
+        404,
+        "No such upload",
+        "Uppladdningen finns inte",
+        "Begin a new one with POST /sources/{source}/uploads.",
+        "Börja en ny med POST /sources/{source}/uploads.",
+    ),
+    row(
         "unknown-version",
         404,
         "No such version",
@@ -813,6 +829,22 @@ pub static TYPES: &[ProblemType] = &[
         "Erbjuds inte i denna version",
         "Leave out the parameter that the problem names; the documentation says what can be used instead.",
         "Utelämna parametern som anges; dokumentationen säger vad som kan användas i stället.",
+    ),
+    row(
+        "upload-incomplete",
+        409,
+        "The upload is not whole",
+        "Uppladdningen är inte hel",
+        "Send the rest from the offset that the problem names.",
+        "Skicka resten från den plats (offset) som felet anger.",
+    ),
+    row(
+        "upload-offset",
+        409,
+        "The piece does not begin where the last one ended",
+        "Delen börjar inte där den förra slutade",
+        "Send from the offset that the problem names.",
+        "Skicka från den plats (offset) som felet anger.",
     ),
 ];
 
