@@ -1,5 +1,6 @@
 //! What can be written on the command line.
 
+mod load;
 mod out;
 mod retention;
 
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
+pub(crate) use load::{Load, Loads, OfLoad, OfSource, Source, Why};
 pub(crate) use out::{Backup, Export, Import, Restore};
 pub(crate) use retention::{
     Erase, Erasures, ExtractPerson, Hold, NewRule, Retention, RetentionRules,
@@ -174,6 +176,18 @@ anew at the end.")]
     /// Keep the list of what was erased, and erase it again after a restore
     #[command(subcommand)]
     Erasures(Erasures),
+    /// Put and list the systems that feed records, and propose mappings for their files
+    #[command(subcommand)]
+    Source(Source),
+    /// Load a file of a source: plan it, and apply the plan
+    #[command(after_long_help = load::LOAD)]
+    Load(Load),
+    /// Look after loads: list, show, apply, pass guards, cancel, reverse
+    #[command(subcommand)]
+    Loads(Loads),
+    /// Tell where the values of a record come from
+    #[command(after_long_help = load::WHY)]
+    Why(Why),
     /// Write records to a file, or the whole installation without loss
     #[command(after_long_help = out::EXPORT)]
     Export(Export),

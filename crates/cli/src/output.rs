@@ -40,6 +40,20 @@ pub(crate) fn bar(length: usize, what: &'static str, quiet: bool) -> ProgressBar
     bar
 }
 
+/// A count on standard error for work whose length nobody knows; nothing where that is no terminal.
+pub(crate) fn spinner(what: &'static str, quiet: bool) -> ProgressBar {
+    let spinner = ProgressBar::no_length();
+    if quiet || !std::io::stderr().is_terminal() {
+        spinner.set_draw_target(ProgressDrawTarget::hidden());
+    }
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {human_pos} {elapsed}") {
+        spinner.set_style(style);
+    }
+    spinner.set_message(what);
+    spinner.enable_steady_tick(Duration::from_millis(200));
+    spinner
+}
+
 /// Writes a file that its owner alone can read.
 pub(crate) fn write_private(path: &Path, text: &str) -> Result<(), Failure> {
     let mut options = std::fs::OpenOptions::new();

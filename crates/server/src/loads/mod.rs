@@ -307,7 +307,10 @@ fn measured(delivery: &Delivery) -> Result<(u64, String), Refusal> {
 }
 
 /// The SHA-256 of a file, in hexadecimal digits.
-pub(crate) fn sha256(path: &Path) -> Result<String, Refusal> {
+///
+/// # Errors
+/// [`Code::Internal`] when the file cannot be read.
+pub fn sha256(path: &Path) -> Result<String, Refusal> {
     let mut file = File::open(path).map_err(|error| unreadable(&error))?;
     let mut hash = Sha256::new();
     let mut buffer = vec![0_u8; PIECE];

@@ -50,6 +50,7 @@ pub(crate) fn run(settings: Settings, token_file: Option<PathBuf>) -> Result<Exi
     };
     let token = token(&registry, &file)?;
     database::make_directory(&settings.data)?;
+    payroll::put_source(&registry)?;
     let extract = payroll::write(&registry, &settings.data)?;
     let showcase = Seeds::showcase();
     serve::serve(&settings, registry, |running| {
@@ -59,8 +60,9 @@ pub(crate) fn run(settings: Settings, token_file: Option<PathBuf>) -> Result<Exi
             .unwrap_or_else(|| running.origin());
         welcome(&origin, &token, &file, &showcase);
         line(format!(
-            "\nAn extract of a payroll system, to load: {}",
-            extract.display()
+            "\nAn extract of a payroll system, to load:\n  grunddata load hr '{}' --data '{}' --dry-run",
+            extract.display(),
+            settings.data.display()
         ));
     })
 }

@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 
 use chrono::NaiveDate;
 use grunddata_model::{Domain, RecordId};
-use grunddata_registry::{Actor, At, Context, Got, Place, Refusal, Registry};
-use serde_json::Value;
+use grunddata_registry::{
+    Actor, At, Context, Got, NewSource, Place, Refusal, Registry, SourceSettings,
+};
+use serde_json::{Value, json};
 
 use crate::failure::Failure;
 
@@ -37,6 +39,38 @@ const FORMS: [(&str, &str); 5] = [
     ("probationary", "Provanställning"),
     ("intermittent", "Timavlönad"),
 ];
+
+/// The key of the source.
+const SOURCE: &str = "hr";
+
+/// Adds the source, where there is none.
+pub(super) fn put_source(registry: &Registry) -> Result<(), Failure> {
+    let context = registry.context(Actor::system("console"), "demo");
+    let owner = super::super::source::owner_key(grunddata_seeds::NORRBERGA)?;
+    let known = registry.sources(&context, &owner)?;
+    if known.iter().any(|source| source.key == SOURCE) {
+        return Ok(());
+    }
+    let settings = SourceSettings::read(json!({
+        "title": "Norrbergas personalsystem",
+        "contact": "personalenheten@norrberga.example",
+        "domains": ["person", "role"],
+        "mapping": MAPPING,
+        "authoritative": {"ends": ["role"]},
+        "schedule": {"everyHours": 24},
+    }))?;
+    registry.put_source(
+        &context,
+        NewSource {
+            owner,
+            key: SOURCE.to_owned(),
+            settings,
+            if_match: None,
+            reason: Some("The demo's payroll system".to_owned()),
+        },
+    )?;
+    Ok(())
+}
 
 /// Writes the extract and its mapping where they are missing; gives the file of the extract.
 pub(super) fn write(registry: &Registry, directory: &Path) -> Result<PathBuf, Failure> {
