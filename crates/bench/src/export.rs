@@ -4,15 +4,15 @@
 use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use futures_util::StreamExt as _;
 
 use crate::cluster::Cluster;
+use crate::program::{self, Ran};
 use crate::report::{Spread, Table};
-use crate::{bulk, cpu, registry, replay};
+use crate::{bulk, registry, replay};
 
 /// How often each export and each raw scan is run, by turns.
 const ROUNDS: usize = 3;
@@ -30,13 +30,6 @@ pub(crate) struct Setting<'a> {
     pub(crate) raw: &'a str,
     pub(crate) records: u64,
     pub(crate) cluster: Option<&'a Cluster>,
-}
-
-/// One run of the program.
-struct Ran {
-    wall: Duration,
-    /// Resident memory at most, in bytes.
-    memory: u64,
 }
 
 /// Fills the database, takes everything out, and puts it into another.
@@ -146,41 +139,17 @@ pub(crate) async fn run(setting: &Setting<'_>, name: &str, table: &mut Table) ->
     Ok(())
 }
 
-/// Runs a command of the program to its end; what it took, with its start.
+/// Runs a command of the program to its end.
 fn program(
     setting: &Setting<'_>,
     arguments: &[&str],
     file: Option<&PathBuf>,
     url: &str,
 ) -> Result<Ran> {
-    let mut command = Command::new(setting.binary);
-    command
-        .args(arguments)
-        .args(file)
-        .args(["--database", url])
-        .env("GRUNDDATA_ACCESS_LOG", setting.scratch.join("access-log"))
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    let started = Instant::now();
-    let mut child = command.spawn()?;
-    let mut memory = 0;
-    let status = loop {
-        if let Ok((_, most)) = cpu::memory(child.id()) {
-            memory = memory.max(most);
-        }
-        if let Some(status) = child.try_wait()? {
-            break status;
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    };
-    if !status.success() {
-        bail!("{arguments:?} ended with {status}");
-    }
-    Ok(Ran {
-        wall: started.elapsed(),
-        memory,
-    })
+    let file = file.map(|file| file.display().to_string());
+    let arguments: Vec<&str> = arguments.iter().copied().chain(file.as_deref()).collect();
+    let log = setting.scratch.join("access-log");
+    program::run(setting.binary, &arguments, url, &log)
 }
 
 /// Reads all rows of the tables by the engine's own means and writes them to a file as they come.

@@ -13,6 +13,7 @@ mod graph;
 mod load;
 mod program;
 mod read;
+mod reconcile;
 mod registry;
 mod replay;
 mod report;
@@ -64,7 +65,7 @@ struct Run {
     /// Persons, roles and a thirtieth as many units of the graph.
     #[arg(long, default_value_t = 1_000_000)]
     graph: u64,
-    /// Only these: bulk, read, create, versions, graph, timing, footprint, export.
+    /// Only these: bulk, read, create, versions, graph, timing, footprint, load, export.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
 }
@@ -217,6 +218,18 @@ async fn engine(run: &Run, cluster: Option<&Cluster>, table: &mut Table) -> Resu
         };
         export::run(&setting, name, table).await?;
         remove(cluster, &["export", "export_target", "export_raw"]).await?;
+    }
+    if run.wants("load") {
+        let setting = reconcile::Setting {
+            binary: &run.binary,
+            scratch: scratch.path(),
+            url: &database("load").await?,
+            raw: &database("load_raw").await?,
+            rows: run.records,
+            cluster,
+        };
+        reconcile::run(&setting, name, table).await?;
+        remove(cluster, &["load", "load_raw"]).await?;
     }
     if run.wants("footprint") && cluster.is_none() {
         footprint::run(&run.binary, scratch.path(), table).await?;

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::cpu;
+
 /// A running server; killed when it goes out of scope.
 pub(crate) struct Program {
     child: Child,
@@ -95,4 +97,43 @@ impl Program {
             ready_after: started.elapsed(),
         })
     }
+}
+
+/// One run of the program.
+pub(crate) struct Ran {
+    /// With its start.
+    pub(crate) wall: Duration,
+    /// Resident memory at most, in bytes.
+    pub(crate) memory: u64,
+}
+
+/// Runs a command of the program on a database to its end; what it took.
+pub(crate) fn run(binary: &Path, arguments: &[&str], url: &str, access_log: &Path) -> Result<Ran> {
+    let mut command = Command::new(binary);
+    command
+        .args(arguments)
+        .args(["--database", url])
+        .env("GRUNDDATA_ACCESS_LOG", access_log)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::inherit());
+    let started = Instant::now();
+    let mut child = command.spawn()?;
+    let mut memory = 0;
+    let status = loop {
+        if let Ok((_, most)) = cpu::memory(child.id()) {
+            memory = memory.max(most);
+        }
+        if let Some(status) = child.try_wait()? {
+            break status;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    if !status.success() {
+        bail!("{arguments:?} ended with {status}");
+    }
+    Ok(Ran {
+        wall: started.elapsed(),
+        memory,
+    })
 }

@@ -11,7 +11,7 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use rusqlite::types::Value;
 
 /// The tables that a write touches, in the order in which the raw writer fills them.
-pub(crate) const TABLES: [&str; 11] = [
+pub(crate) const TABLES: [&str; 13] = [
     "directory_id",
     "record",
     "state",
@@ -23,6 +23,8 @@ pub(crate) const TABLES: [&str; 11] = [
     "accepted_transaction",
     "change",
     "directory_identifier",
+    "assertion",
+    "assertion_content",
 ];
 
 /// What a replay took.
