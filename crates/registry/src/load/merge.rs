@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 
 use super::assertion::{Piece, Said};
 use super::difference::{not_authoritative, still_asserted};
-use super::leaves::{self};
+use super::leaves;
 use super::row::{Planned, RowProblem};
 use super::settings::{ChangesFrom, Precedence, SourceSettings, is_within};
 use crate::patch::merge as merge_patch;
@@ -52,6 +52,8 @@ pub(super) struct Merge<'a> {
     pub(super) beyond: u8,
     /// Properties of which nothing is to change.
     pub(super) skipped: BTreeSet<String>,
+    /// Properties of which what is said holds already.
+    pub(super) agreed: BTreeSet<String>,
     /// What was found on the way.
     pub(super) problems: Vec<RowProblem>,
     /// What the model says against a state: then nothing of the row goes.
@@ -121,6 +123,7 @@ impl<'a> Merge<'a> {
             others,
             beyond,
             skipped: BTreeSet::new(),
+            agreed: BTreeSet::new(),
             problems: Vec::new(),
             invalid: Vec::new(),
             outranked: BTreeSet::new(),
@@ -265,6 +268,27 @@ impl<'a> Merge<'a> {
         }
     }
 
+    /// What holds already on the day from which the source speaks: of that it says nothing new, and what is planned
+    /// otherwise for later stands.
+    fn agreed_on(
+        &mut self,
+        timeline: &Timeline<Resolved>,
+        now: &Piece,
+        day: NaiveDate,
+    ) -> BTreeSet<String> {
+        let mut states = timeline.states().iter();
+        let Some(state) =
+            states.find(|state| state.period.from() <= day && day < state.period.to())
+        else {
+            return BTreeSet::new();
+        };
+        let seen = self.seen(&state.value);
+        let new = self.patch(&seen, None, now);
+        let said = leaves::leaves(&now.data).into_keys();
+        said.filter(|pointer| new.pointer(pointer).is_none())
+            .collect()
+    }
+
     /// The source speaks of days of which it did not speak before.
     fn claimed(&mut self, merged: &mut Merged, base: Option<&Piece>, now: &Piece, days: Period) {
         // What stood there before it spoke for the first time is not its to put right, where its file says how it is now.
@@ -274,7 +298,11 @@ impl<'a> Merge<'a> {
         } else {
             days
         };
+        if first {
+            self.agreed = self.agreed_on(&merged.after, now, amended.from());
+        }
         self.amend(merged, base, now, amended, false);
+        self.agreed.clear();
         let gaps = merged.after.uncovered(&days);
         if gaps.is_empty() {
             return;

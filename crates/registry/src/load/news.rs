@@ -27,7 +27,8 @@ impl Merge<'_> {
                 None => self.said_by_another(&pointer),
             };
             self.touched.insert(pointer.clone());
-            if present == wanted.as_ref() || self.skipped.contains(&pointer) {
+            let settled = self.skipped.contains(&pointer) || self.agreed.contains(&pointer);
+            if present == wanted.as_ref() || settled {
                 continue;
             }
             if self.is_outranked(&pointer) {
@@ -35,7 +36,9 @@ impl Merge<'_> {
             }
             leaves::set(&mut patch, &pointer, wanted.unwrap_or(Value::Null));
         }
-        if let Some(list) = self.identifiers(data, base, &resolved) {
+        if !self.agreed.contains(IDENTIFIERS)
+            && let Some(list) = self.identifiers(data, base, &resolved)
+        {
             self.touched.insert(IDENTIFIERS.to_owned());
             leaves::set(&mut patch, IDENTIFIERS, Value::Array(list));
         }

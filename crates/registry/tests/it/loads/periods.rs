@@ -8,7 +8,7 @@ use serde_json::json;
 use super::feed::{
     codes, delta, from_to, full, gone, outcomes, record, rows, run, source, unit, version,
 };
-use crate::stack::{Stack, amend, end, stack};
+use crate::stack::{Stack, amend, create, end, organisation, stack};
 
 fn says(name: &str, from: &str, to: Option<&str>) -> Vec<grunddata_registry::Assertion> {
     vec![from_to(unit(1, "u1", name), from, to)]
@@ -16,6 +16,27 @@ fn says(name: &str, from: &str, to: Option<&str>) -> Vec<grunddata_registry::Ass
 
 on_both! {
     using stack;
+
+    fn the_first_word_of_a_source_leaves_what_was_and_what_is_planned(stack: Stack) {
+        source(&stack, "hr", |_| {});
+        let mut known = organisation("Ett", "unit");
+        known["identifiers"] = json!([{"scheme": "source:hr", "value": "u1"}]);
+        let id = stack.id(create(Organisation, known, "2025-01-01"));
+        stack.write(amend(Organisation, id, json!({"costCentre": "1"}), "2025-01-01", Some("2026-01-01"))).unwrap();
+        stack.write(amend(Organisation, id, json!({"costCentre": "2"}), "2026-01-01", Some("2027-01-01"))).unwrap();
+        stack.write(amend(Organisation, id, json!({"costCentre": "3"}), "2027-01-01", None)).unwrap();
+        let mut says = says("Ett", "2025-01-01", Some("open"));
+        says[0].data["costCentre"] = json!("2");
+        let load = run(&stack, full("2026-03-01", says.clone()));
+        assert_eq!(outcomes(&stack, &load), [RowOutcome::Confirm]);
+        let centre = |day: &str| stack.data(id, day).unwrap()["costCentre"].clone();
+        assert_eq!((centre("2025-06-01"), centre("2026-06-01"), centre("2027-06-01")), (json!("1"), json!("2"), json!("3")));
+        // What it says anew holds from then on.
+        says[0].data["costCentre"] = json!("4");
+        let load = run(&stack, full("2026-04-01", says));
+        assert_eq!(outcomes(&stack, &load), [RowOutcome::Change]);
+        assert_eq!((centre("2026-03-31"), centre("2026-06-01"), centre("2027-06-01")), (json!("2"), json!("4"), json!("4")));
+    }
 
     fn a_longer_period_prolongs(stack: Stack) {
         source(&stack, "hr", |_| {});
