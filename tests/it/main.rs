@@ -10,6 +10,7 @@
 )]
 
 mod commands;
+mod console_loads;
 mod crate_edges;
 mod demo;
 mod deploy;

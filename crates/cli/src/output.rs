@@ -56,6 +56,11 @@ pub(crate) fn spinner(what: &'static str, quiet: bool) -> ProgressBar {
 
 /// Writes a file that its owner alone can read.
 pub(crate) fn write_private(path: &Path, text: &str) -> Result<(), Failure> {
+    write_private_bytes(path, text.as_bytes())
+}
+
+/// The same of bytes.
+pub(crate) fn write_private_bytes(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create(true).truncate(true);
     #[cfg(unix)]
@@ -65,7 +70,7 @@ pub(crate) fn write_private(path: &Path, text: &str) -> Result<(), Failure> {
     }
     options
         .open(path)
-        .and_then(|mut file| file.write_all(text.as_bytes()))
+        .and_then(|mut file| file.write_all(bytes))
         .map_err(|error| Failure::write(path, &error))
 }
 

@@ -50,13 +50,19 @@ told in docs/loads.md, and how a mapping is written in docs/mapping.md.")]
     History(OfSource),
     /// Propose a mapping from the headers and first rows of a file
     #[command(after_long_help = "\
-Example:
+Examples:
   grunddata source suggest anstallda.csv --name hr > hr.toml
+  grunddata source suggest --ready
+  grunddata source suggest --ready ss12000 > skola.toml
 
 What each column was taken for stands beside it as a comment: read it, and correct it.")]
     Suggest {
         /// The file
-        file: PathBuf,
+        #[arg(required_unless_present = "ready")]
+        file: Option<PathBuf>,
+        /// Print the mapping of that name that comes with the program; without a name, list them
+        #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "", conflicts_with = "file")]
+        ready: Option<String>,
         /// The name of the mapping [default: the name of the file]
         #[arg(long)]
         name: Option<String>,
@@ -137,6 +143,7 @@ pub(crate) enum Loads {
 Examples:
   grunddata loads rows se-2480 01990c3e-7a5b-7000-8000-00000000000e --outcome change --outcome end
   grunddata loads rows se-2480 01990c3e-7a5b-7000-8000-00000000000e --outcome rejected --json
+  grunddata loads rows se-2480 01990c3e-7a5b-7000-8000-00000000000e --out plan.xlsx --swedish
 
 The outcomes are create, change, end, revive, confirm, release, rejected and conflict.")]
     Rows {
@@ -154,6 +161,23 @@ The outcomes are create, change, end, revive, confirm, release, rejected and con
         /// One JSON object on each line, with the operations as they are applied
         #[arg(long)]
         json: bool,
+        /// File for whoever decides about it: one line for each property; a name that ends with .xlsx becomes a workbook, any other CSV
+        #[arg(long, value_name = "FILE", conflicts_with = "json")]
+        out: Option<PathBuf>,
+        /// The file in Swedish
+        #[arg(long, requires = "out")]
+        swedish: bool,
+    },
+    /// Approve the plan of somebody else, where the source wants four eyes
+    Approve {
+        #[command(flatten)]
+        load: OfLoad,
+        /// Who approves: another than whoever had the plan made
+        #[arg(long = "as", value_name = "NAME")]
+        name: String,
+        /// Why
+        #[arg(long)]
+        reason: Option<String>,
     },
     /// Apply a plan, or go on with a load that was broken off
     Apply {

@@ -5,7 +5,8 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::ExitCode;
 
-use grunddata_exchange::rows::{self, Event, ReadOptions};
+use grunddata_exchange::ready::{ALL, Ready};
+use grunddata_exchange::rows::{self, Event, Header, ReadOptions};
 use grunddata_exchange::suggest::{SAMPLE_ROWS, suggest};
 use grunddata_model::OwnerKey;
 use grunddata_registry::{Context, IfMatch, NewSource, Registry, SourceSettings};
@@ -21,8 +22,11 @@ use crate::settings::Settings;
 
 /// Keeps the sources of loads.
 pub(crate) fn run(settings: &Settings, source: Source) -> Result<ExitCode, Failure> {
-    if let Source::Suggest { file, name } = source {
-        return propose(&file, name);
+    if let Source::Suggest { file, ready, name } = source {
+        return match (file, ready) {
+            (Some(file), _) => propose(&file, name),
+            (None, ready) => ready_made(ready.as_deref().unwrap_or_default()),
+        };
     }
     let registry = database::open(settings)?;
     let context = console::context(&registry);
@@ -188,6 +192,30 @@ fn read(file: &Path) -> Result<String, Failure> {
     })
 }
 
+/// Prints a mapping that comes with the program, or lists them all.
+fn ready_made(name: &str) -> Result<ExitCode, Failure> {
+    if name.is_empty() {
+        for ready in ALL {
+            let mapping = ready.mapping().ok();
+            let title = mapping.as_ref().and_then(|mapping| mapping.title());
+            let title = title.map_or("", |(_, en)| en);
+            line(format!("{:<24} {title}", ready.name));
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    match Ready::named(name) {
+        Some(ready) => {
+            line(ready.text.trim_end());
+            Ok(ExitCode::SUCCESS)
+        }
+        None => Err(Failure::new(
+            Kind::Usage,
+            format!("no mapping named \"{name}\" comes with the program"),
+        )
+        .cure("`grunddata source suggest --ready` lists them.")),
+    }
+}
+
 /// Prints a mapping for a file. It needs no database.
 fn propose(file: &Path, name: Option<String>) -> Result<ExitCode, Failure> {
     let name = name.unwrap_or_else(|| {
@@ -207,7 +235,7 @@ fn propose(file: &Path, name: Option<String>) -> Result<ExitCode, Failure> {
         file: loads::name_of(file),
         ..ReadOptions::default()
     };
-    let (mut header, mut sample) = (None, Vec::new());
+    let (mut header, mut sample): (Option<Header>, _) = (None, Vec::new());
     rows::read(BufReader::new(open), &options, &mut |event| {
         match event {
             Event::Header(found) => header = Some(found.clone()),
@@ -222,6 +250,13 @@ fn propose(file: &Path, name: Option<String>) -> Result<ExitCode, Failure> {
     })
     .map_err(|problem| unreadable(problem.message))?;
     let header = header.ok_or_else(|| unreadable("it has no headers".to_owned()))?;
+    if header.is_objects() {
+        return Err(Failure::new(
+            Kind::Usage,
+            "a mapping is proposed for tables: CSV, workbooks and GeoPackage",
+        )
+        .cure("For JSON and XML begin with one that comes with the program: `grunddata source suggest --ready`."));
+    }
     line(suggest(&name, &header, &sample).mapping.trim_end());
     Ok(ExitCode::SUCCESS)
 }

@@ -5,6 +5,7 @@
 
 mod mapping;
 mod said;
+pub mod table;
 pub(crate) mod uploads;
 
 use std::fs::File;

@@ -2,6 +2,7 @@
 
 mod told;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use grunddata_access_log::Kind as LogKind;
@@ -10,6 +11,7 @@ use grunddata_registry::{
     Context, Load as Known, LoadKind, LoadProgress, LoadStatus, PlanRowState, PlanRowsQuery,
     Registry, RowOutcome,
 };
+use grunddata_server::loads::table::{Language, Table};
 use grunddata_server::loads::{self, Delivery, Wanted};
 use serde_json::json;
 use uuid::Uuid;
@@ -142,6 +144,8 @@ pub(crate) fn run(settings: &Settings, what: Loads) -> Result<ExitCode, Failure>
             set_aside,
             limit,
             json,
+            out,
+            swedish,
         } => {
             let (owner, id) = names(&load)?;
             let outcomes = outcomes
@@ -154,15 +158,41 @@ pub(crate) fn run(settings: &Settings, what: Loads) -> Result<ExitCode, Failure>
                 after: 0,
                 limit: PAGE,
             };
-            rows(
-                settings,
-                &registry,
-                &context,
-                (&owner, id),
-                query,
-                limit,
-                json,
-            )?;
+            match out {
+                Some(path) => {
+                    file(
+                        settings,
+                        &registry,
+                        &context,
+                        (&owner, id),
+                        &query,
+                        &path,
+                        swedish,
+                    )?;
+                }
+                None => {
+                    rows(
+                        settings,
+                        &registry,
+                        &context,
+                        (&owner, id),
+                        query,
+                        limit,
+                        json,
+                    )?;
+                }
+            }
+        }
+        Loads::Approve { load, name, reason } => {
+            let (owner, id) = names(&load)?;
+            let mut context = context;
+            context.on_behalf_of = Some(name);
+            let act = Act::about("load-approve", &owner, json!({"load": id}));
+            let load = console::act(settings, &context, act, || {
+                registry.approve_load(&context, &owner, id, reason)
+            })?;
+            line(format!("The plan {id} is approved."));
+            told::next(&load);
         }
         Loads::Apply { load, quiet } => {
             let (owner, id) = names(&load)?;
@@ -346,6 +376,43 @@ fn rows(
             None => break,
         }
     }
+    Ok(())
+}
+
+/// Writes rows of a plan to a file for whoever decides about it. What they tell of persons is logged first.
+fn file(
+    settings: &Settings,
+    registry: &Registry,
+    context: &Context,
+    (owner, id): (&OwnerKey, Uuid),
+    query: &PlanRowsQuery,
+    path: &Path,
+    swedish: bool,
+) -> Result<(), Failure> {
+    let language = if swedish {
+        Language::Swedish
+    } else {
+        Language::English
+    };
+    let table = Table::of(registry, context, owner, id, query, language)?;
+    let workbook = path
+        .extension()
+        .is_some_and(|ending| ending.eq_ignore_ascii_case("xlsx"));
+    let bytes = if workbook {
+        table
+            .xlsx()
+            .map_err(|error| Failure::new(Kind::Failed, error))?
+    } else {
+        table
+            .csv()
+            .map_err(|error| Failure::new(Kind::Failed, error))?
+    };
+    let mut act = Act::new(LogKind::Read, "load-rows", json!({"load": id}));
+    act.owners = vec![owner.clone()];
+    console::log(settings, context, &act)?;
+    output::write_private_bytes(path, &bytes)?;
+    let lines = u64::try_from(table.lines().count()).unwrap_or(u64::MAX);
+    line(format!("{} lines in {}.", grouped(lines), path.display()));
     Ok(())
 }
 

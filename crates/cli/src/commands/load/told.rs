@@ -84,8 +84,7 @@ pub(super) fn next(load: &Load) {
     let named = format!("{} {}", load.owner, load.id);
     match load.status {
         LoadStatus::Planned if load.needs_approval && load.approved.is_none() => line(format!(
-            "Somebody else has to approve it (POST /api/v1/loads/{}/approval) before it is applied.",
-            load.id
+            "Somebody else has to approve it before it is applied: grunddata loads approve {named} --as NAME"
         )),
         LoadStatus::Planned => line(format!("Apply it with: grunddata loads apply {named}")),
         LoadStatus::Stopped => line(format!(
