@@ -24,7 +24,7 @@ pub enum Crs {
     Sweref99Zone(Zone),
 }
 
-/// A local zone of SWEREF 99, as municipalities measure in: its place in [`ZONES`].
+/// A local zone of SWEREF 99, as municipalities measure in: its place in `ZONES`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Zone(usize);
 
