@@ -61,17 +61,19 @@ pub(crate) fn write_private(path: &Path, text: &str) -> Result<(), Failure> {
 
 /// The same of bytes.
 pub(crate) fn write_private_bytes(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        options.mode(0o600);
-    }
-    options
-        .open(path)
-        .and_then(|mut file| file.write_all(bytes))
-        .map_err(|error| Failure::write(path, &error))
+    let write = || {
+        // A file that is there keeps its mode when it is written over, so it goes first. What is no file (a terminal, a
+        // link) is left where it is.
+        if std::fs::symlink_metadata(path).is_ok_and(|known| known.is_file()) {
+            std::fs::remove_file(path)?;
+        }
+        let mut options = std::fs::OpenOptions::new();
+        options.write(true).create(true).truncate(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        options.open(path)?.write_all(bytes)
+    };
+    write().map_err(|error| Failure::write(path, &error))
 }
 
 /// `28447` as `28,447`.
@@ -90,6 +92,23 @@ pub(crate) fn grouped(number: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[cfg(unix)]
+    fn a_private_file_is_readable_by_its_owner_alone() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("token");
+        std::fs::write(&file, "for all").unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+        write_private(&file, "first\n").unwrap();
+        write_private(&file, "second\n").unwrap();
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "second\n");
+        assert_eq!(
+            std::fs::metadata(&file).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
+    }
 
     #[test]
     fn thousands_are_set_apart() {

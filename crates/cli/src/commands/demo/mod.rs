@@ -2,7 +2,6 @@
 
 mod payroll;
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -13,7 +12,7 @@ use super::seed;
 use super::serve;
 use crate::database;
 use crate::failure::{Failure, Kind};
-use crate::output::{grouped, line};
+use crate::output::{grouped, line, write_private};
 use crate::settings::Settings;
 
 /// Makes the demo where there is none, and serves it.
@@ -110,22 +109,8 @@ fn token(registry: &Registry, file: &Path) -> Result<String, Failure> {
             expires_at: None,
         },
     )?;
-    write_private(file, &format!("{}\n", made.secret))
-        .map_err(|error| Failure::write(file, &error))?;
+    write_private(file, &format!("{}\n", made.secret))?;
     Ok(made.secret)
-}
-
-/// Writes a file that only its owner can read, from its first byte on.
-fn write_private(file: &Path, text: &str) -> std::io::Result<()> {
-    match std::fs::remove_file(file) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(file)?.write_all(text.as_bytes())
 }
 
 /// Says where the demo is and what to try.
@@ -180,21 +165,6 @@ fn commands(origin: &str, file: &Path, showcase: &Showcase) -> [String; 5] {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    #[cfg(unix)]
-    fn the_token_file_is_readable_by_its_owner_alone() {
-        use std::os::unix::fs::PermissionsExt as _;
-        let directory = tempfile::tempdir().unwrap();
-        let file = directory.path().join("token");
-        write_private(&file, "first\n").unwrap();
-        write_private(&file, "second\n").unwrap();
-        assert_eq!(std::fs::read_to_string(&file).unwrap(), "second\n");
-        assert_eq!(
-            std::fs::metadata(&file).unwrap().permissions().mode() & 0o777,
-            0o600
-        );
-    }
 
     #[test]
     fn the_commands_name_records_that_are_the_same_in_every_demo() {

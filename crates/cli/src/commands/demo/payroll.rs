@@ -2,7 +2,6 @@
 //! tried with. It is written from what the registry holds today, so that a first load finds every record it names.
 
 use std::fmt::Write as _;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use chrono::NaiveDate;
@@ -13,6 +12,7 @@ use grunddata_registry::{
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
+use crate::output;
 
 /// The mapping that reads it.
 pub(super) const MAPPING: &str = include_str!("payroll.toml");
@@ -77,20 +77,20 @@ pub(super) fn write(registry: &Registry, directory: &Path) -> Result<PathBuf, Fa
     let (file, mapping) = (directory.join("hr.csv"), directory.join("hr.toml"));
     if !file.exists() {
         let text = extract(registry)?;
-        put(&file, &text).map_err(|error| Failure::write(&file, &error))?;
+        put(&file, &text)?;
     }
     if !mapping.exists() {
-        put(&mapping, MAPPING).map_err(|error| Failure::write(&mapping, &error))?;
+        put(&mapping, MAPPING)?;
     }
     Ok(file)
 }
 
 /// All of it or nothing: a file that is cut short would end employments. It is its owner's alone, as the persons in it
 /// would be.
-fn put(file: &Path, text: &str) -> io::Result<()> {
+fn put(file: &Path, text: &str) -> Result<(), Failure> {
     let part = file.with_extension("part");
-    super::write_private(&part, text)?;
-    std::fs::rename(part, file)
+    output::write_private(&part, text)?;
+    std::fs::rename(part, file).map_err(|error| Failure::write(file, &error))
 }
 
 /// One line for each employment of today, by its number.
