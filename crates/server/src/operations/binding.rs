@@ -64,11 +64,16 @@ where
     })
 }
 
-/// Waits for the next multiple of the step since the beginning.
+/// Waits for the next multiple of the step since the beginning. The runtime's own timer counts milliseconds from when it is
+/// asked, which would tell by how much the work took; this one is set to the nanosecond itself.
 async fn unhurried(begun: Instant, step: Duration) {
-    let past = begun.elapsed().as_nanos().checked_rem(step.as_nanos());
-    if let Some(past) = past.and_then(|past| u64::try_from(past).ok()) {
-        actix_web::rt::time::sleep(step.saturating_sub(Duration::from_nanos(past))).await;
+    let past = begun.elapsed().as_nanos().checked_div(step.as_nanos());
+    let steps = past.and_then(|past| u32::try_from(past).ok());
+    let due = steps
+        .and_then(|steps| step.checked_mul(steps.saturating_add(1)))
+        .and_then(|whole| begun.checked_add(whole));
+    if let Some(due) = due {
+        async_io::Timer::at(due).await;
     }
 }
 
