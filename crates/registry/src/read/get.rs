@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use grunddata_model::{Domain, Instant, Period, RecordId};
+use grunddata_model::{Domain, Instant, OwnerKey, Period, RecordId};
 use grunddata_store::{
     Absent, Coordinate, Known, Lookup, Reader, RecordRow, RecordStatus, StoreError, Targets,
     Visibility,
@@ -63,6 +63,7 @@ impl Registry {
                     Lookup::Found { row, .. }
                         if domain.is_some_and(|domain| domain != row.domain) =>
                     {
+                        self.told_of(context, &row.owner, id, row.domain);
                         Ok(Err(other_domain(id, row.domain)))
                     }
                     Lookup::Found { row, sight, pin } => {
@@ -77,11 +78,23 @@ impl Registry {
                         }))))
                     }
                     Lookup::Absent(absent) => {
-                        nothing(reader, context, domain, id, at, known, &absent, &visibility)
+                        let told =
+                            nothing(reader, context, domain, id, at, known, &absent, &visibility)?;
+                        let unknown = Refusal::not_found(id);
+                        if !matches!(&told, Err(refusal) if *refusal == unknown) {
+                            self.told_of(context, &absent.owner, id, absent.domain);
+                        }
+                        Ok(told)
                     }
                 }
             })
             .map_err(refuse_store)?
+    }
+
+    /// Notes that the reader was told that there is such a record, or was.
+    fn told_of(&self, context: &Context, owner: &OwnerKey, id: RecordId, domain: Domain) {
+        let class = self.inner.model.domain(domain).class();
+        context.disclosed.note(owner, id, class.bit());
     }
 
     /// Whether the reader may know of a record, at whatever coordinate.
@@ -124,7 +137,7 @@ impl Registry {
         context: &Context,
         at: &At,
         pinned: Option<Coordinate>,
-        pin: (grunddata_model::OwnerKey, Instant),
+        pin: (OwnerKey, Instant),
         seen: &SeenRow,
         visibility: &Visibility,
     ) -> Result<(Coordinate, Targets), StoreError> {

@@ -286,6 +286,11 @@ fn refuse_restricted(run: &mut Run<'_, '_, '_>) -> Result<(), Failure> {
             };
             count += 1;
             if listed.len() < MAX_LISTED {
+                let context = &run.job.context;
+                let class = context.model.domain(link.source_domain).class();
+                context
+                    .disclosed
+                    .note(&context.owner, link.source, class.bit());
                 // The name on the first of the days.
                 let display = parts
                     .first()
