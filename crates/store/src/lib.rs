@@ -15,6 +15,9 @@
 //!
 //! [`Resolved`]: grunddata_information_model::Resolved
 
+#[macro_use]
+mod stored_code;
+
 mod combiner;
 mod connection;
 mod coordinate;
@@ -55,7 +58,7 @@ pub use loads::{
 pub use lossless::{LosslessError, LosslessProgress, LosslessSummary};
 pub use marks::{MarkKind, MarkRow};
 pub use metrics::{BATCH_SIZES, StoreMetrics};
-pub use options::{Clock, Stopwatch, StoreOptions};
+pub use options::{COMMITS_WITHIN, Clock, Stopwatch, StoreOptions};
 pub use owner::{OwnerRow, OwnerSet};
 pub use read::{
     Absent, ChangeEntry, Condition, Count, Direction, ESTIMATE, HierarchyRow, IdentifierRow,

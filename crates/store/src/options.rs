@@ -14,6 +14,11 @@ pub type Clock = Arc<dyn Fn() -> Instant + Send + Sync>;
 /// What says how much time has passed, whatever the clock is set to. Only differences count.
 pub type Stopwatch = Arc<dyn Fn() -> Duration + Send + Sync>;
 
+/// A batch begins to commit within this time of its instant, or it is taken back and tried again with a later one. With
+/// the commit itself, which the statement timeout bounds, nothing is ever recorded a minute after its instant: an answer
+/// at an instant further back stays as it is.
+pub const COMMITS_WITHIN: Duration = Duration::from_secs(25);
+
 /// How a store is opened. [`StoreOptions::new`] has the defaults.
 #[derive(Clone)]
 pub struct StoreOptions {

@@ -9,8 +9,8 @@ use grunddata_store::{Coordinate, Known, OwnerSet, Reader, StoreError, Visibilit
 
 use crate::{AsOf, At, Context, KnownAt, Pins, Registry};
 
-/// How long after its instant a batch can still be on its way, in microseconds: longer than any statement may take, and
-/// than the clocks of two machines may differ.
+/// How long after its instant a batch can still be on its way, in microseconds: longer than it may take until it commits
+/// ([`COMMITS_WITHIN`](grunddata_store::COMMITS_WITHIN)), the commit, and what the clocks of two machines may differ by.
 const SETTLES: i64 = 60_000_000;
 
 /// The latest instant at or before which nothing more can be recorded.

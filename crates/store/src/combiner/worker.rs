@@ -12,6 +12,7 @@ use crate::connection::{Connection, Purpose};
 use crate::dialect;
 use crate::engine::Engine;
 use crate::error::StoreError;
+use crate::options::COMMITS_WITHIN;
 use crate::sql::Sql;
 use crate::sql_types::{Id, Moment, SqlId, SqlMoment};
 use crate::write::{AcceptedJob, Batch, Needs, WriteTx, flush};
@@ -133,6 +134,7 @@ impl Worker {
                 StoreError::UnknownOwner(owner.clone()),
             )));
         };
+        let begun = (self.engine.options.stopwatch)();
         let clock = (self.engine.options.clock)();
         if let Some(expected) = self.engine.jumped(clock) {
             connection.rollback()?;
@@ -168,6 +170,11 @@ impl Worker {
             position,
         )?;
         advance(&mut connection, owner, position, instant)?;
+        let took = (self.engine.options.stopwatch)().saturating_sub(begun);
+        if took > COMMITS_WITHIN {
+            tracing::warn!(%owner, ?took, "a batch took too long for its instant and is repeated");
+            return Err(StoreError::Busy);
+        }
         if let Err(error) = connection.commit() {
             // The commit may have arrived although its answer did not.
             if !matches!(error, StoreError::Unavailable(_))

@@ -25,45 +25,7 @@ pub use step::{LoadStep, SetAside};
 /// What tells the keys of a source apart: the first 16 bytes of a SHA-256 over the name of the record and the key.
 pub type KeyHash = [u8; 16];
 
-macro_rules! stored {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $code:literal, $text:literal;)+ }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        #[repr(i16)]
-        pub enum $name {
-            $($(#[$variant_doc])* $variant = $code,)+
-        }
-
-        impl $name {
-            /// All of them, in the order of their codes.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
-
-            /// The word by which it is written.
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $text,)+
-                }
-            }
-
-            /// The one of a word.
-            #[must_use]
-            pub fn from_name(name: &str) -> Option<Self> {
-                Self::ALL.iter().copied().find(|one| one.as_str() == name)
-            }
-
-            pub(crate) const fn code(self) -> i16 {
-                self as i16
-            }
-
-            pub(crate) fn from_code(code: i16) -> Option<Self> {
-                Self::ALL.iter().copied().find(|one| one.code() == code)
-            }
-        }
-    };
-}
-
-stored! {
+stored_code! {
     /// What a file says of what it leaves out. The codes are stored and never change.
     LoadKind {
         /// Everything that the source has: what is missing is gone.
@@ -75,7 +37,7 @@ stored! {
     }
 }
 
-stored! {
+stored_code! {
     /// How far a load is. The codes are stored and never change; below 10 it is open, and its source has no other open one.
     LoadStatus {
         /// Its rows are being worked out.
@@ -105,7 +67,7 @@ impl LoadStatus {
     }
 }
 
-stored! {
+stored_code! {
     /// What a row of a plan comes to. The codes are stored and never change.
     RowOutcome {
         /// A new record.
@@ -127,7 +89,7 @@ stored! {
     }
 }
 
-stored! {
+stored_code! {
     /// Whether a row of a plan waits for something. The codes are stored and never change.
     RowState {
         /// It is applied when the load has reached it.

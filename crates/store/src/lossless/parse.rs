@@ -323,7 +323,7 @@ fn header(text: &[u8]) -> Result<Header, LosslessError> {
 fn check(model: &InformationModel, line: RecordLine<'_>) -> Result<CheckedRecord, String> {
     let id = line.id;
     let wrong = |problem: String| format!("the record {id}: {problem}");
-    let status = RecordStatus::from_word(&line.status)
+    let status = RecordStatus::from_name(&line.status)
         .ok_or_else(|| wrong(format!("the status {:?} is unknown", line.status)))?;
     let mut changes = Vec::with_capacity(line.changes.len());
     for (place, change) in (1..).zip(line.changes) {
@@ -339,9 +339,9 @@ fn check(model: &InformationModel, line: RecordLine<'_>) -> Result<CheckedRecord
             version: change.version,
             instant: change.recorded_at,
             transaction: change.transaction,
-            operation: Operation::from_word(&change.operation)
+            operation: Operation::from_name(&change.operation)
                 .ok_or_else(|| unknown("operation"))?,
-            kind: ChangeKind::from_word(&change.change_kind).ok_or_else(|| unknown("kind"))?,
+            kind: ChangeKind::from_name(&change.change_kind).ok_or_else(|| unknown("kind"))?,
             corrects: change.corrects,
             actor: change.actor.into_owned(),
             reason: change.reason.map(std::borrow::Cow::into_owned),

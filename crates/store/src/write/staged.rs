@@ -7,46 +7,6 @@ use grunddata_model::{Domain, OwnerKey, Period, RecordId, SchemeCode, Timeline, 
 
 use crate::write::derive::Protection;
 
-macro_rules! stored_code {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $code:literal, $text:literal;)+ }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum $name {
-            $($(#[$variant_doc])* $variant,)+
-        }
-
-        impl $name {
-            /// The word by which it is shown.
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $text,)+
-                }
-            }
-
-            pub(crate) const fn code(self) -> i16 {
-                match self {
-                    $(Self::$variant => $code,)+
-                }
-            }
-
-            pub(crate) fn from_word(word: &str) -> Option<Self> {
-                match word {
-                    $($text => Some(Self::$variant),)+
-                    _ => None,
-                }
-            }
-
-            pub(crate) const fn from_code(code: i16) -> Option<Self> {
-                match code {
-                    $($code => Some(Self::$variant),)+
-                    _ => None,
-                }
-            }
-        }
-    };
-}
-
 stored_code! {
     /// Which operation a change was. The codes are stored and never change.
     Operation {

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use grunddata_model::{OwnerKey, SchemeCode};
-use grunddata_store::{Needs, StoreError, StoreOptions, WriteError};
+use grunddata_store::{COMMITS_WITHIN, Needs, StoreError, StoreOptions, WriteError};
 use grunddata_testing::{Engine, on_both};
 
 use crate::world::{World, everything, new_id, numbered, open, put, since, timeline, unit, world};
@@ -28,6 +29,40 @@ fn clock_guarded(engine: Engine) -> World {
             ..options
         }
     })
+}
+
+/// A store whose stopwatch says what it is told to.
+fn timed(engine: Engine) -> (World, Arc<AtomicU64>) {
+    let seconds = Arc::new(AtomicU64::new(0));
+    let told = Arc::clone(&seconds);
+    let world = open(engine, |options| StoreOptions {
+        clock_jump_limit: None,
+        stopwatch: Arc::new(move || Duration::from_secs(told.load(Ordering::SeqCst))),
+        ..options
+    });
+    (world, seconds)
+}
+
+on_both! {
+    using timed;
+
+    fn a_batch_that_took_too_long_gets_a_later_instant(timed: (World, Arc<AtomicU64>)) {
+        let (world, seconds) = timed;
+        let tries = Arc::new(AtomicUsize::new(0));
+        let (id, tried) = (new_id(), Arc::clone(&tries));
+        world
+            .job(move |tx| {
+                if tried.fetch_add(1, Ordering::SeqCst) == 0 {
+                    seconds.fetch_add(COMMITS_WITHIN.as_secs() + 1, Ordering::SeqCst);
+                }
+                put(tx, id, timeline([(since("2020-01-01"), unit("Enhet", None))]))?;
+                Ok::<_, StoreError>(())
+            })
+            .unwrap();
+        assert_eq!(tries.load(Ordering::SeqCst), 2);
+        let changes = world.store.read(|reader| reader.changes(&world.owner, 0, 10, &everything())).unwrap();
+        assert_eq!(changes.iter().map(|change| change.position).collect::<Vec<_>>(), [1]);
+    }
 }
 
 on_both! {
