@@ -45,12 +45,11 @@ impl Place<'_> {
     }
 
     async fn replay(&self, source: &str, target: &str, commits: u64) -> Result<Replayed> {
-        match self {
-            Place::Sqlite(_) => replay::sqlite(Path::new(source), Path::new(target), commits),
-            Place::Postgres { databases, scratch } => {
-                replay::postgres(source, target, commits, databases.pid, scratch).await
-            }
-        }
+        let (cluster, scratch) = match self {
+            Place::Sqlite(directory) => (None, *directory),
+            Place::Postgres { databases, scratch } => (Some(*databases), *scratch),
+        };
+        replay::of(source, target, commits, cluster, scratch).await
     }
 }
 

@@ -99,19 +99,14 @@ pub(crate) async fn run(setting: &Setting<'_>, name: &str, table: &mut Table) ->
     memory[2] = import.memory;
     registry::open(setting.raw)?.store().shutdown();
     let commits = bulk::commits(setting.records);
-    let raw = match setting.cluster {
-        Some(cluster) => {
-            replay::postgres(
-                setting.url,
-                setting.raw,
-                commits,
-                cluster.pid,
-                setting.scratch,
-            )
-            .await?
-        }
-        None => replay::sqlite(Path::new(setting.url), Path::new(setting.raw), commits)?,
-    };
+    let raw = replay::of(
+        setting.url,
+        setting.raw,
+        commits,
+        setting.cluster,
+        setting.scratch,
+    )
+    .await?;
     row(
         "import of the lossless file against the engine's bulk path",
         &[rate(import.wall)],

@@ -7,6 +7,7 @@ mod cluster;
 mod cpu;
 mod create;
 mod data;
+mod during;
 mod export;
 mod footprint;
 mod graph;
@@ -154,12 +155,7 @@ async fn engine(run: &Run, cluster: Option<&Cluster>, table: &mut Table) -> Resu
             let target = database("bulk_raw").await?;
             registry::open(&target)?.store().shutdown();
             let commits = bulk::commits(records);
-            let raw = match cluster {
-                Some(cluster) => {
-                    replay::postgres(&url, &target, commits, cluster.pid, scratch.path()).await?
-                }
-                None => replay::sqlite(Path::new(&url), Path::new(&target), commits)?,
-            };
+            let raw = replay::of(&url, &target, commits, cluster, scratch.path()).await?;
             bulk::report(name, &loaded, &again, &raw, cluster.is_some(), table);
         }
         if run.wants("read") {

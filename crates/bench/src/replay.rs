@@ -10,6 +10,8 @@ use anyhow::Result;
 use futures_util::{SinkExt as _, StreamExt as _};
 use rusqlite::types::Value;
 
+use crate::cluster::Cluster;
+
 /// The tables that a write touches, in the order in which the raw writer fills them.
 pub(crate) const TABLES: [&str; 13] = [
     "directory_id",
@@ -98,6 +100,20 @@ pub(crate) fn sqlite(source: &Path, target: &Path, commits: u64) -> Result<Repla
         into.execute_batch("COMMIT")?;
         wall += started.elapsed();
         cpu += crate::cpu::of_thread()?.saturating_sub(processor);
+    }
+}
+
+/// Writes them by the fastest means of the engine that the databases are of.
+pub(crate) async fn of(
+    source: &str,
+    target: &str,
+    commits: u64,
+    cluster: Option<&Cluster>,
+    scratch: &Path,
+) -> Result<Replayed> {
+    match cluster {
+        Some(cluster) => postgres(source, target, commits, cluster.pid, scratch).await,
+        None => sqlite(Path::new(source), Path::new(target), commits),
     }
 }
 

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use grunddata_model::Domain;
+use serde_json::{Map, Value};
 
 use crate::annotation::{OnTargetEnd, PrivacyClass, SearchMode, TargetRule};
 use crate::code_list::CodeList;
@@ -305,6 +306,22 @@ impl Node {
             (_, Some(items)) => items.named_by(),
             _ => None,
         }
+    }
+
+    /// What the members of an object say about it by a code beside them: the class of the others, where the schema has
+    /// it depend on one, and the code that their relations are named after.
+    pub(crate) fn said_by_members(
+        &self,
+        members: &Map<String, Value>,
+        class: PrivacyClass,
+    ) -> (PrivacyClass, Option<String>) {
+        let code_of = |sibling: &str| members.get(sibling).and_then(Value::as_str);
+        let class_by = self
+            .privacy_by
+            .as_ref()
+            .and_then(|by| by.classes.get(code_of(&by.sibling)?).copied());
+        let relation_by = self.relation_by.as_deref().and_then(code_of);
+        (class_by.unwrap_or(class), relation_by.map(str::to_owned))
     }
 
     pub(crate) fn member_names(&self) -> impl Iterator<Item = &str> {

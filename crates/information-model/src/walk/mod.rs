@@ -142,17 +142,7 @@ impl<'m> Walk<'m> {
         if members.is_empty() {
             self.leaf(class);
         }
-        let code_of = |sibling: &str| members.get(sibling).and_then(Value::as_str);
-        let class = node
-            .privacy_by
-            .as_ref()
-            .and_then(|by| by.classes.get(code_of(&by.sibling)?).copied())
-            .unwrap_or(class);
-        let by = node
-            .relation_by
-            .as_deref()
-            .and_then(code_of)
-            .map(str::to_owned);
+        let (class, by) = node.said_by_members(members, class);
         for (name, member) in members.iter_mut() {
             match node.member(name) {
                 Some(plan) => self.visit(

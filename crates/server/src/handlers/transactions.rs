@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
-use grunddata_model::{Domain, OwnerKey, RecordId, SchemeCode, TransactionId, ValidFrom};
+use grunddata_model::{OwnerKey, RecordId, SchemeCode, TransactionId, ValidFrom};
 use grunddata_registry::{
     Amend, Command, Create, End, IfMatch, Note, Operation, Replace, Retract, Revert, Revive,
     Subject, Transaction, TransactionWritten, nearest,
@@ -215,18 +215,7 @@ fn command(
 ) -> Result<Command, Problem> {
     let mut fields = Fields::new(value, prefix, &MEMBERS)?;
     let op = fields.text("op").unwrap_or_default();
-    let domain = fields
-        .text("collection")
-        .as_deref()
-        .and_then(Domain::from_collection);
-    if domain.is_none() {
-        fields.reject(
-            "collection",
-            "unknown-code",
-            "collection is persons, roles, organisations, geographies or services.".to_owned(),
-            "collection är persons, roles, organisations, geographies eller services.".to_owned(),
-        );
-    }
+    let domain = writing::collection(&mut fields);
     let if_match = if_match(&mut fields);
     let id = fields.text("id");
     let temporary_id = fields.text("tempId");

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use actix_web::http::StatusCode;
-use grunddata_model::Domain;
 use grunddata_registry::ValidationDraft;
 use serde_json::{Value, json};
 
 use super::page;
 use super::records::content;
+use super::writing;
 use crate::access::{Authorised, Read};
 use crate::body::{self, JSON, NDJSON};
 use crate::call::Call;
@@ -137,18 +137,7 @@ fn check(caller: &Authorised<Read>, items: Vec<Value>) -> Result<Vec<Vec<Value>>
 fn draft(item: Value) -> Result<ValidationDraft, Vec<Value>> {
     let mut fields = Fields::new(item, "", &["collection", "data", "model", "validFrom"])
         .map_err(Problem::into_errors)?;
-    let domain = fields
-        .text("collection")
-        .as_deref()
-        .and_then(Domain::from_collection);
-    if domain.is_none() {
-        fields.reject(
-            "collection",
-            "unknown-code",
-            "collection is persons, roles, organisations, geographies or services.".to_owned(),
-            "collection är persons, roles, organisations, geographies eller services.".to_owned(),
-        );
-    }
+    let domain = writing::collection(&mut fields);
     let content = content(&mut fields);
     let valid_from = fields.valid_from("validFrom");
     fields.faults()?;

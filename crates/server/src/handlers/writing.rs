@@ -48,6 +48,21 @@ pub(crate) fn note(fields: &mut Fields) -> Note {
     }
 }
 
+/// The collection that an item of a list names.
+pub(crate) fn collection(fields: &mut Fields) -> Option<Domain> {
+    let name = fields.text("collection");
+    let domain = name.as_deref().and_then(Domain::from_collection);
+    if domain.is_none() {
+        fields.reject(
+            "collection",
+            "unknown-code",
+            "collection is persons, roles, organisations, geographies or services.".to_owned(),
+            "collection är persons, roles, organisations, geographies eller services.".to_owned(),
+        );
+    }
+    domain
+}
+
 /// A version's number.
 pub(crate) fn version(fields: &mut Fields, name: &'static str) -> Option<u32> {
     let number = fields.number(name)?;
