@@ -10,7 +10,7 @@ use anyhow::Result;
 use crate::cluster::Cluster;
 use crate::program::{self, Ran};
 use crate::report::{Spread, Table};
-use crate::{bulk, data, registry, replay};
+use crate::{bulk, data, during, registry, replay};
 
 /// What is measured.
 pub(crate) struct Setting<'a> {
@@ -83,19 +83,14 @@ pub(crate) async fn run(setting: &Setting<'_>, name: &str, table: &mut Table) ->
     let same = load(&changed)?;
     registry::open(setting.raw)?.store().shutdown();
     let commits = bulk::commits(setting.rows);
-    let raw = match setting.cluster {
-        Some(cluster) => {
-            replay::postgres(
-                setting.url,
-                setting.raw,
-                commits,
-                cluster.pid,
-                setting.scratch,
-            )
-            .await?
-        }
-        None => replay::sqlite(Path::new(setting.url), Path::new(setting.raw), commits)?,
-    };
+    let raw = replay::of(
+        setting.url,
+        setting.raw,
+        commits,
+        setting.cluster,
+        setting.scratch,
+    )
+    .await?;
     let rate = |seconds: f64| setting.rows as f64 / seconds;
     let mut row = |what: &str, ours: f64, other: f64, ratio: f64, least: f64| {
         let (ours, other) = (Spread::of(&[ours]), Spread::of(&[other]));
@@ -129,7 +124,9 @@ pub(crate) async fn run(setting: &Setting<'_>, name: &str, table: &mut Table) ->
     let memory = [&new, &again, &some].map(|ran| ran.memory as f64 / 1e6);
     let most = memory.into_iter().fold(0.0, f64::max);
     row("MB resident at most", most, 250.0, 250.0 / most, 1.0);
-    Ok(())
+    let moved = place("moved.csv");
+    write(&moved, setting.rows, Some(1))?;
+    during::run(setting.binary, setting.url, &moved, name, table).await
 }
 
 fn ran(setting: &Setting<'_>, arguments: &[&str]) -> Result<Ran> {

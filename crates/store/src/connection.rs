@@ -55,6 +55,8 @@ impl Connection {
             "ON"
         };
         let wait = timeout.as_millis().clamp(1_000, 30_000);
+        // Pages of the log before it is brought into the file: 32 MB. A page of an index that every batch of a load touches
+        // is then brought in once for many batches.
         connection
             .batch_execute(&format!(
                 "PRAGMA busy_timeout = {wait};\
@@ -63,6 +65,7 @@ impl Connection {
                  PRAGMA synchronous = FULL;\
                  PRAGMA foreign_keys = ON;\
                  PRAGMA temp_store = MEMORY;\
+                 PRAGMA wal_autocheckpoint = 4000;\
                  PRAGMA journal_size_limit = 67108864;\
                  PRAGMA secure_delete = {secure_delete};\
                  PRAGMA cache_size = {cache};"

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak, mpsc};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant as Stopwatch};
 
 use diesel::sql_types::Integer;
 use grunddata_information_model::InformationModel;
@@ -202,10 +203,13 @@ impl Store {
         E: From<StoreError> + Send + 'static,
     {
         let (sender, receiver) = oneshot::channel();
-        self.enqueue(owner, needs, run, move |answer| drop(sender.send(answer)));
-        receiver
-            .await
-            .unwrap_or(Err(WriteError::Store(StoreError::ShuttingDown)))
+        self.enqueue(owner, needs, run, move |answer, run| {
+            drop(sender.send((answer, run)));
+        });
+        receiver.await.map_or(
+            Err(WriteError::Store(StoreError::ShuttingDown)),
+            |(answer, _run)| answer,
+        )
     }
 
     /// The same as [`write`](Self::write) for a thread that may wait: loads, seeds and benchmarks.
@@ -222,22 +226,49 @@ impl Store {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        let (sender, receiver) = mpsc::sync_channel(1);
-        self.enqueue(owner, needs, run, move |answer| drop(sender.send(answer)));
-        receiver
-            .recv()
-            .unwrap_or(Err(WriteError::Store(StoreError::ShuttingDown)))
+        self.write_meanwhile(owner, needs, run, || ()).0
     }
 
-    fn enqueue<T, E>(
+    /// The same, with something to do while it waits; and how long the write took, its turn in the queue included.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write), in the answer.
+    pub fn write_meanwhile<T, E>(
         &self,
         owner: &OwnerKey,
         needs: Needs,
-        work: impl FnMut(&mut WriteTx<'_>) -> Result<T, E> + Send + 'static,
-        reply: impl FnOnce(Result<T, WriteError<E>>) + Send + 'static,
+        run: impl FnMut(&mut WriteTx<'_>) -> Result<T, E> + Send + 'static,
+        meanwhile: impl FnOnce(),
+    ) -> (Result<T, WriteError<E>>, Duration)
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let (sender, receiver) = mpsc::sync_channel(1);
+        let watch = Stopwatch::now();
+        self.enqueue(owner, needs, run, move |answer, run| {
+            drop(sender.send((answer, run, watch.elapsed())));
+        });
+        meanwhile();
+        match receiver.recv() {
+            Ok((answer, _run, took)) => (answer, took),
+            Err(_) => (
+                Err(WriteError::Store(StoreError::ShuttingDown)),
+                watch.elapsed(),
+            ),
+        }
+    }
+
+    fn enqueue<T, E, F>(
+        &self,
+        owner: &OwnerKey,
+        needs: Needs,
+        work: F,
+        reply: impl FnOnce(Result<T, WriteError<E>>, F) + Send + 'static,
     ) where
         T: Send + 'static,
         E: Send + 'static,
+        F: FnMut(&mut WriteTx<'_>) -> Result<T, E> + Send + 'static,
     {
         use crate::combiner::BatchFailure;
         let job: Box<dyn Job> = Box::new(TypedJob {

@@ -1,18 +1,20 @@
 //! Applying a plan, batch by batch. Each batch is one transaction of the ordinary pipeline; what the source says from then
 //! on, the rows that are set aside and how far the load is are written in it too. Between two batches anything may
-//! happen: others write, the process is killed, somebody else goes on.
+//! happen: others write, the process is killed, somebody else goes on. While one batch is written the next is prepared.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant as Stopwatch};
+use std::time::Duration;
 
 use grunddata_model::{OwnerKey, RecordId};
-use grunddata_store::{LoadRow, LoadStatus, Needs, PlanRow, Reached, RowState, WriteError};
+use grunddata_store::{
+    AssertionRow, KeyHash, LoadRow, LoadStatus, Needs, PlanRow, Reached, RowState, WriteError,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::batch::{Batch, set_aside, set_aside_faults};
+use super::batch::{Batch, assertion_of, set_aside, set_aside_faults};
 use super::commands::commands_of;
 use super::content::Content;
 use super::must_load;
@@ -33,15 +35,33 @@ const OPERATIONS: usize = 5_000;
 /// How long a batch may hold up others, with something in hand.
 const AIM: Duration = Duration::from_millis(70);
 
-/// How much is applied at once. Kept from batch to batch, it finds out how much of it takes less than 100 ms.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How much is applied at once: kept from batch to batch, it finds out how much of it is written in less than 100 ms. It
+/// keeps the next batch too, which is prepared while one is written.
+#[derive(Default)]
 pub struct LoadPace {
-    rows: usize,
+    rows: Rows,
+    ahead: Option<Ahead>,
 }
 
-impl Default for LoadPace {
+/// How many rows a batch takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Rows(usize);
+
+impl Default for Rows {
     fn default() -> Self {
-        Self { rows: FIRST }
+        Self(FIRST)
+    }
+}
+
+impl Rows {
+    fn took(&mut self, rows: usize, time: Duration) {
+        // A short last batch tells nothing.
+        if rows < self.0 / 2 {
+            return;
+        }
+        let wanted = rows as f64 * AIM.as_secs_f64() / time.as_secs_f64().max(0.000_1);
+        let most = self.0.saturating_mul(2);
+        self.0 = (wanted as usize).clamp(LEAST.min(most), most).min(MOST);
     }
 }
 
@@ -50,19 +70,38 @@ impl LoadPace {
     #[must_use]
     pub fn of(rows: usize) -> Self {
         Self {
-            rows: rows.clamp(1, MOST),
+            rows: Rows(rows.clamp(1, MOST)),
+            ahead: None,
         }
     }
+}
 
-    fn took(&mut self, rows: usize, time: Duration) {
-        // A short last batch tells nothing.
-        if rows < self.rows / 2 {
-            return;
-        }
-        let wanted = rows as f64 * AIM.as_secs_f64() / time.as_secs_f64().max(0.000_1);
-        let most = self.rows.saturating_mul(2);
-        self.rows = (wanted as usize).clamp(LEAST.min(most), most).min(MOST);
+impl std::fmt::Debug for LoadPace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LoadPace")
+            .field("rows", &self.rows)
+            .finish_non_exhaustive()
     }
+}
+
+/// A batch that was prepared while the one before was written.
+struct Ahead {
+    load: Uuid,
+    batch: Tried,
+}
+
+/// What came of writing a batch.
+struct Written {
+    outcome: Result<(LoadRow, Content), Refusal>,
+    took: Duration,
+}
+
+/// The rows of a batch, and what came of preparing them.
+struct Tried {
+    after: Reached,
+    rows: Vec<PlanRow>,
+    is_last: bool,
+    attempt: Result<Attempt, (Refusal, Vec<i64>)>,
 }
 
 /// How far a load is.
@@ -113,11 +152,23 @@ pub(super) struct KeptFinding {
 }
 
 /// A row that takes part in a batch.
-#[derive(Clone)]
 pub(super) struct Ready {
-    pub(super) row: PlanRow,
+    pub(super) number: i64,
+    pub(super) record: Option<RecordId>,
+    pub(super) base_version: Option<u32>,
+    /// Whether it does something to its record.
+    pub(super) acts: bool,
+    pub(super) said: Saying,
     pub(super) content: RowContent,
-    pub(super) commands: Vec<Command>,
+}
+
+/// What a row does to what its source says.
+pub(super) enum Saying {
+    Nothing,
+    /// From now on it says this.
+    Now(AssertionRow),
+    /// It says it no more, not even as something of the past.
+    NoMore(KeyHash),
 }
 
 /// One try at a batch.
@@ -176,19 +227,7 @@ impl Registry {
             ));
         }
         let settings = self.settings_of(&load)?;
-        let limit = pace.rows;
-        let rows = self
-            .inner
-            .store
-            .read(|reader| {
-                let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-                reader.next_rows(owner, id, load.reached, limit)
-            })
-            .map_err(refuse_store)?;
-        let watch = Stopwatch::now();
-        let count = rows.len();
-        let applied = self.apply_rows(context, &load, &content, &settings, rows, limit)?;
-        pace.took(count, watch.elapsed());
+        let applied = self.apply_rows(context, &load, &content, &settings, pace)?;
         Ok(applied)
     }
 
@@ -210,45 +249,101 @@ impl Registry {
             .map_err(refuse_store)
     }
 
+    /// Reads and prepares the rows after a place.
+    fn prepare_rows(
+        &self,
+        context: &Context,
+        load: &LoadRow,
+        settings: &SourceSettings,
+        after: Reached,
+        limit: usize,
+    ) -> Result<Tried, Refusal> {
+        let mut rows = self
+            .inner
+            .store
+            .read(|reader| {
+                let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+                reader.next_rows(&load.owner, load.id, after, limit)
+            })
+            .map_err(refuse_store)?;
+        let mut is_last = rows.len() < limit;
+        let none = BTreeMap::new();
+        let attempt = self.attempt(context, load, settings, &mut rows, &none, &mut is_last);
+        Ok(Tried {
+            after,
+            rows,
+            is_last,
+            attempt,
+        })
+    }
+
     fn apply_rows(
         &self,
         context: &Context,
         load: &LoadRow,
         content: &Content,
         settings: &SourceSettings,
-        mut rows: Vec<PlanRow>,
-        limit: usize,
+        pace: &mut LoadPace,
     ) -> Result<LoadProgress, Refusal> {
-        let mut is_last = rows.len() < limit;
+        let ahead = pace
+            .ahead
+            .take()
+            .filter(|ahead| ahead.load == load.id && ahead.batch.after == load.reached);
+        let Tried {
+            mut rows,
+            mut is_last,
+            mut attempt,
+            ..
+        } = match ahead {
+            Some(ahead) => ahead.batch,
+            None => self.prepare_rows(context, load, settings, load.reached, pace.rows.0)?,
+        };
         let mut refused: BTreeMap<i64, Vec<RowProblem>> = BTreeMap::new();
         loop {
-            let attempt =
-                match self.attempt(context, load, settings, &mut rows, &refused, &mut is_last) {
-                    Ok(attempt) => attempt,
-                    Err((refusal, of_commands)) => {
-                        set_aside_faults(
-                            &refusal,
-                            &of_commands,
-                            &mut refused,
-                            &mut rows,
-                            &mut is_last,
-                        )?;
-                        continue;
-                    }
-                };
-            let of_commands = attempt.rows_of_commands.clone();
-            match self.write_step(load, content, settings, &rows, attempt, &refused, is_last) {
-                Ok((load, content)) => return Ok(LoadProgress::of(&load, &content)),
-                Err(refusal) => {
-                    set_aside_faults(
-                        &refusal,
-                        &of_commands,
-                        &mut refused,
-                        &mut rows,
-                        &mut is_last,
+            let (refusal, of_commands) = match attempt {
+                Err(failed) => failed,
+                Ok(attempt) => {
+                    let of_commands = attempt.rows_of_commands.clone();
+                    let (passed, after) = (rows.len(), last_of(&rows, load));
+                    let limit = pace.rows.0;
+                    let mut next = None;
+                    let written = self.write_step(
+                        load,
+                        content,
+                        settings,
+                        &rows,
+                        attempt,
+                        &refused,
+                        is_last,
+                        || {
+                            if !is_last {
+                                next = self
+                                    .prepare_rows(context, load, settings, after, limit)
+                                    .ok();
+                            }
+                        },
                     )?;
+                    pace.rows.took(passed, written.took);
+                    match written.outcome {
+                        Ok((written, content)) => {
+                            pace.ahead = next.map(|batch| Ahead {
+                                load: load.id,
+                                batch,
+                            });
+                            return Ok(LoadProgress::of(&written, &content));
+                        }
+                        Err(refusal) => (refusal, of_commands),
+                    }
                 }
-            }
+            };
+            set_aside_faults(
+                &refusal,
+                &of_commands,
+                &mut refused,
+                &mut rows,
+                &mut is_last,
+            )?;
+            attempt = self.attempt(context, load, settings, &mut rows, &refused, &mut is_last);
         }
     }
 
@@ -281,12 +376,17 @@ impl Registry {
                 break;
             }
             of_commands.extend(own.iter().map(|_| row.number));
-            commands.extend(own.iter().cloned());
+            let said =
+                assertion_of(load, row, &content).map_err(|refusal| (refusal, Vec::new()))?;
             ready.push(Ready {
-                row: row.clone(),
+                number: row.number,
+                record: row.record,
+                base_version: row.base_version,
+                acts: !own.is_empty(),
+                said,
                 content,
-                commands: own,
             });
+            commands.extend(own);
         }
         if taken < rows.len() {
             rows.truncate(taken);
@@ -318,7 +418,8 @@ impl Registry {
         attempt: Attempt,
         refused: &BTreeMap<i64, Vec<RowProblem>>,
         is_last: bool,
-    ) -> Result<(LoadRow, Content), Refusal> {
+        meanwhile: impl FnOnce(),
+    ) -> Result<Written, Refusal> {
         let Attempt {
             job,
             rows_of_commands,
@@ -326,19 +427,14 @@ impl Registry {
         } = attempt;
         let mut needs = job.as_ref().map_or_else(Needs::default, Job::needs);
         // What is only noted is looked at as well: it was worked out from a version.
-        let noted = ready.iter().filter(|ready| ready.commands.is_empty());
-        needs
-            .records
-            .extend(noted.filter_map(|ready| ready.row.record));
+        let noted = ready.iter().filter(|ready| !ready.acts);
+        needs.records.extend(noted.filter_map(|ready| ready.record));
         let mut batch = Batch {
             load: load.clone(),
             content: content.clone(),
             stops: settings.stale_rows == StaleRows::Stop,
             is_last,
-            reached: rows.last().map_or(load.reached, |row| Reached {
-                turn: row.turn,
-                number: row.number,
-            }),
+            reached: last_of(rows, load),
             passed: rows.len() as u64,
             ready,
             rows_of_commands,
@@ -352,11 +448,23 @@ impl Registry {
                     .push(set_aside(row.number, content, problems)?);
             }
         }
-        self.inner
-            .store
-            .write_blocking(&load.owner, needs, move |tx| batch.run(job.as_ref(), tx))
-            .map_err(|error: WriteError<Failure>| refuse_write(error))
+        let (outcome, took) = self.inner.store.write_meanwhile(
+            &load.owner,
+            needs,
+            move |tx| batch.run(job.as_ref(), tx),
+            meanwhile,
+        );
+        let outcome = outcome.map_err(|error: WriteError<Failure>| refuse_write(error));
+        Ok(Written { outcome, took })
     }
+}
+
+/// How far a load is with these rows.
+fn last_of(rows: &[PlanRow], load: &LoadRow) -> Reached {
+    rows.last().map_or(load.reached, |row| Reached {
+        turn: row.turn,
+        number: row.number,
+    })
 }
 
 #[cfg(test)]
@@ -365,14 +473,14 @@ mod tests {
 
     #[test]
     fn the_pace_follows_the_time() {
-        let mut pace = LoadPace::default();
+        let mut pace = Rows::default();
         pace.took(100, Duration::from_millis(7));
-        assert_eq!(pace.rows, 200);
+        assert_eq!(pace, Rows(200));
         pace.took(200, Duration::from_millis(700));
-        assert_eq!(pace.rows, 20);
+        assert_eq!(pace, Rows(20));
         pace.took(5, Duration::from_millis(700));
-        assert_eq!(pace.rows, 20);
+        assert_eq!(pace, Rows(20));
         pace.took(20, Duration::from_secs(10));
-        assert_eq!(pace.rows, LEAST);
+        assert_eq!(pace, Rows(LEAST));
     }
 }

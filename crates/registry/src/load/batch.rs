@@ -8,7 +8,7 @@ use grunddata_store::{
     AssertionRow, LoadRow, LoadStatus, LoadStep, PlanRow, Reached, RecordStatus, SetAside, WriteTx,
 };
 
-use super::apply::{KeptFinding, Ready};
+use super::apply::{KeptFinding, Ready, Saying};
 use super::content::{Content, GuardHit};
 use super::read::{known, wrong_state};
 use super::row::{Before, Effect, RowContent, RowProblem, problem, unhex};
@@ -55,19 +55,17 @@ impl Batch {
         let mut unsaid = Vec::new();
         let mut applied = 0;
         for ready in &self.ready {
-            if stale.contains(&ready.row.number) {
+            if stale.contains(&ready.number) {
                 let problems = [changed_since()];
                 let row = set_aside_row(ready, &problems)?;
                 set_aside.push(row);
                 continue;
             }
             applied += 1;
-            match assertion_of(&self.load, ready)? {
-                Some(row) => said.push(row),
-                None if ready.content.effect == Effect::Restored => {
-                    unsaid.push(ready.row.key_hash);
-                }
-                None => {}
+            match &ready.said {
+                Saying::Now(row) => said.push(row.clone()),
+                Saying::NoMore(key) => unsaid.push(*key),
+                Saying::Nothing => {}
             }
         }
         let (findings, found) = self.findings(written.as_ref())?;
@@ -120,15 +118,15 @@ impl Batch {
     /// Rows without an operation whose record is another than the one that they were worked out from.
     fn stale(&self, tx: &mut WriteTx<'_>) -> Result<BTreeSet<i64>, Failure> {
         let mut stale = BTreeSet::new();
-        for ready in self.ready.iter().filter(|ready| ready.commands.is_empty()) {
-            let (Some(record), Some(version)) = (ready.row.record, ready.row.base_version) else {
+        for ready in self.ready.iter().filter(|ready| !ready.acts) {
+            let (Some(record), Some(version)) = (ready.record, ready.base_version) else {
                 continue;
             };
             let as_it_was = tx.record(record)?.is_some_and(|image| {
                 image.version == version && image.status != RecordStatus::Erased
             });
             if !as_it_was {
-                stale.insert(ready.row.number);
+                stale.insert(ready.number);
             }
         }
         Ok(stale)
@@ -240,7 +238,7 @@ pub(super) fn set_aside(
 }
 
 fn set_aside_row(ready: &Ready, problems: &[RowProblem]) -> Result<SetAside, Refusal> {
-    set_aside(ready.row.number, ready.content.clone(), problems)
+    set_aside(ready.number, ready.content.clone(), problems)
 }
 
 fn stale_rows(count: usize) -> GuardHit {
@@ -256,11 +254,14 @@ fn stale_rows(count: usize) -> GuardHit {
     }
 }
 
-/// What the source says once the row is applied; `None` where nothing is to be written.
-fn assertion_of(load: &LoadRow, ready: &Ready) -> Result<Option<AssertionRow>, Refusal> {
-    let (row, content) = (&ready.row, &ready.content);
+/// What the source says once the row is applied.
+pub(super) fn assertion_of(
+    load: &LoadRow,
+    row: &PlanRow,
+    content: &RowContent,
+) -> Result<Saying, Refusal> {
     let assertion = |record: RecordId, said, hash: &str, present, first_load, of| {
-        Ok(Some(AssertionRow {
+        Ok(Saying::Now(AssertionRow {
             source: load.source.clone(),
             key_hash: row.key_hash,
             hash: unhex(hash),
@@ -293,6 +294,7 @@ fn assertion_of(load: &LoadRow, ready: &Ready) -> Result<Option<AssertionRow>, R
             before.first_load,
             before.load,
         ),
-        _ => Ok(None),
+        (Effect::Restored, _, None) => Ok(Saying::NoMore(row.key_hash)),
+        _ => Ok(Saying::Nothing),
     }
 }

@@ -35,7 +35,7 @@ where
     T: Send,
     E: Send,
     F: FnMut(&mut WriteTx<'_>) -> Result<T, E> + Send,
-    R: FnOnce(Result<T, WriteError<E>>) + Send,
+    R: FnOnce(Result<T, WriteError<E>>, F) + Send,
 {
     fn needs(&self) -> &Needs {
         &self.needs
@@ -61,6 +61,7 @@ where
                 "the job was never run".into(),
             ))),
         };
-        (self.reply)(answer);
+        // What the work holds goes back to who asked: taking it apart is not for the thread that commits.
+        (self.reply)(answer, self.work);
     }
 }
