@@ -10,6 +10,7 @@
 mod keys;
 mod outage;
 mod refusals;
+mod tls;
 mod whole_way;
 
 use std::sync::Arc;
