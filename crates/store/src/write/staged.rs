@@ -30,7 +30,9 @@ macro_rules! stored_code {
                 }
             }
 
-            pub(crate) fn from_word(word: &str) -> Option<Self> {
+            /// What the word stands for.
+            #[must_use]
+            pub fn from_word(word: &str) -> Option<Self> {
                 match word {
                     $($text => Some(Self::$variant),)+
                     _ => None,
