@@ -52,6 +52,20 @@ fn all<'a>(caller: impl Fn() -> Caller<'a>, address: &str, limit: usize) -> (Vec
     }
 }
 
+/// How long the pages of this size are, and whether they say that they are the last.
+fn pages<'a>(caller: impl Fn() -> Caller<'a>, limit: usize) -> Vec<(usize, bool)> {
+    let (mut pages, mut place) = (Vec::new(), "0".to_owned());
+    loop {
+        let page = caller().get(&format!("{LOG}&limit={limit}&after={place}"));
+        let last = page.json["_meta"]["caughtUp"] == true;
+        pages.push((items(&page).len(), last));
+        place = after(&page);
+        if last {
+            return pages;
+        }
+    }
+}
+
 /// Entries without what differs from reader to reader and from reading to reading.
 fn bare(entries: &[Value]) -> Vec<Value> {
     let mut bare = entries.to_vec();
@@ -255,10 +269,14 @@ on_both! {
         let (_, path) = http.organisation("Ett", "2026-01-01");
         let ronja = person(&http, "Ronja", None);
         let before = all(|| http.reader(), LOG, 1).0;
+        let lengths = || (1..=3).map(|limit| pages(|| http.reader(), limit)).collect::<Vec<_>>();
+        let lengths_before = lengths();
         let birk = person(&http, "Birk", Some("protected-registration"));
         protect(&http, &birk, "local-protection");
         protect(&http, &birk, "protected-registration");
         assert_eq!(bare(&all(|| http.reader(), LOG, 1).0), bare(&before));
+        assert_eq!(lengths(), lengths_before);
+        assert_eq!(lengths_before[1], [(2, false), (0, true)]);
         rename(&http, &path, "Ett igen");
         // Of whatever size the pages are, they are as they would be without.
         let seen: Vec<_> = (1..=4).map(|limit| bare(&all(|| http.reader(), LOG, limit).0)).collect();

@@ -163,8 +163,10 @@ pub(crate) async fn page(caller: Authorised<Read>, call: Call) -> Reply {
             count += 1;
             written(&mut items, entry);
         }
-        caught_up = step.caught_up;
-        if caught_up && (count > 0 || following.news(until).await != News::Further) {
+        // A full page never says that it is the last: whether something hidden comes after it must not show.
+        let full = count >= limit || items.len() >= PAGE_BYTES;
+        if step.caught_up && !full && (count > 0 || following.news(until).await != News::Further) {
+            caught_up = true;
             break;
         }
     }
