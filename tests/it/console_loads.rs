@@ -1,6 +1,7 @@
 //! Loads at the console, with the real binary: planned, applied, applied again, stopped, killed in the middle and gone on
 //! with.
 
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
@@ -154,6 +155,27 @@ on_both! {
         desk.verified();
     }
 
+    fn the_log_is_written_and_followed(desk: Desk) {
+        desk.done(&["load", "org", &desk.units("org.csv", 30, |_| false)]);
+        assert_eq!(positions(&desk.done(&["changes", "se-2480"])), (1..=30).collect::<Vec<u64>>());
+        let some = desk.done(&["changes", "se-2480", "--after", "28", "--kind", "create", "--domain", "organisation", "--states"]);
+        assert_eq!(positions(&some), [29, 30]);
+        assert!(some.lines().all(|line| line.contains("\"source\":\"org\"") && line.contains("\"states\":[{")), "{some}");
+        let mut child = program::command(&["changes", "se-2480", "--after", "30", "--follow", "--database", &desk.db.url])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the program starts");
+        // It is told of what another process commits.
+        desk.done(&["load", "org", &desk.units("org.csv", 31, |_| false)]);
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().expect("an output")).read_line(&mut line).expect("a line");
+        child.kill().expect("killed");
+        child.wait().expect("ended");
+        assert_eq!(positions(&line), [31]);
+        desk.verified();
+    }
+
     fn what_cannot_be_loaded_says_why(desk: Desk) {
         desk.write("empty.csv", "");
         assert!(desk.failed(&["load", "org", &desk.path("empty.csv")]).contains("is empty"));
@@ -228,8 +250,20 @@ on_both! {
             .filter_map(|record| Some(record["data"]["name"]["sv"].as_str()?.to_owned()))
             .collect();
         assert_eq!(units.len(), UNITS);
+        // However often it was killed, the log has no holes.
+        assert_eq!(positions(&desk.done(&["changes", "se-2480"])), (1..=UNITS as u64).collect::<Vec<u64>>());
         desk.verified();
     }
+}
+
+/// The positions of the entries of a log, one on each line.
+fn positions(log: &str) -> Vec<u64> {
+    let entries = log
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"));
+    entries
+        .map(|entry| entry["position"].as_u64().expect("a position"))
+        .collect()
 }
 
 /// How many rows of a load are applied, as the list tells.

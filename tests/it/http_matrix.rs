@@ -146,6 +146,8 @@ fn question(http: &Http, place: &Place, method: &str, path: &str) -> Option<Ques
         let version = "1.0.0";
         return match (method, below) {
             ("get", "/records") => plain("/records?identifier=se-municipality-code:2480", None),
+            ("get", "/changes") => plain("/changes?owner=norrberga&limit=1", None),
+            ("get", "/changes/stream") => plain("/changes/stream?owner=norrberga&wait=0", None),
             ("get", "/exports") => plain("/exports?collection=organisations", None),
             ("post", "/records/lookup") => plain(
                 below,

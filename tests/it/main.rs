@@ -18,6 +18,7 @@ mod durability;
 mod http_access;
 mod http_audit;
 mod http_bad_input;
+mod http_changes;
 mod http_cors;
 mod http_exports;
 mod http_law;

@@ -11,7 +11,7 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 pub(crate) use load::{Load, Loads, OfLoad, OfSource, Source, Why};
-pub(crate) use out::{Backup, Export, Import, Restore};
+pub(crate) use out::{Backup, Changes, Export, Import, Restore};
 pub(crate) use retention::{
     Erase, Erasures, ExtractPerson, Hold, NewRule, Retention, RetentionRules,
 };
@@ -188,6 +188,9 @@ anew at the end.")]
     /// Tell where the values of a record come from
     #[command(after_long_help = load::WHY)]
     Why(Why),
+    /// Write what has changed, and what changes, one entry on each line
+    #[command(after_long_help = out::CHANGES)]
+    Changes(Changes),
     /// Write records to a file, or the whole installation without loss
     #[command(after_long_help = out::EXPORT)]
     Export(Export),
@@ -484,6 +487,7 @@ mod tests {
             &["erasures", "export"],
             &["erasures", "apply"],
             &["hold", "add"],
+            &["changes"],
             &["export"],
             &["import"],
             &["backup"],

@@ -132,6 +132,10 @@ pub(crate) struct Limits {
     request_seconds: Option<u64>,
     connections_per_worker: Option<usize>,
     heavy_queue: Option<usize>,
+    /// Who may wait for changes at once.
+    followers: Option<usize>,
+    /// The same of one client.
+    followers_of_client: Option<usize>,
     /// How often one client may ask; as often as it likes when left out.
     requests_per_second: Option<u32>,
     /// How many requests may come at once after a pause; twice as many as in a second when left out.
@@ -332,6 +336,11 @@ impl Settings {
                     .connections_per_worker
                     .unwrap_or(defaults.limits.connections_per_worker),
                 heavy_queue: limits.heavy_queue.unwrap_or(defaults.limits.heavy_queue),
+                followers: limits.followers.unwrap_or(defaults.limits.followers),
+                followers_of_client: limits
+                    .followers_of_client
+                    .unwrap_or(defaults.limits.followers_of_client),
+                heartbeat: defaults.limits.heartbeat,
                 rate: limits
                     .requests_per_second
                     .map(|per_second| server::RateLimit {

@@ -57,6 +57,8 @@ codes! {
     PageTooDeep => "page-too-deep",
     /// A cursor that was not given by this registry for this query.
     InvalidCursor => "invalid-cursor",
+    /// A cursor of the feed from when the reader was shown something else.
+    AccessChanged => "access-changed",
     /// An `asOf` token that was not given by this registry.
     InvalidAsOf => "invalid-as-of",
     /// An explicit `knownAt` later than now.

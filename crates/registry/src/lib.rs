@@ -12,6 +12,7 @@ mod acts;
 mod code;
 mod coordinate;
 mod export;
+mod feed;
 mod grants;
 mod law;
 mod load;
@@ -31,8 +32,12 @@ pub use access::{
 pub use code::Code;
 pub use coordinate::{AsOf, At, CoordinateParameters, KnownAt, Pins};
 pub use export::{Export, ExportRequest, Exported};
+pub use feed::{
+    FEED_KINDS, Feed, FeedChange, FeedContent, FeedEntry, FeedFilter, FeedPosition, FeedStates,
+    FeedStep,
+};
 pub use grants::{GivenGrant, GrantSubject, SubjectKind};
-pub use grunddata_store::{Form, LosslessProgress, LosslessSummary, OwnerSet};
+pub use grunddata_store::{Form, LogWatch, LosslessProgress, LosslessSummary, OwnerSet};
 pub use law::{
     ControllerExtract, Decision, Delivery, Disposal, DisposalContent, DisposedRecord, Due,
     ErasedAgain, Erasures, ExtractOptions, ExtractReader, IdentifierExtract, Keeping, LinkExtract,

@@ -8,6 +8,7 @@ use grunddata_model::{Domain, Instant};
 use grunddata_store::{Clock, Store, StoreError, WriteError};
 
 use crate::access::Visibilities;
+use crate::feed::FeedKeys;
 use crate::query::{Place, read_fields};
 use crate::read::Fields;
 use crate::read::WithheldProperties;
@@ -66,6 +67,7 @@ pub(crate) struct Inner {
     pub(crate) limits: Limits,
     pub(crate) visibilities: Visibilities,
     pub(crate) withheld: WithheldProperties,
+    pub(crate) feed_keys: FeedKeys,
 }
 
 impl Registry {
@@ -81,6 +83,7 @@ impl Registry {
                 limits,
                 visibilities: Visibilities::default(),
                 withheld,
+                feed_keys: FeedKeys::default(),
             }),
         }
     }

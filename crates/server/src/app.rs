@@ -10,10 +10,11 @@ use actix_web::{HttpRequest, HttpResponse, Route};
 use grunddata_access_log::AccessLog;
 use grunddata_identity::{Issuers, Refresher};
 use grunddata_registry::Registry;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 use crate::access::Vault;
 use crate::config::Config;
+use crate::following::Places;
 use crate::handlers::landing::Landings;
 use crate::links::API_ROOT;
 use crate::loads::uploads::Uploads;
@@ -58,6 +59,10 @@ pub(crate) struct App {
     pub(crate) rate: Option<Rate>,
     /// Bounds the exports that are under way.
     pub(crate) exports: Arc<Semaphore>,
+    /// Bounds those who wait for changes.
+    pub(crate) places: Arc<Places>,
+    /// True when the server stops: who waits is let go.
+    pub(crate) closing: watch::Sender<bool>,
     /// What the landing page shows to those without a token.
     pub(crate) landing: Landings,
     openapi: OnceLock<Result<String, String>>,
@@ -95,6 +100,7 @@ impl App {
             .map(|limit| Lockout::new(limit, metrics.lockouts()));
         let vault = Vault::new(registry, issuers, lockout);
         let rate = config.limits.rate.map(Rate::new);
+        let places = Places::new(config.limits.followers, config.limits.followers_of_client);
         Ok(Self {
             config,
             vault,
@@ -108,6 +114,8 @@ impl App {
             uploads,
             rate,
             exports: Arc::new(Semaphore::new(crate::handlers::exports::AT_ONCE)),
+            places,
+            closing: watch::Sender::new(false),
             landing: Landings::default(),
             openapi: OnceLock::new(),
         })

@@ -91,7 +91,11 @@ impl Call {
             Some(accept) => {
                 let accept = accept.to_str().unwrap_or_default();
                 let produces = self.operation().map_or(body::JSON, Operation::produces);
-                if accepts(accept, produces) {
+                let mut others = self
+                    .operation()
+                    .into_iter()
+                    .flat_map(Operation::media_types);
+                if accepts(accept, produces) || others.any(|other| accepts(accept, other)) {
                     Ok(())
                 } else {
                     Err(Problem::new(

@@ -115,6 +115,12 @@ pub struct Limits {
     pub connections_per_worker: usize,
     /// Heavy reads that may wait for a thread (`busy`).
     pub heavy_queue: usize,
+    /// Who may wait for changes at once, in streams and long polls (`too-many-streams`).
+    pub followers: usize,
+    /// The same of one client: of a token, or without one of an address.
+    pub followers_of_client: usize,
+    /// How often something is sent on a stream where there is nothing to tell.
+    pub heartbeat: Duration,
     /// How often one client may ask (`too-many-requests`); `None` = as often as it likes.
     pub rate: Option<RateLimit>,
     /// How many failed authentications from one address (`locked-out`); `None` = any number.
@@ -163,6 +169,9 @@ impl Default for Limits {
             request_timeout: Duration::from_secs(30),
             connections_per_worker: 10_000,
             heavy_queue: 256,
+            followers: 2_000,
+            followers_of_client: 100,
+            heartbeat: Duration::from_secs(15),
             rate: None,
             failures: Some(FailureLimit::default()),
             refusal_step: Duration::from_millis(20),

@@ -120,13 +120,12 @@ impl Metrics {
         self.lockouts.clone()
     }
 
-    /// The text form (OpenMetrics), with what the store and the read pool count themselves. Only owners that `named`
+    /// The text form (OpenMetrics), with what the store, the read pool (waiting and busy) and the feed (followers) count themselves. Only owners that `named`
     /// accepts are named.
     pub(crate) fn encode(
         &self,
         store: &StoreMetrics,
-        waiting: usize,
-        busy: usize,
+        (waiting, busy, followers): (usize, usize, usize),
         named: impl Fn(&OwnerKey) -> bool,
     ) -> Result<String, std::fmt::Error> {
         let mut out = String::new();
@@ -138,6 +137,11 @@ impl Metrics {
                 waiting,
             ),
             ("read_pool_busy", "Threads that search or traverse", busy),
+            (
+                "followers",
+                "Requests that wait for changes, in streams and long polls",
+                followers,
+            ),
             (
                 "write_queue_length",
                 "Writes that wait to be committed",
@@ -238,14 +242,14 @@ mod tests {
             ..StoreMetrics::default()
         };
         let metrics = Metrics::new(std::iter::empty());
-        let hidden = metrics.encode(&store, 0, 0, |_| false).expect("text");
+        let hidden = metrics.encode(&store, (0, 0, 0), |_| false).expect("text");
         assert!(
             !hidden.contains("stangd") && hidden.contains("grunddata_log_positions 7\n"),
             "{hidden}"
         );
         assert!(
             metrics
-                .encode(&store, 0, 0, |_| true)
+                .encode(&store, (0, 0, 0), |_| true)
                 .expect("text")
                 .contains("grunddata_log_position{owner=\"stangd\"} 7")
         );
@@ -258,7 +262,7 @@ mod tests {
         metrics.observe(0, 404, Duration::from_micros(50));
         metrics.problem("not-found");
         let text = metrics
-            .encode(&StoreMetrics::default(), 0, 0, |_| false)
+            .encode(&StoreMetrics::default(), (0, 0, 0), |_| false)
             .expect("text");
         assert!(text.ends_with("# EOF\n"));
         for line in [

@@ -11,6 +11,7 @@ use actix_web::{App as ActixApp, HttpServer};
 use grunddata_registry::Registry;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::sync::watch;
 
 use crate::app::App;
 use crate::config::{Config, Tls};
@@ -82,6 +83,7 @@ pub struct Running {
     thread: Option<thread::JoinHandle<std::io::Result<()>>>,
     secure: bool,
     access_log: grunddata_access_log::AccessLog,
+    closing: watch::Sender<bool>,
 }
 
 impl Server {
@@ -109,7 +111,7 @@ impl Server {
             .workers
             .unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
         let app = Arc::new(App::new(config, registry)?);
-        let access_log = app.access_log.clone();
+        let (access_log, closing) = (app.access_log.clone(), app.closing.clone());
         let (tell, told) = mpsc::sync_channel(1);
         let thread = thread::Builder::new()
             .name("http".to_owned())
@@ -157,6 +159,7 @@ impl Server {
             thread: Some(thread),
             secure,
             access_log,
+            closing,
         })
     }
 }
@@ -197,6 +200,8 @@ impl Running {
         let Some(thread) = self.thread.take() else {
             return Ok(());
         };
+        // Who waits for changes would wait on.
+        self.closing.send_replace(true);
         // The command is sent when `stop` is called; the future only waits for its end, and so does the join.
         drop(self.handle.stop(true));
         match thread.join() {

@@ -3,6 +3,7 @@
 
 use actix_web::http::{Method, Uri};
 use grunddata_access_log::{AccessLogError, Channel, Entry, Kind, Outcome};
+use grunddata_model::Instant;
 use grunddata_registry::{Context, Shown};
 use serde_json::{Value, json};
 
@@ -92,6 +93,11 @@ impl Visit {
         append(app, self.entry(shown, Outcome::Ok))
             .await
             .map_err(|error| unlogged(&error))
+    }
+
+    /// What is noted from now on was shown then.
+    pub(crate) fn move_to(&mut self, now: Instant) {
+        self.context.now = now;
     }
 
     /// Who asked for what and when.

@@ -1,11 +1,13 @@
 //! What the store's handles, its committing threads and its readers share.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use grunddata_information_model::InformationModel;
 use grunddata_model::Instant;
 
 use crate::combiner::Queue;
+use crate::follow::Followed;
 use crate::metrics::Metrics;
 use crate::options::{StoreOptions, Target};
 use crate::write::KnownRows;
@@ -19,6 +21,8 @@ pub(crate) struct Engine {
     pub(crate) queue: Queue,
     pub(crate) known: KnownRows,
     pub(crate) metrics: Metrics,
+    /// Who waits for the next change of an owner.
+    pub(crate) followed: Arc<Followed>,
     /// What the clock and the stopwatch said when the store was opened.
     pub(crate) opened: (Instant, Duration),
 }

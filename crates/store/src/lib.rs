@@ -27,6 +27,8 @@ mod dialect;
 mod directory;
 mod engine;
 mod error;
+mod feed_key;
+mod follow;
 mod grants;
 mod loads;
 mod lossless;
@@ -50,6 +52,7 @@ pub use coordinate::{Coordinate, Known};
 pub use deliveries::DeliveryRow;
 pub use directory::{NewOwner, TokenRow};
 pub use error::{StoreError, WriteError};
+pub use follow::LogWatch;
 pub use grants::GrantRow;
 pub use loads::{
     AssertionHead, AssertionRow, BatchRow, Believed, KeyHash, LoadKind, LoadRow, LoadStatus,
@@ -61,9 +64,10 @@ pub use metrics::{BATCH_SIZES, StoreMetrics};
 pub use options::{COMMITS_WITHIN, Clock, Stopwatch, StoreOptions};
 pub use owner::{OwnerRow, OwnerSet};
 pub use read::{
-    Absent, ChangeEntry, Condition, Count, Direction, ESTIMATE, HierarchyRow, IdentifierRow,
-    LinkCondition, LinkCursor, LinkRow, Lookup, Matching, Page, Reader, RecordRow, RecordedLink,
-    SearchCursor, SortBy, SortKey, StoreSearch, Targets,
+    Absent, ChangeEntry, ChangeFilter, ChangeScan, Condition, Count, Direction, ESTIMATE,
+    HierarchyRow, IdentifierRow, LinkCondition, LinkCursor, LinkRow, Lookup, Matching, Page,
+    Reader, RecordRow, RecordedLink, SearchCursor, SortBy, SortKey, StoreSearch, Targets,
+    WithdrawnRow,
 };
 pub use retention::{DisposalRow, ErasedRow, RetentionCandidate, RetentionRuleRow};
 pub use store::Store;

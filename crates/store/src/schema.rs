@@ -440,3 +440,14 @@ diesel::table! {
         load_id -> SqlId,
     }
 }
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    feed_key (owner) {
+        owner -> Text,
+        secret -> Binary,
+        created_at -> SqlMoment,
+    }
+}

@@ -141,6 +141,16 @@ impl<'a, ST> Sql<'a, ST> {
         self.list(binds)
     }
 
+    pub(crate) fn smalls(&mut self, numbers: impl IntoIterator<Item = i16>) -> &mut Self {
+        let binds = numbers.into_iter().map(Bind::Small).collect();
+        self.list(binds)
+    }
+
+    pub(crate) fn bigs(&mut self, numbers: impl IntoIterator<Item = i64>) -> &mut Self {
+        let binds = numbers.into_iter().map(Bind::Big).collect();
+        self.list(binds)
+    }
+
     pub(crate) fn texts<T: Into<Cow<'a, str>>>(
         &mut self,
         texts: impl IntoIterator<Item = T>,

@@ -17,6 +17,7 @@ use crate::combiner::{Job, Queue, Refused, TypedJob, Worker, lock_owner};
 use crate::connection::{Connection, Purpose};
 use crate::engine::Engine;
 use crate::error::{StoreError, WriteError};
+use crate::follow::{Followed, LogWatch, follow};
 use crate::metrics::{Metrics, StoreMetrics};
 use crate::migrations;
 use crate::options::{StoreOptions, Target};
@@ -42,6 +43,7 @@ struct Shared {
 impl Drop for Shared {
     fn drop(&mut self) {
         self.engine.queue.close();
+        self.engine.followed.close();
     }
 }
 
@@ -94,6 +96,7 @@ impl Store {
             options,
             known: KnownRows::new(),
             metrics: Metrics::default(),
+            followed: Arc::new(Followed::default()),
             opened,
         });
         let mut threads = Vec::with_capacity(writers);
@@ -285,6 +288,25 @@ impl Store {
         }
     }
 
+    /// Tells of the changes of an owner as they are committed, by this process and by others on the same database. A thread
+    /// of its own looks for those of others as long as somebody follows.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the thread cannot be started.
+    pub fn follow(&self, owner: &OwnerKey) -> Result<LogWatch, StoreError> {
+        let engine = &self.shared.engine;
+        let watch = engine.followed.watch(owner);
+        if engine.followed.begins() {
+            let (weak, followed) = (Arc::downgrade(engine), Arc::clone(&engine.followed));
+            let thread = std::thread::Builder::new()
+                .name("followed".to_owned())
+                .spawn(move || follow(&weak, &followed))
+                .map_err(|error| StoreError::Unavailable(error.to_string().into()))?;
+            self.shared.threads.lock().push(thread);
+        }
+        Ok(watch)
+    }
+
     /// Checks everything that is stored against what must hold, and says what does not. Reads in bounded memory; meant
     /// for a registry that is not written to meanwhile (on a busy one, records that change while they are checked may be
     /// reported).
@@ -305,6 +327,7 @@ impl Store {
     /// Takes no more writes, waits until everything that was taken is committed, and ends the threads.
     pub fn shutdown(&self) {
         self.shared.engine.queue.close();
+        self.shared.engine.followed.close();
         for thread in self.shared.threads.lock().drain(..) {
             if thread.join().is_err() {
                 tracing::error!("a writing thread had panicked");

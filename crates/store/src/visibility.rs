@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 
 use chrono::NaiveDate;
 use grunddata_model::{Domain, OwnerKey, RecordId};
+use sha2::{Digest as _, Sha256};
 
 use crate::owner::OwnerSet;
 use crate::sql::Sql;
@@ -286,6 +287,27 @@ impl Visibility {
         })
     }
 
+    /// What tells the rules that concern an owner from others: as long as it stays the same, so does what is shown, as far
+    /// as grants and the owner's decisions go. In whatever order the rules came.
+    #[must_use]
+    pub fn fingerprint(&self, owner: &OwnerKey) -> [u8; 16] {
+        let rules = self.rules.iter().filter(|rule| rule.owners.contains(owner));
+        let mut written: Vec<Vec<u8>> = rules.map(VisibilityRule::written).collect();
+        written.sort_unstable();
+        written.dedup();
+        let mut hash = Sha256::new();
+        for rule in written {
+            hash.update((rule.len() as u64).to_be_bytes());
+            hash.update(rule);
+        }
+        let mut first = [0; 16];
+        first
+            .iter_mut()
+            .zip(hash.finalize())
+            .for_each(|(to, from)| *to = from);
+        first
+    }
+
     /// The predicate as SQL over the aliases of a `state` and a `record`.
     pub(crate) fn push<'a, T>(
         &'a self,
@@ -347,6 +369,19 @@ impl Visibility {
 }
 
 impl VisibilityRule {
+    /// All but whose records it shows.
+    fn written(&self) -> Vec<u8> {
+        let mut out = vec![self.domains.0, self.classes];
+        out.extend(self.forms.0.map(|form| form as u8));
+        if let ControllerSet::Some { own, ids } = &self.controllers {
+            out.push(1 + u8::from(*own));
+            for id in ids {
+                out.extend_from_slice(id.uuid().as_bytes());
+            }
+        }
+        out
+    }
+
     fn sees_owner(&self, owner: &str) -> bool {
         match &self.owners {
             OwnerSet::All => true,
@@ -488,6 +523,33 @@ mod tests {
         assert_eq!(sight("a", 200), None);
         assert_eq!(sight("b", 200), Some((Form::Full, 15)));
         assert_eq!(sight("c", 0), None);
+    }
+
+    #[test]
+    fn the_fingerprint_is_of_what_is_shown_of_the_owner() {
+        let of = |rules: Vec<VisibilityRule>| {
+            Visibility { rules }.fingerprint(&OwnerKey::new("a").unwrap())
+        };
+        let (one, other) = (rule("a", 7, Forms::HIDDEN), rule("a", 3, Forms::FULL));
+        let both = of(vec![one.clone(), other.clone()]);
+        assert_eq!(both, of(vec![other.clone(), one.clone(), one.clone()]));
+        assert_eq!(
+            both,
+            of(vec![one.clone(), rule("b", 15, Forms::FULL), other])
+        );
+        assert_ne!(both, of(vec![one.clone()]));
+        for controllers in
+            [(true, 0), (false, 1), (true, 1)].map(|(own, ids)| ControllerSet::Some {
+                own,
+                ids: (0..ids)
+                    .map(|id| RecordId::from(uuid::Uuid::from_u128(id)))
+                    .collect(),
+            })
+        {
+            let mut narrow = one.clone();
+            narrow.controllers = controllers;
+            assert_ne!(of(vec![narrow]), of(vec![one.clone()]));
+        }
     }
 
     #[test]

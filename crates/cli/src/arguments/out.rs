@@ -1,8 +1,19 @@
-//! `export`, `import`, `backup` and `restore`.
+//! `changes`, `export`, `import`, `backup` and `restore`.
 
 use std::path::PathBuf;
 
 use clap::Args;
+
+pub(super) const CHANGES: &str = "\
+Examples:
+  grunddata changes se-2480
+  grunddata changes se-2480 --after 4711 --follow
+  grunddata changes se-2480 --domain person --states > persons.ndjson
+
+Writes one entry of the owner's log on each line (JSON), in the order of commit: position, record,
+version, what was done, and the valid period that it was about. With --follow it goes on as long as
+it runs, and tells of what servers on the same database commit. What is shown of persons is logged
+before it is written. docs/feed.md tells what entries mean.";
 
 pub(super) const EXPORT: &str = "\
 Examples:
@@ -51,6 +62,31 @@ The target must be empty: no database or one without anything in it, and no acce
 are checked before anything is put in place, and the whole database is verified afterwards. What
 was erased since the backup was made comes back with it: run `grunddata erasures apply` before
 anybody reads.";
+
+/// `changes`
+#[derive(Debug, Args)]
+pub(crate) struct Changes {
+    /// Key of the owner whose log it is
+    pub(crate) owner: String,
+    /// Only what comes after this position: 0 = everything, now = nothing that is there already
+    #[arg(long, value_name = "POSITION", default_value = "0")]
+    pub(crate) after: String,
+    /// Go on with what is committed from now on
+    #[arg(long, short)]
+    pub(crate) follow: bool,
+    /// With the states as believed at each change, and with who wrote and why
+    #[arg(long)]
+    pub(crate) states: bool,
+    /// Only records of this domain: person, role, organisation, geography, service; may be repeated
+    #[arg(long, value_name = "DOMAIN")]
+    pub(crate) domain: Vec<String>,
+    /// Only this kind, such as create or end; may be repeated
+    #[arg(long, value_name = "KIND")]
+    pub(crate) kind: Vec<String>,
+    /// Only this record
+    #[arg(long, value_name = "ID")]
+    pub(crate) record: Option<String>,
+}
 
 /// `export`
 #[derive(Debug, Args)]

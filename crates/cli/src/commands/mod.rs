@@ -1,6 +1,7 @@
 //! One file for each command.
 
 pub(crate) mod backup;
+pub(crate) mod changes;
 pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod erase;

@@ -15,7 +15,7 @@ mod view;
 
 pub(crate) use lookup::{class_of, note_searched};
 pub(crate) use pin::as_of;
-pub(crate) use show::{Shape, change_kind, note_names, show};
+pub(crate) use show::{SeenRow, Shape, change_kind, note_names, record as shown, show, targets};
 pub(crate) use sight::WithheldProperties;
 pub use splice::Fields;
 pub use view::{

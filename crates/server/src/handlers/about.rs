@@ -183,8 +183,7 @@ pub(crate) async fn metrics(caller: Option<Authorised<Admin>>, call: Call) -> Re
         .metrics
         .encode(
             &app.vault.vitals().store().metrics(),
-            app.pool.waiting(),
-            app.pool.busy(),
+            (app.pool.waiting(), app.pool.busy(), app.places.count()),
             named,
         )
         .map_err(|error| Problem::internal(error.to_string()))?;

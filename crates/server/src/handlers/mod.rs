@@ -3,6 +3,8 @@
 pub(crate) mod about;
 pub(crate) mod access_log;
 pub(crate) mod amendments;
+pub(crate) mod change_stream;
+pub(crate) mod changes;
 pub(crate) mod docs;
 pub(crate) mod exports;
 pub(crate) mod given_grants;

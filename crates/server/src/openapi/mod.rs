@@ -17,6 +17,7 @@ use crate::reply;
 
 const COMPONENTS: &str = include_str!("components.json");
 const LOAD_COMPONENTS: &str = include_str!("load-components.json");
+const FEED_COMPONENTS: &str = include_str!("feed-components.json");
 const RECORD_COMPONENTS: &str = include_str!("record-components.json");
 
 /// Stands where the server's address is put in when the document is sent.
@@ -189,10 +190,22 @@ fn describe(
     parameters.push(parameter(&TRACEPARENT));
     let mut responses = Map::new();
     for answer in &operation.answers {
-        responses.insert(
-            answer.status.to_string(),
-            good_answer(operation, answer, domain),
-        );
+        let mut good = good_answer(operation, answer, domain);
+        let known = responses.get_mut(&answer.status.to_string());
+        // The same answer in another media type.
+        match known.and_then(|known| known.get_mut("content")?.as_object_mut()) {
+            Some(content) => {
+                let more = good.get_mut("content").map(Value::take);
+                content.extend(
+                    more.as_ref()
+                        .and_then(Value::as_object)
+                        .cloned()
+                        .into_iter()
+                        .flatten(),
+                );
+            }
+            None => drop(responses.insert(answer.status.to_string(), good)),
+        }
     }
     for (status, codes) in refusals(operation) {
         responses
@@ -459,6 +472,7 @@ type Components = (Map<String, Value>, Map<String, Value>);
 fn components(model: &InformationModel) -> Result<Components, serde_json::Error> {
     let mut schemas: Map<String, Value> = serde_json::from_str(COMPONENTS)?;
     schemas.extend(serde_json::from_str::<Map<String, Value>>(LOAD_COMPONENTS)?);
+    schemas.extend(serde_json::from_str::<Map<String, Value>>(FEED_COMPONENTS)?);
     let mut examples = Map::new();
     for (name, schema) in &mut schemas {
         // An example stands once, where every body of that schema refers to it.

@@ -133,30 +133,7 @@ where
 
 /// Admits the caller, and charges the request to its token instead of its address.
 async fn admit<P: Permission>(call: &Call, trace: Trace) -> Result<Authorised<P>, Problem> {
-    let vault = &call.app.vault;
-    let ask = || vault.admit::<P>(&call.http, &call.app.config, trace.request_id());
-    let caller = match ask()? {
-        Admission::Admitted(caller) => *caller,
-        Admission::NeedsFetch(fetch) => {
-            let app = Arc::clone(&call.app);
-            call.app
-                .pool
-                .run(move || {
-                    app.vault.fetch(&fetch);
-                    Ok(())
-                })
-                .await?;
-            match ask()? {
-                Admission::Admitted(caller) => *caller,
-                Admission::NeedsFetch(_) => {
-                    return Err(Problem::new(
-                        "issuer-unreachable",
-                        "The keys of the token's issuer cannot be had just now. Try again after the seconds in Retry-After.",
-                    ));
-                }
-            }
-        }
-    };
+    let caller = admitted::<P>(&call.app, &call.http, trace.request_id()).await?;
     let actor = &caller.context().actor;
     if let Some(rate) = &call.app.rate
         && !actor.is_anonymous()
@@ -166,6 +143,41 @@ async fn admit<P: Permission>(call: &Call, trace: Trace) -> Result<Authorised<P>
         allowance.check()?;
     }
     Ok(caller)
+}
+
+/// The caller of an answer that has begun, as it may be let in now.
+pub(crate) async fn readmit<P: Permission>(
+    app: &Arc<App>,
+    http: &HttpRequest,
+) -> Result<Authorised<P>, Problem> {
+    admitted::<P>(app, http, uuid::Uuid::nil()).await
+}
+
+/// Who asks, with the keys of the token's issuer where they must be fetched first.
+async fn admitted<P: Permission>(
+    app: &Arc<App>,
+    http: &HttpRequest,
+    request_id: uuid::Uuid,
+) -> Result<Authorised<P>, Problem> {
+    let ask = || app.vault.admit::<P>(http, &app.config, request_id);
+    let fetch = match ask()? {
+        Admission::Admitted(caller) => return Ok(*caller),
+        Admission::NeedsFetch(fetch) => fetch,
+    };
+    let fetching = Arc::clone(app);
+    app.pool
+        .run(move || {
+            fetching.vault.fetch(&fetch);
+            Ok(())
+        })
+        .await?;
+    match ask()? {
+        Admission::Admitted(caller) => Ok(*caller),
+        Admission::NeedsFetch(_) => Err(Problem::new(
+            "issuer-unreachable",
+            "The keys of the token's issuer cannot be had just now. Try again after the seconds in Retry-After.",
+        )),
+    }
 }
 
 /// A handler of a page that everybody may open and that shows more to those who hold a permission.

@@ -3,6 +3,7 @@
 
 mod administration;
 mod binding;
+mod feed;
 mod law;
 mod loads;
 mod parameter;
@@ -12,7 +13,7 @@ use actix_web::http::Method;
 use grunddata_access_log::Kind;
 
 pub use binding::Binding;
-pub(crate) use binding::{admin, audit, feed, public, read, visitor, write};
+pub(crate) use binding::{admin, audit, feed, public, read, readmit, visitor, write};
 #[cfg(test)]
 pub(crate) use parameter::ALL as ALL_PARAMETERS;
 pub(crate) use parameter::TRACEPARENT;
@@ -208,6 +209,12 @@ impl Operation {
             .iter()
             .find_map(|answer| answer.body)
             .map_or(body::JSON, |(media_type, _)| media_type)
+    }
+
+    /// The media types of its good answers.
+    pub(crate) fn media_types(&self) -> impl Iterator<Item = &'static str> {
+        let bodies = self.answers.iter().filter_map(|answer| answer.body);
+        bodies.map(|(media_type, _)| media_type)
     }
 
     /// The names that may stand in the query.

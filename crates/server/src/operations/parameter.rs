@@ -167,6 +167,22 @@ parameters! {
         "CSV: what stands between the cells." "CSV: vad som står mellan cellerna.";
     EXPORT_BOM Query "bom" r#"{"type":"boolean","default":false}"# "true"
         "CSV: a byte order mark at the beginning, by which Excel knows UTF-8." "CSV: en byte order mark i början, så att Excel känner igen UTF-8.";
+    FEED_OWNER Query "owner" r#"{"type":"string"}"# "se-2480"
+        "Required. Whose log." "Krävs. Vems logg.";
+    FEED_AFTER Query "after" r#"{"type":["integer","string"],"default":0}"# "4711"
+        "Only what comes after this position or cursor of an earlier answer. 0 = everything, now = nothing that is there already." "Bara det som kommer efter denna position eller markör ur ett tidigare svar. 0 = allt, now = inget som redan finns.";
+    FEED_WAIT Query "wait" r#"{"type":"integer","minimum":0,"maximum":60}"# "30"
+        "How many seconds the answer waits when there is nothing yet." "Hur många sekunder svaret väntar när inget finns ännu.";
+    FEED_DOMAIN Query "domain" r#"{"type":"string"}"# "organisation,role"
+        "Only records of these domains, separated by commas." "Bara poster i dessa domäner, åtskilda med komma.";
+    FEED_KIND Query "kind" r#"{"type":"string"}"# "create,end"
+        "Only these kinds, separated by commas: create, replace, amend, end, revive, retract, revert, follow, merge, erase. What is withdrawn always comes." "Bara dessa slag, åtskilda med komma: create, replace, amend, end, revive, retract, revert, follow, merge, erase. Det som återkallas kommer alltid.";
+    FEED_RECORD Query "record" r#"{"type":"string","format":"uuid"}"# "01990c3e-7a5b-7000-8000-000000000001"
+        "Only of this record." "Bara om denna post.";
+    FEED_CONTENT Query "content" r#"{"type":"string","enum":["thin","states"],"default":"thin"}"# "states"
+        "`states`: with every state as believed at the change, and with who wrote and why." "`states`: med alla tillstånd som ändringen ledde till, och med vem som skrivit och varför.";
+    FEED_FORMAT Query "format" r#"{"type":"string","enum":["json","ndjson"],"default":"json"}"# "ndjson"
+        "`ndjson`: everything there is now in one answer, one entry on each line." "`ndjson`: allt som finns nu i ett svar, en händelse per rad.";
     SOURCE_KEY Path "source" r#"{"type":"string"}"# "hr"
         "The key of the source." "Källans nyckel.";
     LOAD Path "load" r#"{"type":"string","format":"uuid"}"# "01990c3e-7a5b-7000-8000-000000000010"
@@ -212,6 +228,8 @@ parameters! {
         "The SHA-256 of the piece (RFC 9530)." "Delens SHA-256 (RFC 9530).";
     UPLOAD_OFFSET Header "Upload-Offset" r#"{"type":"integer","minimum":0}"# "0"
         "Required. The byte of the file at which the piece begins." "Krävs. Den byte i filen där delen börjar.";
+    LAST_EVENT_ID Header "Last-Event-ID" r#"{"type":"string"}"# "4711"
+        "The id of the last event that was received: goes before after." "Id för den senast mottagna händelsen: går före after.";
     PREFER_WAIT Header "Prefer" r#"{"type":"string"}"# "wait=10"
         "`wait=N`: how many seconds the answer waits for the work (RFC 7240)." "`wait=N`: hur många sekunder svaret väntar på arbetet (RFC 7240).";
     PREFER Header "Prefer" r#"{"type":"string"}"# "return=minimal"

@@ -17,12 +17,13 @@ const LINKS: &str = "Links";
 const SEARCH: &str = "Search";
 const MANY: &str = "Many records";
 pub(super) const LOADS: &str = "Loads";
+pub(super) const FEED: &str = "Changes";
 const STANDARD: &str = "Standard";
 pub(super) const ADMINISTRATION: &str = "Administration";
 const ABOUT: &str = "About";
 
 /// The groups of the documentation: name, English, Swedish.
-pub(crate) const TAGS: [(&str, &str, &str); 9] = [
+pub(crate) const TAGS: [(&str, &str, &str); 10] = [
     (
         RECORDS,
         "Read and write one record, at any coordinate of the two clocks.",
@@ -52,6 +53,11 @@ pub(crate) const TAGS: [(&str, &str, &str); 9] = [
         LOADS,
         "Files from other systems: sources, plans, and where values come from.",
         "Filer från andra system: källor, planer och varifrån uppgifter kommer.",
+    ),
+    (
+        FEED,
+        "What has changed, from any position on, and what changes.",
+        "Vad som ändrats, från valfri position, och vad som ändras.",
     ),
     (
         STANDARD,
@@ -137,6 +143,7 @@ pub(crate) fn table() -> Vec<Operation> {
     table.extend(of_many());
     table.extend(of_the_standard());
     table.extend(super::loads::operations());
+    table.extend(super::feed::operations());
     table.extend(super::administration::operations());
     table.extend(super::law::of_the_law());
     table.extend(of_the_api());

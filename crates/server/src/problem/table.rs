@@ -70,6 +70,14 @@ pub fn find(code: &str) -> Option<&'static ProblemType> {
 /// Every problem type, ordered by code.
 pub static TYPES: &[ProblemType] = &[
     row(
+        "access-changed",
+        410,
+        "What you are shown has changed",
+        "Vad du visas har ändrats",
+        "Read the feed from its beginning, after=0, and remove what does not come any more.",
+        "Läs flödet från början, after=0, och ta bort det som inte längre kommer.",
+    ),
+    row(
         "access-log-unavailable",
         503,
         "The access log cannot be written",
@@ -701,6 +709,14 @@ pub static TYPES: &[ProblemType] = &[
         "För många anrop",
         "Wait the seconds in the header Retry-After, then go on at a lower rate.",
         "Vänta de sekunder som står i huvudet Retry-After och fortsätt i lägre takt.",
+    ),
+    row(
+        "too-many-streams",
+        429,
+        "Too many wait for changes",
+        "För många väntar på ändringar",
+        "End a stream or a request that waits, follow several things in one stream, or ask without wait.",
+        "Avsluta en ström eller ett anrop som väntar, följ flera saker i en ström, eller fråga utan wait.",
     ),
     row(
         "unauthenticated",

@@ -191,9 +191,9 @@ impl Worker {
             self.connection = Some(connection);
         }
         self.engine.known.vocabulary.learn(owner.as_str(), words);
-        self.engine
-            .metrics
-            .position(owner, u64::try_from(position).unwrap_or_default());
+        let position = u64::try_from(position).unwrap_or_default();
+        self.engine.metrics.position(owner, position);
+        self.engine.followed.tell(owner, position);
         Ok(Outcome::Decided(decided))
     }
 

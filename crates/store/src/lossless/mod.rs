@@ -197,10 +197,13 @@ mod tests {
         "owner_reference",
     ];
 
+    /// Tables whose rows belong to one installation, and mean nothing in another.
+    const LOCAL: [&str; 1] = ["feed_key"];
+
     /// A table that is added must be decided on here, or it is lost without a word.
     #[test]
     fn no_table_is_forgotten() {
-        let mut known: Vec<&str> = CARRIED.into_iter().chain(DERIVED).collect();
+        let mut known: Vec<&str> = CARRIED.into_iter().chain(DERIVED).chain(LOCAL).collect();
         known.sort_unstable();
         let mut there: Vec<&str> = include_str!("../schema.rs")
             .lines()

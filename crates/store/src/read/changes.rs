@@ -47,7 +47,7 @@ pub struct ChangeEntry {
     pub touched: Period,
 }
 
-type Types = (
+pub(crate) type Types = (
     (Text, BigInt, SqlId, SmallInt, Integer, SqlMoment, SqlId),
     (
         SmallInt,
@@ -60,7 +60,7 @@ type Types = (
         SqlDay,
     ),
 );
-type Parts = (
+pub(crate) type Parts = (
     (String, i64, Id, i16, i32, Moment, Id),
     (
         i16,
@@ -74,10 +74,10 @@ type Parts = (
     ),
 );
 
-const COLUMNS: &str = "SELECT c.owner, c.position, c.record_id, c.domain, c.version, c.recorded_at, c.transaction_id, \
+pub(crate) const COLUMNS: &str = "SELECT c.owner, c.position, c.record_id, c.domain, c.version, c.recorded_at, c.transaction_id, \
      c.operation, c.change_kind, c.corrects, c.actor, c.reason, c.source, c.valid_from, c.valid_to FROM ";
 
-fn entry((place, content): Parts) -> Result<ChangeEntry, StoreError> {
+pub(crate) fn entry((place, content): Parts) -> Result<ChangeEntry, StoreError> {
     let (owner, position, record, domain_code, version, recorded_at, transaction) = place;
     let (operation, kind, corrects, actor, reason, source, from, to) = content;
     Ok(ChangeEntry {

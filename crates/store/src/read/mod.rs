@@ -1,6 +1,7 @@
 //! Reads at a coordinate. Every statement says which owners, what is valid and known, and what the reader may see.
 
 mod changes;
+mod feed;
 mod find;
 mod hierarchy;
 mod identifiers;
@@ -10,6 +11,7 @@ mod recorded;
 mod records;
 mod search;
 mod text;
+mod withdrawn;
 
 use chrono::NaiveDate;
 use grunddata_model::Instant;
@@ -18,6 +20,7 @@ use crate::connection::Connection;
 use crate::engine::Engine;
 
 pub use changes::ChangeEntry;
+pub use feed::{ChangeFilter, ChangeScan};
 pub use find::{Absent, Lookup};
 pub use hierarchy::HierarchyRow;
 pub use identifiers::IdentifierRow;
@@ -28,6 +31,7 @@ pub use search::{
     Condition, Count, ESTIMATE, LinkCondition, Matching, Page, SearchCursor, SortBy, SortKey,
     StoreSearch,
 };
+pub use withdrawn::WithdrawnRow;
 
 /// Reads on one connection. Given by [`Store::read`](crate::Store::read).
 pub struct Reader<'a> {

@@ -7,6 +7,8 @@ mod durability;
 #[cfg(test)]
 mod erasure;
 #[cfg(test)]
+mod feed;
+#[cfg(test)]
 mod histories;
 #[cfg(test)]
 mod links;

@@ -1,0 +1,360 @@
+//! The feed: an owner's log from a position on, as far as the reader is shown it (`docs/feed.md`, `docs/adr/0015`).
+//!
+//! Who is shown the whole of an owner gets the positions of the log. All others get sealed cursors: what is hidden from
+//! them leaves holes in the positions, and those would tell of it.
+
+mod cursor;
+mod step;
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use grunddata_model::{Domain, Instant, OwnerKey, Period, RecordId, TransactionId};
+use grunddata_store::{ChangeFilter, LogWatch, Operation};
+
+use crate::registry::refuse_store;
+use crate::{ChangeKind, Code, Context, Refusal, Registry, TimelineItem, fact, nearest};
+
+use cursor::{FeedKey, Place};
+
+/// The words of what changes do; they choose in a feed.
+pub const FEED_KINDS: [&str; 10] = [
+    "create", "replace", "amend", "end", "revive", "retract", "revert", "follow", "merge", "erase",
+];
+
+/// Which entries of a log are asked for; what is empty or absent does not choose.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FeedFilter {
+    choice: ChangeFilter,
+    states: bool,
+}
+
+impl FeedFilter {
+    /// Only of records of these domains.
+    #[must_use]
+    pub fn of_domains(mut self, domains: Vec<Domain>) -> Self {
+        self.choice.domains = domains;
+        self
+    }
+
+    /// Only of this record.
+    #[must_use]
+    pub fn of_record(mut self, record: Option<RecordId>) -> Self {
+        self.choice.record = record;
+        self
+    }
+
+    /// Only of records for which this organisation is responsible now.
+    #[must_use]
+    pub fn of_controller(mut self, controller: Option<RecordId>) -> Self {
+        self.choice.controller = controller;
+        self
+    }
+
+    /// Only of these kinds, as they are written ([`FEED_KINDS`]).
+    ///
+    /// # Errors
+    /// [`Code::InvalidParameter`] with the nearest known kind.
+    pub fn of_kinds<'a>(
+        mut self,
+        kinds: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Self, Refusal> {
+        for kind in kinds {
+            let operation = Operation::from_name(kind).ok_or_else(|| {
+                let shown: String = kind.chars().take(40).collect();
+                let near = nearest(kind, FEED_KINDS)
+                    .map(|near| format!(" Did you mean {near}?"))
+                    .unwrap_or_default();
+                Refusal::new(
+                    Code::InvalidParameter,
+                    format!(
+                        "No change is of the kind \"{shown}\": they are {}.{near}",
+                        FEED_KINDS.join(", ")
+                    ),
+                )
+                .fact(fact::PARAMETER, "kind")
+            })?;
+            self.choice.operations.push(operation);
+        }
+        Ok(self)
+    }
+
+    /// With the states that were believed at each change, and with who wrote it and why.
+    #[must_use]
+    pub fn with_states(mut self, states: bool) -> Self {
+        self.states = states;
+        self
+    }
+}
+
+/// One entry of a feed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FeedEntry {
+    /// Where the feed goes on after it: its position for readers of the whole owner, a sealed cursor for others.
+    pub after: FeedPosition,
+    /// The record.
+    pub record: RecordId,
+    /// Its domain.
+    pub domain: Domain,
+    /// What happened.
+    pub content: FeedContent,
+}
+
+/// A place in a feed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FeedPosition {
+    /// The position in the owner's log, from 1; 0 = before everything.
+    Position(u64),
+    /// A sealed cursor.
+    Cursor(String),
+}
+
+impl std::fmt::Display for FeedPosition {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Position(position) => position.fmt(f),
+            Self::Cursor(cursor) => f.write_str(cursor),
+        }
+    }
+}
+
+/// What an entry tells.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FeedContent {
+    /// A write was accepted.
+    Change(Box<FeedChange>),
+    /// The record came under protection and is not shown any more: what is held of it is to be removed, with what is
+    /// identified by it. Nothing else is told.
+    Withdrawn,
+}
+
+/// A write.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FeedChange {
+    /// Which operation, as it is written ([`FEED_KINDS`]).
+    pub kind: &'static str,
+    /// The version that it made.
+    pub version: u32,
+    /// When it was recorded.
+    pub recorded_at: Instant,
+    /// The transaction that it belongs to.
+    pub transaction: TransactionId,
+    /// Change or correction.
+    pub change_kind: ChangeKind,
+    /// The version that it corrects.
+    pub corrects: Option<u32>,
+    /// The part of valid time that it was about; not of one that was about what is hidden from the reader.
+    pub touched: Option<Period>,
+    /// The states that were believed then, where they are asked for.
+    pub states: Option<FeedStates>,
+}
+
+/// What comes with a change where states are asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FeedStates {
+    /// Every state by valid time, as believed at the change and as far as the reader is shown it. Empty after a retraction
+    /// and after an erasure.
+    pub states: Vec<TimelineItem>,
+    /// Who wrote; like the next two only for those who read the owner's records as a whole.
+    pub actor: Option<String>,
+    /// Why.
+    pub reason: Option<String>,
+    /// From which source.
+    pub source: Option<String>,
+}
+
+/// What was found by one look at the log.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct FeedStep {
+    /// In order.
+    pub entries: Vec<FeedEntry>,
+    /// Whether that was all that there is so far (or up to where the feed ends).
+    pub caught_up: bool,
+}
+
+/// Somebody who reads an owner's log on and on.
+#[derive(Debug, Clone)]
+pub struct Feed {
+    owner: OwnerKey,
+    filter: FeedFilter,
+    /// Everything up to here has been looked at.
+    position: u64,
+    /// Since when the reader has followed: since it began, or since it was last told everything that there was.
+    since: Instant,
+    /// What the reader was shown of the owner when it began.
+    rights: [u8; 16],
+    /// For readers who are not shown the whole owner.
+    key: Option<Arc<FeedKey>>,
+    /// Where it ends, where it does.
+    until: Option<u64>,
+}
+
+/// The keys of the owners' feeds, each read once.
+#[derive(Default)]
+pub(crate) struct FeedKeys(RwLock<HashMap<OwnerKey, Arc<FeedKey>>>);
+
+impl Feed {
+    /// Whose log.
+    #[must_use]
+    pub fn owner(&self) -> &OwnerKey {
+        &self.owner
+    }
+
+    /// Where the feed goes on.
+    ///
+    /// # Errors
+    /// [`Code::Internal`] when no cursor can be sealed.
+    pub fn after(&self) -> Result<FeedPosition, Refusal> {
+        self.at(self.position)
+    }
+
+    /// How far the log has been looked through. For waiting, never to be shown.
+    #[must_use]
+    pub fn reached(&self) -> u64 {
+        self.position
+    }
+
+    fn at(&self, position: u64) -> Result<FeedPosition, Refusal> {
+        match &self.key {
+            None => Ok(FeedPosition::Position(position)),
+            Some(key) => {
+                let place = Place {
+                    position,
+                    since: self.since,
+                    rights: self.rights,
+                };
+                key.seal(&place).map(FeedPosition::Cursor)
+            }
+        }
+    }
+}
+
+impl Registry {
+    /// Begins to read an owner's log after a place: `None` and `0` = everything, `now` = nothing that is there already, a
+    /// position, or a cursor. Blocks shortly.
+    ///
+    /// # Errors
+    /// [`Code::UnknownOwner`], [`Code::Forbidden`] or [`Code::Unauthenticated`] for who is shown nothing of the owner, [`Code::InvalidCursor`],
+    /// [`Code::AccessChanged`].
+    pub fn feed(
+        &self,
+        context: &Context,
+        owner: &OwnerKey,
+        after: Option<&str>,
+        filter: FeedFilter,
+    ) -> Result<Feed, Refusal> {
+        let visibility = self.visibility(context)?;
+        let head = self
+            .inner
+            .store
+            .read(|reader| reader.log_head(owner))
+            .map_err(refuse_store)?;
+        let Some((head, last)) = head else {
+            return Err(refuse_store(grunddata_store::StoreError::UnknownOwner(
+                owner.clone(),
+            )));
+        };
+        if !visibility.sees_of(owner) {
+            let code = if context.actor.is_anonymous() {
+                Code::Unauthenticated
+            } else {
+                Code::Forbidden
+            };
+            return Err(Refusal::new(
+                code,
+                format!("Your grants show nothing of {owner}, and so nothing of its log."),
+            ));
+        }
+        let whole = visibility.sees_all_of(owner);
+        let key = if whole {
+            None
+        } else {
+            Some(self.feed_key(owner)?)
+        };
+        let mut feed = Feed {
+            owner: owner.clone(),
+            filter,
+            position: 0,
+            since: last,
+            rights: visibility.fingerprint(owner),
+            key,
+            until: None,
+        };
+        match (after, whole) {
+            (None | Some("0"), _) => {}
+            (Some("now"), _) => feed.position = head,
+            (Some(text), true) => match text.parse::<u64>() {
+                Ok(position) => feed.position = position,
+                // It was given when less was shown.
+                Err(_) if self.feed_key(owner)?.open(text).is_some() => {
+                    return Err(access_changed());
+                }
+                Err(_) => return Err(invalid(owner)),
+            },
+            (Some(text), false) => {
+                let place = feed.key.as_ref().and_then(|key| key.open(text));
+                let place = place.ok_or_else(|| invalid(owner))?;
+                if place.rights != feed.rights {
+                    return Err(access_changed());
+                }
+                (feed.position, feed.since) = (place.position, place.since);
+            }
+        }
+        if feed.position > head {
+            return Err(Refusal::new(
+                Code::InvalidCursor,
+                format!("The log of {owner} does not go that far: it may have been restored from a backup. Begin again with after=0."),
+            )
+            .fact(fact::PARAMETER, "after"));
+        }
+        Ok(feed)
+    }
+
+    /// Ends the feed where the log ends now: what is recorded later is not in it.
+    ///
+    /// # Errors
+    /// [`Code::UnknownOwner`]; [`Code::Busy`].
+    pub fn end_feed_here(&self, feed: &mut Feed) -> Result<(), Refusal> {
+        let head = self.inner.store.read(|reader| reader.log_head(&feed.owner));
+        feed.until = head.map_err(refuse_store)?.map(|(position, _)| position);
+        Ok(())
+    }
+
+    /// Tells when the log of the feed's owner has gone on.
+    ///
+    /// # Errors
+    /// [`Code::Busy`].
+    pub fn watch_feed(&self, feed: &Feed) -> Result<LogWatch, Refusal> {
+        self.inner.store.follow(&feed.owner).map_err(refuse_store)
+    }
+
+    fn feed_key(&self, owner: &OwnerKey) -> Result<Arc<FeedKey>, Refusal> {
+        let keys = &self.inner.feed_keys.0;
+        let kept = keys.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(key) = kept.get(owner) {
+            return Ok(Arc::clone(key));
+        }
+        drop(kept);
+        let fresh = cursor::random()?;
+        let secret = self.inner.store.feed_key(owner, &fresh);
+        let key = Arc::new(FeedKey::new(owner.clone(), &secret.map_err(refuse_store)?)?);
+        let mut kept = keys.write().unwrap_or_else(PoisonError::into_inner);
+        kept.insert(owner.clone(), Arc::clone(&key));
+        Ok(key)
+    }
+}
+
+fn invalid(owner: &OwnerKey) -> Refusal {
+    Refusal::new(
+        Code::InvalidCursor,
+        format!("after is no place in the log of {owner} that was given to you: take it from the last answer as it is, or begin again with after=0. Numbers of the log are for those who are shown the whole of {owner}."),
+    )
+    .fact(fact::PARAMETER, "after")
+}
+
+fn access_changed() -> Refusal {
+    Refusal::new(
+        Code::AccessChanged,
+        "What your grants show of the owner has changed since. Begin again with after=0, and remove what does not come any more.",
+    )
+}

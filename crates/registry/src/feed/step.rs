@@ -1,0 +1,265 @@
+//! One look at a log: a window of positions, made ready to be shown.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use grunddata_model::{Instant, OwnerKey, RecordId};
+use grunddata_store::{
+    ChangeEntry, ChangeScan, Coordinate, Known, Reader, StoreError, Targets, Visibility,
+    WithdrawnRow,
+};
+
+use super::{Feed, FeedChange, FeedContent, FeedEntry, FeedStates, FeedStep, access_changed};
+use crate::read::{SeenRow, Shape, change_kind, shown, targets};
+use crate::registry::refuse_store;
+use crate::{Code, Context, Refusal, Registry, TimelineItem, fact};
+
+/// How many positions one statement looks through.
+const WINDOW: u64 = 10_000;
+/// Entries of one look where their states come along.
+const WITH_STATES: usize = 100;
+
+/// What was found, before it is made ready.
+struct Found {
+    changes: Vec<ChangeEntry>,
+    withdrawn: Vec<WithdrawnRow>,
+    hidden: BTreeSet<(RecordId, Instant)>,
+    states: BTreeMap<u64, Vec<TimelineItem>>,
+    /// Everything up to here was looked at.
+    position: u64,
+    caught_up: bool,
+    /// When the log came to where it was found to end.
+    last: Instant,
+}
+
+impl Registry {
+    /// Looks at the next part of the log: at most `limit` entries, and perhaps none although there are more. Blocks for a few
+    /// statements, however long the log is.
+    ///
+    /// # Errors
+    /// [`Code::AccessChanged`] when the reader is shown something else than when it began; [`Code::InvalidCursor`] when the
+    /// log has become shorter.
+    pub fn feed_step(
+        &self,
+        context: &Context,
+        feed: &mut Feed,
+        limit: usize,
+    ) -> Result<FeedStep, Refusal> {
+        let visibility = self.visibility(context)?;
+        let whole = visibility.sees_all_of(&feed.owner);
+        if whole != feed.key.is_none()
+            || (!whole && visibility.fingerprint(&feed.owner) != feed.rights)
+        {
+            return Err(access_changed());
+        }
+        let limit = if feed.filter.states {
+            limit.min(WITH_STATES)
+        } else {
+            limit
+        };
+        let found = self
+            .inner
+            .store
+            .read(|reader| self.look(reader, context, feed, limit.max(1), &visibility))
+            .map_err(refuse_store)?;
+        let Some(found) = found else {
+            return Err(Refusal::new(
+                Code::InvalidCursor,
+                format!("The log of {} has become shorter than it was: it may have been restored from a backup. Begin again with after=0.", feed.owner),
+            )
+            .fact(fact::PARAMETER, "after"));
+        };
+        let step = FeedStep {
+            caught_up: found.caught_up,
+            entries: self.entries(context, feed, &found)?,
+        };
+        feed.position = found.position;
+        if found.caught_up && feed.until.is_none() {
+            feed.since = found.last;
+        }
+        Ok(step)
+    }
+
+    /// `None` = the log does not go as far as the feed has come.
+    fn look(
+        &self,
+        reader: &mut Reader<'_>,
+        context: &Context,
+        feed: &Feed,
+        limit: usize,
+        visibility: &Visibility,
+    ) -> Result<Option<Found>, StoreError> {
+        let Some((head, last)) = reader.log_head(&feed.owner)? else {
+            return Err(StoreError::UnknownOwner(feed.owner.clone()));
+        };
+        if head < feed.position {
+            return Ok(None);
+        }
+        let target = feed.until.map_or(head, |until| until.min(head));
+        let choice = &feed.filter.choice;
+        // One record has few changes, and an index finds them.
+        let until = if choice.record.is_some() {
+            target
+        } else {
+            target.min(feed.position.saturating_add(WINDOW))
+        };
+        let scan = ChangeScan {
+            owner: &feed.owner,
+            after: feed.position,
+            until,
+            filter: choice,
+            limit,
+        };
+        let mut found = Found {
+            changes: Vec::new(),
+            withdrawn: Vec::new(),
+            hidden: BTreeSet::new(),
+            states: BTreeMap::new(),
+            position: until.max(feed.position),
+            caught_up: until >= target,
+            last,
+        };
+        if until <= feed.position {
+            return Ok(Some(found));
+        }
+        found.changes = reader.scan_changes(&scan, visibility)?;
+        if feed.key.is_some() && feed.position > 0 {
+            found.withdrawn = reader.withdrawn_changes(&scan, feed.since, visibility)?;
+        }
+        cut(&mut found, limit);
+        if feed.key.is_some() {
+            let records: BTreeSet<RecordId> =
+                found.changes.iter().map(|change| change.record).collect();
+            let records: Vec<RecordId> = records.into_iter().collect();
+            found.hidden = reader.hidden_moments(&feed.owner, &records, visibility)?;
+        }
+        if feed.filter.states {
+            found.states = self.states(reader, context, &feed.owner, &found.changes, visibility)?;
+        }
+        Ok(Some(found))
+    }
+
+    /// The states that were believed at each change, without the names of what they refer to.
+    fn states(
+        &self,
+        reader: &mut Reader<'_>,
+        context: &Context,
+        owner: &OwnerKey,
+        changes: &[ChangeEntry],
+        visibility: &Visibility,
+    ) -> Result<BTreeMap<u64, Vec<TimelineItem>>, StoreError> {
+        let positions: Vec<u64> = changes.iter().map(|change| change.position).collect();
+        let rows = reader.states_at_positions(owner, &positions, visibility)?;
+        let today = reader.today();
+        let (mut places, mut seen) = (Vec::with_capacity(rows.len()), Vec::new());
+        for (position, row) in rows {
+            let Some(sight) = visibility.sight(&row.seen(today)) else {
+                continue;
+            };
+            seen.push(SeenRow::of(&self.inner.model, row, sight)?);
+            places.push(position);
+        }
+        // Whom they lead to is asked as of now: protection is that of today.
+        let coordinate = Coordinate {
+            valid_at: context.today,
+            known: Known::latest(),
+        };
+        let nameless = Targets {
+            hidden: targets(reader, &seen, &coordinate, visibility)?.hidden,
+            ..Targets::default()
+        };
+        let shape = Shape {
+            geometry: true,
+            ..Shape::plain(self, context)
+        };
+        let mut states: BTreeMap<u64, Vec<TimelineItem>> = BTreeMap::new();
+        for (position, row) in places.into_iter().zip(seen) {
+            let record = shown(reader, row, &nameless, shape)?;
+            states.entry(position).or_default().push(TimelineItem {
+                period: record.period,
+                data: record.data,
+                model: record.model,
+            });
+        }
+        Ok(states)
+    }
+
+    fn entries(
+        &self,
+        context: &Context,
+        feed: &Feed,
+        found: &Found,
+    ) -> Result<Vec<FeedEntry>, Refusal> {
+        let told = context.actor.reads_changes_of(&feed.owner);
+        let mut entries = Vec::with_capacity(found.changes.len() + found.withdrawn.len());
+        for change in &found.changes {
+            // How often and when a person's record changed is personal.
+            let class = self.inner.model.domain(change.domain).class().bit();
+            context.disclosed.note(&feed.owner, change.record, class);
+            let hidden = found.hidden.contains(&(change.record, change.recorded_at));
+            let states = feed.filter.states.then(|| FeedStates {
+                states: found
+                    .states
+                    .get(&change.position)
+                    .cloned()
+                    .unwrap_or_default(),
+                actor: told.then(|| change.actor.clone()),
+                reason: change.reason.clone().filter(|_| told),
+                source: change.source.clone().filter(|_| told),
+            });
+            let content = FeedChange {
+                kind: change.operation.as_str(),
+                version: change.version,
+                recorded_at: change.recorded_at,
+                transaction: change.transaction,
+                change_kind: change_kind(change.change_kind),
+                corrects: change.corrects,
+                touched: (!hidden).then_some(change.touched),
+                states,
+            };
+            entries.push((
+                change.position,
+                change.record,
+                change.domain,
+                FeedContent::Change(Box::new(content)),
+            ));
+        }
+        for row in &found.withdrawn {
+            let class = self.inner.model.domain(row.domain).class().bit();
+            context.disclosed.note(&feed.owner, row.record, class);
+            entries.push((row.position, row.record, row.domain, FeedContent::Withdrawn));
+        }
+        entries.sort_by_key(|(position, ..)| *position);
+        entries
+            .into_iter()
+            .map(|(position, record, domain, content)| {
+                Ok(FeedEntry {
+                    after: feed.at(position)?,
+                    record,
+                    domain,
+                    content,
+                })
+            })
+            .collect()
+    }
+}
+
+/// Keeps the first `limit` of what was found, and has the feed go on after the last of them.
+fn cut(found: &mut Found, limit: usize) {
+    let mut positions: Vec<u64> = found
+        .changes
+        .iter()
+        .map(|change| change.position)
+        .chain(found.withdrawn.iter().map(|row| row.position))
+        .collect();
+    positions.sort_unstable();
+    // The statement gave at most so many: where it gave all of them, there may be more behind the last.
+    let full = found.changes.len() >= limit;
+    let last = match positions.get(limit.saturating_sub(1)) {
+        Some(last) if full || positions.len() > limit => *last,
+        _ => return,
+    };
+    found.changes.retain(|change| change.position <= last);
+    found.withdrawn.retain(|row| row.position <= last);
+    found.caught_up = found.caught_up && found.position == last;
+    found.position = last;
+}
