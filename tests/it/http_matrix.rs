@@ -147,6 +147,7 @@ fn question(http: &Http, place: &Place, method: &str, path: &str) -> Option<Ques
         return match (method, below) {
             ("get", "/records") => plain("/records?identifier=se-municipality-code:2480", None),
             ("get", "/exports") => plain("/exports?collection=organisations", None),
+            ("get", "/exports/lossless") => plain("/exports/lossless?owner=norrberga", None),
             ("post", "/records/lookup") => plain(
                 below,
                 Some(json!({"identifiers": [{"scheme": "se-municipality-code", "value": "2480"}]})),

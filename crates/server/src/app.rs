@@ -15,6 +15,7 @@ use tokio::sync::Semaphore;
 use crate::access::Vault;
 use crate::config::Config;
 use crate::handlers::landing::Landings;
+use crate::handlers::{exports, lossless};
 use crate::links::API_ROOT;
 use crate::loads::uploads::Uploads;
 use crate::lockout::Lockout;
@@ -58,6 +59,10 @@ pub(crate) struct App {
     pub(crate) rate: Option<Rate>,
     /// Bounds the exports that are under way.
     pub(crate) exports: Arc<Semaphore>,
+    /// Bounds those among them that are files on this side until they have been sent.
+    pub(crate) export_files: Arc<Semaphore>,
+    /// Bounds the lossless exports that are under way: each holds on to a snapshot of the database.
+    pub(crate) lossless: Arc<Semaphore>,
     /// What the landing page shows to those without a token.
     pub(crate) landing: Landings,
     openapi: OnceLock<Result<String, String>>,
@@ -107,7 +112,9 @@ impl App {
             loading,
             uploads,
             rate,
-            exports: Arc::new(Semaphore::new(crate::handlers::exports::AT_ONCE)),
+            exports: Arc::new(Semaphore::new(exports::AT_ONCE)),
+            export_files: Arc::new(Semaphore::new(exports::FILES_AT_ONCE)),
+            lossless: Arc::new(Semaphore::new(lossless::AT_ONCE)),
             landing: Landings::default(),
             openapi: OnceLock::new(),
         })

@@ -343,11 +343,13 @@ fn good_answer(operation: &Operation, answer: &Answer, domain: Option<Domain>) -
                 json!({"description": "Adressen / the address.", "schema": {"type": "string", "format": "uri"}}),
             );
         }
-        reply::set(
-            &mut response,
-            "content",
-            json!({media_type: media(&schema)}),
-        );
+        let mut content = json!({media_type: media(&schema)});
+        if operation.produces() == media_type {
+            for also in &operation.also {
+                reply::set(&mut content, also, media("Binary"));
+            }
+        }
+        reply::set(&mut response, "content", content);
     } else if matches!(answer.status, 303 | 307)
         && let Some(headers) = headers.as_object_mut()
     {

@@ -51,6 +51,8 @@ pub struct Operation {
     pub body_optional: bool,
     /// Its good answers.
     pub answers: Vec<Answer>,
+    /// Further media types of its first good answer, each of them bytes.
+    pub also: Vec<&'static str>,
     /// The problem types that it may answer with, beside those that every operation has.
     pub problems: Vec<&'static str>,
     /// As what it stands in the access log: as follows from its permission and its name, where the table says nothing else.
@@ -86,6 +88,7 @@ impl Operation {
             bodies: Vec::new(),
             body_optional: false,
             answers: Vec::new(),
+            also: Vec::new(),
             problems: Vec::new(),
             binding,
         }
@@ -160,6 +163,12 @@ impl Operation {
         self
     }
 
+    /// The first good answer comes in further forms.
+    fn also(mut self, media_types: &[&'static str]) -> Self {
+        self.also.extend_from_slice(media_types);
+        self
+    }
+
     fn answers_as(
         mut self,
         status: u16,
@@ -208,6 +217,13 @@ impl Operation {
             .iter()
             .find_map(|answer| answer.body)
             .map_or(body::JSON, |(media_type, _)| media_type)
+    }
+
+    /// All media types that it may answer with when it does what was asked.
+    pub fn media_types(&self) -> impl Iterator<Item = &'static str> {
+        [self.produces()]
+            .into_iter()
+            .chain(self.also.iter().copied())
     }
 
     /// The names that may stand in the query.
