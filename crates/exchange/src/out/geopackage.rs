@@ -99,7 +99,7 @@ impl GeoPackage {
             .collect();
         let settings = format!(
             "PRAGMA page_size = {PAGE}; PRAGMA max_page_count = {}; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; \
-             PRAGMA locking_mode = EXCLUSIVE; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8000; BEGIN;",
+             PRAGMA locking_mode = EXCLUSIVE; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -2000; BEGIN;",
             (most / PAGE).clamp(1, 4_294_967_294)
         );
         let create = format!(

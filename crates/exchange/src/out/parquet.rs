@@ -21,7 +21,7 @@ use super::table::{ALWAYS, Cell, CellKind, ENVELOPE, MISFITS, OutColumn, OutReco
 /// Rows of a group at most.
 const GROUP_ROWS: usize = 100_000;
 /// About how many bytes of values a group has at most.
-const GROUP_BYTES: usize = 24 * 1024 * 1024;
+const GROUP_BYTES: usize = 8 * 1024 * 1024;
 /// About what a text takes in memory beside itself, in bytes.
 const OF_TEXT: usize = 96;
 
