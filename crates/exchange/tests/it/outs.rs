@@ -336,3 +336,62 @@ fn begun_sheet() -> OutFile {
     let aside = std::env::temp_dir();
     OutFile::begin(FileFormat::Xlsx, about, (file, &path), &aside, u64::MAX).unwrap()
 }
+
+/// The most memory that this process has held so far, in megabytes.
+#[cfg(target_os = "linux")]
+fn peak() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"));
+    let kilobytes = line.and_then(|line| line.split_whitespace().nth(1));
+    kilobytes.unwrap().parse::<u64>().unwrap() / 1_024
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn many_records_need_no_more_memory_than_some() {
+    let data: Vec<String> = (0..30_000)
+        .map(|number| {
+            json!({
+                "number": format!("{number:012}"), "name": {"sv": format!("Namn {number} {}", "å".repeat(number % 50))},
+                "seats": number, "tags": [format!("a{number}"), "b"], "parts": [{"x": number, "text": "y".repeat(200)}],
+                "geometry": {"type": "Point", "coordinates": [18.07, 59.33]},
+            })
+            .to_string()
+        })
+        .collect();
+    let before = peak();
+    for format in [
+        FileFormat::Parquet,
+        FileFormat::GeoPackage,
+        FileFormat::Xlsx,
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        let about = FileAbout {
+            domain: Domain::Geography,
+            columns: columns(),
+            coordinate: Vec::new(),
+            at: at(),
+        };
+        let (file, path) = tempfile::NamedTempFile::new_in(directory.path())
+            .unwrap()
+            .into_parts();
+        let mut out =
+            OutFile::begin(format, about, (file, &path), directory.path(), 1 << 40).unwrap();
+        for round in 0..3 {
+            for data in &data {
+                out.record(&record(data, Some("Namn"))).unwrap();
+            }
+            assert!(
+                peak() < before + 60,
+                "{format:?} in round {round}: {} after {before} MB",
+                peak()
+            );
+        }
+        drop(out.finish().unwrap());
+        assert!(
+            peak() < before + 60,
+            "{format:?}: {} after {before} MB",
+            peak()
+        );
+    }
+}
