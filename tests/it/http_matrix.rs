@@ -149,6 +149,7 @@ fn question(http: &Http, place: &Place, method: &str, path: &str) -> Option<Ques
             ("get", "/changes") => plain("/changes?owner=norrberga&limit=1", None),
             ("get", "/changes/stream") => plain("/changes/stream?owner=norrberga&wait=0", None),
             ("get", "/exports") => plain("/exports?collection=organisations", None),
+            ("get", "/exports/lossless") => plain("/exports/lossless?owner=norrberga", None),
             ("post", "/records/lookup") => plain(
                 below,
                 Some(json!({"identifiers": [{"scheme": "se-municipality-code", "value": "2480"}]})),

@@ -28,9 +28,9 @@ pub(crate) struct Http {
     pub(crate) registry: Registry,
     client: Client,
     tokens: BTreeMap<&'static str, String>,
-    /// Where the access log lies.
-    _log: tempfile::TempDir,
-    _database: Database,
+    /// Where the access log lies, and what comes and goes.
+    log: tempfile::TempDir,
+    database: Database,
 }
 
 /// A client on the way to its request.
@@ -43,6 +43,7 @@ pub(crate) struct Caller<'a> {
 /// What came back.
 pub(crate) struct Answer {
     pub(crate) status: u16,
+    pub(crate) bytes: Vec<u8>,
     pub(crate) text: String,
     pub(crate) json: Value,
     headers: BTreeMap<String, String>,
@@ -138,8 +139,8 @@ impl Http {
             registry,
             client,
             tokens,
-            _log: log,
-            _database: database,
+            log,
+            database,
         }
     }
 
@@ -210,6 +211,24 @@ impl Http {
         let id = created.json["id"].as_str().expect("id").to_owned();
         let path = format!("/organisations/{id}");
         (id, path)
+    }
+
+    /// For the program itself beside the server.
+    pub(crate) fn database_url(&self) -> &str {
+        &self.database.url
+    }
+
+    /// What lies in the directory of files that come and go.
+    pub(crate) fn left_aside(&self) -> Vec<String> {
+        std::fs::read_dir(self.log.path().join("uploads"))
+            .expect("the directory")
+            .map(|file| {
+                file.expect("a file")
+                    .file_name()
+                    .to_string_lossy()
+                    .into_owned()
+            })
+            .collect()
     }
 
     /// The position of every owner's log: what no refused request may change.
@@ -302,10 +321,12 @@ impl Caller<'_> {
                 )
             })
             .collect();
-        let text = String::from_utf8_lossy(&response.bytes().expect("a body")).into_owned();
+        let bytes = response.bytes().expect("a body").to_vec();
+        let text = String::from_utf8_lossy(&bytes).into_owned();
         let json = serde_json::from_str(&text).unwrap_or_default();
         Answer {
             status,
+            bytes,
             text,
             json,
             headers,

@@ -10,6 +10,7 @@
 )]
 
 mod commands;
+mod console_exports;
 mod console_loads;
 mod crate_edges;
 mod demo;
@@ -20,10 +21,12 @@ mod http_audit;
 mod http_bad_input;
 mod http_changes;
 mod http_cors;
+mod http_export_files;
 mod http_exports;
 mod http_law;
 mod http_loads;
 mod http_log;
+mod http_lossless;
 mod http_matrix;
 mod http_proof;
 mod http_quiet;

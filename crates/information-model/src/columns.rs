@@ -1,15 +1,25 @@
 //! A domain as a table: which columns a flat file has, derived from the plan of its schema. A model that gets a property
 //! gets a column.
 
-use crate::plan::{DomainModel, Node, Role};
+use crate::plan::{DomainModel, Node, Role, ValueKind};
 use crate::text::Text;
 
 /// What stands in the cells of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ColumnKind {
-    /// A text, number or truth value.
-    Value,
-    /// What has no one cell, as JSON: lists, and objects whose members the schema does not name.
+    /// A text, or a value of which the schema leaves the kind open.
+    Text,
+    /// A whole number.
+    Integer,
+    /// A number.
+    Number,
+    /// A truth value.
+    Boolean,
+    /// A day, `YYYY-MM-DD`.
+    Date,
+    /// A list of texts.
+    TextList,
+    /// What has no one cell, as JSON: lists of anything else, and objects whose members the schema does not name.
     Json,
     /// The texts in other languages than Swedish and English, as a JSON object.
     OtherLanguages,
@@ -46,7 +56,7 @@ impl DomainModel {
                 let name =
                     tail.map_or_else(|| property.clone(), |tail| format!("{property}.{tail}"));
                 let mut path = path;
-                if kind == ColumnKind::Value {
+                if kind != ColumnKind::OtherLanguages {
                     path.extend(tail.map(str::to_owned));
                 }
                 Column {
@@ -77,9 +87,9 @@ fn collect(node: &Node, path: &mut Vec<String>, found: &mut Vec<Found>) {
     };
     match &node.role {
         Role::Geometry => return,
-        Role::Reference(_) => return add(&[Some("id"), Some("display")], ColumnKind::Value),
+        Role::Reference(_) => return add(&[Some("id"), Some("display")], ColumnKind::Text),
         Role::LangString => {
-            add(&[Some("sv"), Some("en")], ColumnKind::Value);
+            add(&[Some("sv"), Some("en")], ColumnKind::Text);
             return add(&[Some("other")], ColumnKind::OtherLanguages);
         }
         Role::Extensions => return add(&[None], ColumnKind::Json),
@@ -91,9 +101,28 @@ fn collect(node: &Node, path: &mut Vec<String>, found: &mut Vec<Found>) {
             collect(member, path, found);
             path.pop();
         }
+    } else if node.items.as_deref().is_some_and(is_text) {
+        add(&[None], ColumnKind::TextList);
     } else if node.items.is_some() || node.additional.is_some() {
         add(&[None], ColumnKind::Json);
     } else {
-        add(&[None], ColumnKind::Value);
+        let kind = match node.value {
+            ValueKind::Text => ColumnKind::Text,
+            ValueKind::Integer => ColumnKind::Integer,
+            ValueKind::Number => ColumnKind::Number,
+            ValueKind::Boolean => ColumnKind::Boolean,
+            ValueKind::Date => ColumnKind::Date,
+        };
+        add(&[None], kind);
     }
+}
+
+/// Whether the items of a list are texts: codes, names, addresses, dates.
+fn is_text(item: &Node) -> bool {
+    let plain = matches!(
+        item.role,
+        Role::Plain | Role::Identifier | Role::IdentifierKey
+    );
+    let leaf = item.members.is_empty() && item.additional.is_none() && item.items.is_none();
+    plain && leaf && matches!(item.value, ValueKind::Text | ValueKind::Date)
 }

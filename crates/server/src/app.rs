@@ -16,6 +16,7 @@ use crate::access::Vault;
 use crate::config::Config;
 use crate::following::Places;
 use crate::handlers::landing::Landings;
+use crate::handlers::{exports, lossless};
 use crate::links::API_ROOT;
 use crate::loads::uploads::Uploads;
 use crate::lockout::Lockout;
@@ -63,6 +64,10 @@ pub(crate) struct App {
     pub(crate) places: Arc<Places>,
     /// True when the server stops: who waits is let go.
     pub(crate) closing: watch::Sender<bool>,
+    /// Bounds those among them that are files on this side until they have been sent.
+    pub(crate) export_files: Arc<Semaphore>,
+    /// Bounds the lossless exports that are under way: each holds on to a snapshot of the database.
+    pub(crate) lossless: Arc<Semaphore>,
     /// What the landing page shows to those without a token.
     pub(crate) landing: Landings,
     openapi: OnceLock<Result<String, String>>,
@@ -113,9 +118,11 @@ impl App {
             loading,
             uploads,
             rate,
-            exports: Arc::new(Semaphore::new(crate::handlers::exports::AT_ONCE)),
+            exports: Arc::new(Semaphore::new(exports::AT_ONCE)),
             places,
             closing: watch::Sender::new(false),
+            export_files: Arc::new(Semaphore::new(exports::FILES_AT_ONCE)),
+            lossless: Arc::new(Semaphore::new(lossless::AT_ONCE)),
             landing: Landings::default(),
             openapi: OnceLock::new(),
         })

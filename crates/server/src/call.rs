@@ -90,14 +90,14 @@ impl Call {
             None => Ok(()),
             Some(accept) => {
                 let accept = accept.to_str().unwrap_or_default();
-                let produces = self.operation().map_or(body::JSON, Operation::produces);
-                let mut others = self
-                    .operation()
-                    .into_iter()
-                    .flat_map(Operation::media_types);
-                if accepts(accept, produces) || others.any(|other| accepts(accept, other)) {
+                let produces: Vec<&str> = self.operation().map_or_else(
+                    || vec![body::JSON],
+                    |operation| operation.media_types().collect(),
+                );
+                if produces.iter().any(|produced| accepts(accept, produced)) {
                     Ok(())
                 } else {
+                    let produces = produces.join(", ");
                     Err(Problem::new(
                         "not-acceptable",
                         format!("This address answers with {produces}. Accept that, or */*."),

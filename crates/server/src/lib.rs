@@ -38,7 +38,7 @@ mod visit;
 
 pub use call::Call;
 pub use config::Config;
-pub use exporting::ExportStream;
+pub use exporting::{Aside, ExportStream};
 pub use grunddata_web::extract_page;
 pub use handlers::changes::written as write_change;
 pub use handlers::law::readers_of;

@@ -3,7 +3,7 @@
 
 use actix_web::http::{Method, Uri};
 use grunddata_access_log::{AccessLogError, Channel, Entry, Kind, Outcome};
-use grunddata_model::Instant;
+use grunddata_model::{Instant, OwnerKey};
 use grunddata_registry::{Context, Shown};
 use serde_json::{Value, json};
 
@@ -40,6 +40,8 @@ impl Visit {
             acts: match kind {
                 Kind::Administration | Kind::Erasure => !reads,
                 Kind::LogRead => true,
+                // What is handed out without loss is everything of an owner.
+                Kind::Export => operation.is_some_and(|found| found.access() == Access::Admin),
                 _ => false,
             },
             kind,
@@ -98,6 +100,21 @@ impl Visit {
     /// What is noted from now on was shown then.
     pub(crate) fn move_to(&mut self, now: Instant) {
         self.context.now = now;
+    }
+
+    /// Logs what came of an act whose answer went out in pieces.
+    pub(crate) async fn log_done(
+        &self,
+        app: &App,
+        owners: impl IntoIterator<Item = OwnerKey>,
+        detail: Value,
+    ) -> Result<(), Problem> {
+        let mut done = self.context.disclosed.take();
+        done.acted.extend(owners);
+        done.detail = Some(detail);
+        append(app, self.entry(done, Outcome::Ok))
+            .await
+            .map_err(|error| unlogged(&error))
     }
 
     /// Who asked for what and when.

@@ -18,6 +18,7 @@ before it is written. docs/feed.md tells what entries mean.";
 pub(super) const EXPORT: &str = "\
 Examples:
   grunddata export organisations --format csv --bom --delimiter semicolon --out units.csv
+  grunddata export organisations --format xlsx --out units.xlsx
   grunddata export persons roles --history --valid-at 2026-12-31 --out people.ndjson
   grunddata export --lossless all.ndjson.zst
   grunddata export --lossless two.ndjson.zst --owner se-2480 --owner se-scb
@@ -95,7 +96,7 @@ pub(crate) struct Export {
     /// Records of these collections: persons, roles, organisations, geographies, services
     #[arg(value_name = "COLLECTION")]
     pub(crate) collections: Vec<String>,
-    /// The form of the records: ndjson, csv or geojson
+    /// The form of the records: ndjson, csv, geojson, xlsx, parquet or geopackage
     #[arg(long, default_value = "ndjson", conflicts_with = "lossless")]
     pub(crate) format: String,
     /// The file that receives the records; standard output when left out
@@ -113,7 +114,7 @@ pub(crate) struct Export {
     /// NDJSON: all states of each record as known
     #[arg(long, conflicts_with = "lossless")]
     pub(crate) history: bool,
-    /// NDJSON: geometry as well
+    /// NDJSON: geometry as well; GeoJSON and GeoPackage always have it
     #[arg(long, conflicts_with = "lossless")]
     pub(crate) geometry: bool,
     /// CSV: comma, semicolon or tab

@@ -1,13 +1,13 @@
 //! `grunddata export`
 
 use std::io::{BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use grunddata_access_log::Kind as LogKind;
 use grunddata_model::OwnerKey;
 use grunddata_registry::{LosslessProgress, OwnerSet, Place};
-use grunddata_server::ExportStream;
+use grunddata_server::{Aside, ExportStream};
 use indicatif::ProgressBar;
 use serde_json::json;
 use tempfile::NamedTempFile;
@@ -85,9 +85,13 @@ fn records(settings: &Settings, export: &Export) -> Result<ExitCode, Failure> {
         |address| format!("{address}/api/v1"),
     );
     let frame = (api, String::new());
-    let mut stream = ExportStream::begin(&registry, &context, pairs(), Place::Body, frame)?;
+    let aside = Aside {
+        directory: aside(export.out.as_deref()),
+        most: u64::MAX,
+    };
+    let mut stream = ExportStream::begin(&registry, &context, pairs(), Place::Body, frame, &aside)?;
     let bar = bar(0, "exporting", export.quiet || export.out.is_none());
-    let file = export.out.as_deref().map(beside).transpose()?;
+    let mut file = None;
     let wrong = |error: std::io::Error| match &export.out {
         Some(path) => Failure::write(path, &error),
         None => Failure::new(Kind::Write, format!("cannot write: {error}")),
@@ -95,12 +99,19 @@ fn records(settings: &Settings, export: &Export) -> Result<ExitCode, Failure> {
     let log = console::Reading::open(settings, &context)?;
     while let Some(piece) = stream.next_chunk()? {
         log.shown(&context, "export-records")?;
+        bar.set_position(stream.count());
+        if piece.is_empty() && stream.is_file() {
+            // It grows elsewhere.
+            continue;
+        }
+        if let (None, Some(path)) = (&file, &export.out) {
+            file = Some(beside(path)?);
+        }
         match &file {
             Some(file) => file.as_file().write_all(&piece),
             None => std::io::stdout().lock().write_all(&piece),
         }
         .map_err(wrong)?;
-        bar.set_position(stream.count());
     }
     log.close();
     bar.finish_and_clear();
@@ -114,6 +125,15 @@ fn records(settings: &Settings, export: &Export) -> Result<ExitCode, Failure> {
         ));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Where a file grows that cannot be written in one go: where it will lie, as there is room for it.
+fn aside(out: Option<&Path>) -> PathBuf {
+    match out.map(Path::parent) {
+        Some(Some(parent)) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        Some(_) => PathBuf::from("."),
+        None => std::env::temp_dir(),
+    }
 }
 
 /// What was written on the command line, as the parameters of the interface.

@@ -4,4 +4,4 @@ pub mod geometry;
 pub(crate) mod geopackage;
 pub(crate) mod paxml;
 pub(crate) mod sie;
-mod wkb;
+pub(crate) mod wkb;

@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
-use grunddata_model::{Domain, Instant, Period, RecordId};
-use serde_json::Value;
+use chrono::NaiveDate;
+use grunddata_model::{Domain, Instant, Period, RecordId, parse_date};
+use serde_json::{Map, Value};
 
 /// A record with what stands around its data.
 #[derive(Debug, Clone, Copy)]
@@ -43,20 +44,27 @@ pub struct OutEnvelope<'a> {
 
 /// The columns of the envelope, before those of the data. `validTo` is the first day on which the state does not hold any
 /// more; empty = until further notice.
-pub const ENVELOPE: [&str; 12] = [
-    "id",
-    "domain",
-    "owner",
-    "controller",
-    "display",
-    "version",
-    "validFrom",
-    "validTo",
-    "recordedAt",
-    "changeKind",
-    "origin",
-    "model",
+pub const ENVELOPE: [(&str, CellKind); 12] = [
+    ("id", CellKind::Text),
+    ("domain", CellKind::Text),
+    ("owner", CellKind::Text),
+    ("controller", CellKind::Text),
+    ("display", CellKind::Text),
+    ("version", CellKind::Integer),
+    ("validFrom", CellKind::Date),
+    ("validTo", CellKind::Date),
+    ("recordedAt", CellKind::Instant),
+    ("changeKind", CellKind::Text),
+    ("origin", CellKind::Text),
+    ("model", CellKind::Text),
 ];
+
+/// How many of them every record has, placeholders included.
+pub(super) const ALWAYS: usize = 3;
+
+/// The last column of formats whose columns have types: what did not have the type of its column, as a JSON object by the
+/// names of the columns. As a rule empty: an older model had something else there.
+pub(super) const MISFITS: &str = "misfits";
 
 /// A column of the data.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,8 +80,20 @@ pub struct OutColumn {
 /// What stands in the cells of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CellKind {
-    /// A text, number or truth value.
-    Value,
+    /// A text, or a value of which the model leaves the kind open.
+    Text,
+    /// A whole number.
+    Integer,
+    /// A number.
+    Number,
+    /// A truth value.
+    Boolean,
+    /// A day.
+    Date,
+    /// An instant in UTC.
+    Instant,
+    /// Texts.
+    TextList,
     /// JSON.
     Json,
     /// The members of an object but `sv` and `en`, as JSON.
@@ -87,10 +107,71 @@ pub enum Cell<'a> {
     Empty,
     /// A text that came from a record: never to be taken for a formula.
     Text(Cow<'a, str>),
-    /// What the registry itself writes: ids, dates, numbers, truth values.
+    /// What the registry itself writes: ids, keys, names of kinds.
     Plain(Cow<'a, str>),
-    /// A number of the data.
+    /// A whole number.
+    Integer(i64),
+    /// A number, and how the record writes it.
     Number(f64, String),
+    /// A truth value.
+    Boolean(bool),
+    /// A day.
+    Date(NaiveDate),
+    /// A day before all others: it has held for as long as is known.
+    Unknown,
+    /// An instant.
+    Instant(Instant),
+    /// Texts.
+    List(Vec<&'a str>),
+    /// Anything, as JSON.
+    Json(String),
+}
+
+/// What stands between the texts of a list in one cell.
+const BETWEEN: &str = " | ";
+
+impl Cell<'_> {
+    /// The cell as one text; `None` when it is empty.
+    #[must_use]
+    pub fn text(&self) -> Option<Cow<'_, str>> {
+        Some(match self {
+            Self::Empty => return None,
+            Self::Text(text) | Self::Plain(text) => Cow::Borrowed(text.as_ref()),
+            Self::Number(_, text) | Self::Json(text) => Cow::Borrowed(text.as_str()),
+            Self::Integer(number) => number.to_string().into(),
+            Self::Boolean(true) => "true".into(),
+            Self::Boolean(false) => "false".into(),
+            Self::Date(date) => date.to_string().into(),
+            Self::Unknown => "unknown".into(),
+            Self::Instant(at) => at.to_string().into(),
+            Self::List(texts) => joined(texts).into(),
+        })
+    }
+
+    /// The cell as JSON.
+    fn value(&self) -> Value {
+        match self {
+            Self::Json(text) | Self::Number(_, text) => {
+                serde_json::from_str(text).unwrap_or_else(|_| text.as_str().into())
+            }
+            Self::Integer(number) => (*number).into(),
+            Self::Boolean(flag) => (*flag).into(),
+            Self::List(texts) => texts.clone().into(),
+            other => other.text().into(),
+        }
+    }
+}
+
+/// The texts of a list in one cell, with ` | ` between them. As JSON where that could not be taken apart again: a cell that
+/// begins with `[` is JSON, and in any other ` | ` stands between texts alone.
+fn joined(texts: &[&str]) -> String {
+    let apart = texts
+        .iter()
+        .all(|text| !text.is_empty() && !text.contains('|') && text.trim() == *text);
+    match texts.first() {
+        Some(first) if apart && !first.starts_with('[') => texts.join(BETWEEN),
+        _ => Value::from(texts.to_vec()).to_string(),
+    }
 }
 
 /// The cells of a record, in the order of [`ENVELOPE`] and then of the columns.
@@ -104,11 +185,63 @@ pub fn cells<'a>(
         .chain(columns.iter().map(move |column| cell(data, column)))
 }
 
+/// The cells of a record, each of the type of its column, and as a JSON object what was not.
+pub(super) fn typed<'a>(
+    record: &OutRecord<'a>,
+    data: &'a Value,
+    columns: &'a [OutColumn],
+) -> (Vec<Cell<'a>>, Map<String, Value>) {
+    let mut misfits = Map::new();
+    let kinds = ENVELOPE
+        .into_iter()
+        .chain(columns.iter().map(|column| (&*column.name, column.kind)));
+    let found = cells(record, data, columns)
+        .zip(kinds)
+        .map(|(cell, (name, kind))| {
+            fitting(cell, kind).unwrap_or_else(|cell| {
+                misfits.insert(name.to_owned(), cell.value());
+                Cell::Empty
+            })
+        })
+        .collect();
+    (found, misfits)
+}
+
+/// The largest whole number that every reader of numbers knows apart from its neighbours.
+const EXACT: f64 = 9_007_199_254_740_991.0;
+
+/// The cell as one of the kind.
+fn fitting(cell: Cell<'_>, kind: CellKind) -> Result<Cell<'_>, Cell<'_>> {
+    match (kind, cell) {
+        (_, Cell::Empty) | (CellKind::Date, Cell::Unknown) => Ok(Cell::Empty),
+        (CellKind::Text, cell @ (Cell::Text(_) | Cell::Plain(_)))
+        | (CellKind::Integer, cell @ Cell::Integer(_))
+        | (CellKind::Number, cell @ Cell::Number(..))
+        | (CellKind::Boolean, cell @ Cell::Boolean(_))
+        | (CellKind::Date, cell @ Cell::Date(_))
+        | (CellKind::Instant, cell @ Cell::Instant(_))
+        | (CellKind::TextList, cell @ Cell::List(_))
+        | (CellKind::Json | CellKind::OtherLanguages, cell @ Cell::Json(_)) => Ok(cell),
+        (CellKind::Text, cell) => Ok(cell
+            .text()
+            .map_or(Cell::Empty, |text| Cell::Text(text.into_owned().into()))),
+        // 5.0 is a whole number in a JSON schema.
+        (CellKind::Integer, Cell::Number(number, _))
+            if number.fract() == 0.0 && number.abs() <= EXACT =>
+        {
+            Ok(Cell::Integer(number as i64))
+        }
+        (CellKind::Number, Cell::Integer(number)) => {
+            Ok(Cell::Number(number as f64, number.to_string()))
+        }
+        (_, cell) => Err(cell),
+    }
+}
+
 fn envelope<'a>(record: &OutRecord<'a>) -> [Cell<'a>; 12] {
     let plain = |text: String| Cell::Plain(text.into());
-    let known = |text: Option<&'a str>| text.map_or(Cell::Empty, |text| Cell::Plain(text.into()));
+    let known = |text: &'a str| Cell::Plain(text.into());
     let said = |text: Option<&'a str>| text.map_or(Cell::Empty, |text| Cell::Text(text.into()));
-    let told = record.envelope;
     let [
         controller,
         display,
@@ -119,31 +252,25 @@ fn envelope<'a>(record: &OutRecord<'a>) -> [Cell<'a>; 12] {
         kind,
         origin,
         model,
-    ] = match told {
+    ] = match record.envelope {
         None => [const { Cell::Empty }; 9],
         Some(told) => [
             told.controller
                 .map_or(Cell::Empty, |id| plain(id.to_string())),
             said(told.display),
-            plain(told.version.to_string()),
-            told.period
-                .valid_from()
-                .map_or(Cell::Plain("unknown".into()), |date| {
-                    plain(date.to_string())
-                }),
-            told.period
-                .valid_to()
-                .map_or(Cell::Empty, |date| plain(date.to_string())),
-            plain(told.recorded_at.to_string()),
-            known(Some(told.change_kind)),
+            Cell::Integer(told.version.into()),
+            told.period.valid_from().map_or(Cell::Unknown, Cell::Date),
+            told.period.valid_to().map_or(Cell::Empty, Cell::Date),
+            Cell::Instant(told.recorded_at),
+            known(told.change_kind),
             said(told.origin),
-            known(Some(told.model)),
+            known(told.model),
         ],
     };
     [
         plain(record.id.to_string()),
-        known(Some(record.domain.as_str())),
-        known(Some(record.owner)),
+        known(record.domain.as_str()),
+        known(record.owner),
         controller,
         display,
         version,
@@ -165,33 +292,50 @@ fn cell<'a>(data: &'a Value, column: &OutColumn) -> Cell<'a> {
         return Cell::Empty;
     };
     match column.kind {
-        CellKind::OtherLanguages => {
-            let others: serde_json::Map<String, Value> = value
-                .as_object()
-                .into_iter()
-                .flatten()
-                .filter(|(language, _)| {
-                    !matches!(language.as_str(), "sv" | "en" | "id" | "display")
-                })
-                .map(|(language, text)| (language.clone(), text.clone()))
-                .collect();
-            if others.is_empty() {
-                Cell::Empty
-            } else {
-                Cell::Text(Value::Object(others).to_string().into())
-            }
-        }
-        CellKind::Json => Cell::Text(value.to_string().into()),
-        CellKind::Value => match value {
+        CellKind::OtherLanguages => other_languages(value),
+        CellKind::Json => Cell::Json(value.to_string()),
+        CellKind::TextList => texts(value),
+        kind => match value {
             Value::Null => Cell::Empty,
-            Value::String(text) => Cell::Text(text.as_str().into()),
-            Value::Bool(flag) => Cell::Plain(if *flag { "true" } else { "false" }.into()),
-            Value::Number(number) => {
-                Cell::Number(number.as_f64().unwrap_or_default(), number.to_string())
+            Value::String(text) if kind == CellKind::Date => {
+                parse_date(text).map_or_else(|_| Cell::Text(text.as_str().into()), Cell::Date)
             }
+            Value::String(text) => Cell::Text(text.as_str().into()),
+            Value::Bool(flag) => Cell::Boolean(*flag),
+            Value::Number(number) => number.as_i64().map_or_else(
+                || Cell::Number(number.as_f64().unwrap_or_default(), number.to_string()),
+                Cell::Integer,
+            ),
             // The schema says a plain value, and an older model had something else there.
-            other => Cell::Text(other.to_string().into()),
+            other => Cell::Json(other.to_string()),
         },
+    }
+}
+
+fn other_languages(value: &Value) -> Cell<'_> {
+    let others: Map<String, Value> = value
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter(|(language, _)| !matches!(language.as_str(), "sv" | "en" | "id" | "display"))
+        .map(|(language, text)| (language.clone(), text.clone()))
+        .collect();
+    if others.is_empty() {
+        Cell::Empty
+    } else {
+        Cell::Json(Value::Object(others).to_string())
+    }
+}
+
+fn texts(value: &Value) -> Cell<'_> {
+    match value {
+        Value::Null => Cell::Empty,
+        Value::Array(items) => items
+            .iter()
+            .map(Value::as_str)
+            .collect::<Option<Vec<&str>>>()
+            .map_or_else(|| Cell::Json(value.to_string()), Cell::List),
+        other => Cell::Json(other.to_string()),
     }
 }
 
@@ -211,23 +355,87 @@ mod tests {
 
     #[test]
     fn each_kind_of_column_finds_its_value() {
-        let data = json!({"name": {"sv": "Å", "en": "A", "fi": "O"}, "codes": ["a", "b"], "share": 0.5, "open": true, "none": null});
+        let data = json!({"name": {"sv": "Å", "en": "A", "fi": "O"}, "codes": ["a", "b"], "share": 0.5, "open": true, "none": null, "seats": 7, "since": "2026-01-31", "about": "2026"});
         let of = |path, kind| cell(&data, &column(path, kind));
-        assert_eq!(of("name.sv", CellKind::Value), Cell::Text("Å".into()));
+        assert_eq!(of("name.sv", CellKind::Text), Cell::Text("Å".into()));
         assert_eq!(
             of("name", CellKind::OtherLanguages),
-            Cell::Text(r#"{"fi":"O"}"#.into())
+            Cell::Json(r#"{"fi":"O"}"#.to_owned())
         );
         assert_eq!(
             of("codes", CellKind::Json),
-            Cell::Text(r#"["a","b"]"#.into())
+            Cell::Json(r#"["a","b"]"#.to_owned())
         );
+        assert_eq!(of("codes", CellKind::TextList), Cell::List(vec!["a", "b"]));
         assert_eq!(
-            of("share", CellKind::Value),
+            of("share", CellKind::Number),
             Cell::Number(0.5, "0.5".to_owned())
         );
-        assert_eq!(of("open", CellKind::Value), Cell::Plain("true".into()));
-        assert_eq!(of("none", CellKind::Value), Cell::Empty);
-        assert_eq!(of("name.other.deeper", CellKind::Value), Cell::Empty);
+        assert_eq!(of("open", CellKind::Boolean), Cell::Boolean(true));
+        assert_eq!(of("none", CellKind::Text), Cell::Empty);
+        assert_eq!(of("seats", CellKind::Integer), Cell::Integer(7));
+        let day = NaiveDate::from_ymd_opt(2026, 1, 31).unwrap();
+        assert_eq!(of("since", CellKind::Date), Cell::Date(day));
+        assert_eq!(of("about", CellKind::Date), Cell::Text("2026".into()));
+        assert_eq!(of("name.other.deeper", CellKind::Text), Cell::Empty);
+    }
+
+    #[test]
+    fn a_list_in_a_cell_can_be_taken_apart_again() {
+        for texts in [
+            vec!["Anna", "Maria"],
+            vec!["one"],
+            vec![],
+            vec!["a|b", "c"],
+            vec!["[a", "b"],
+            vec!["", "b"],
+            vec!["a ", "b"],
+            vec!["a", "[b"],
+        ] {
+            let cell = joined(&texts);
+            let apart: Vec<String> = if cell.starts_with('[') {
+                serde_json::from_str(&cell).unwrap()
+            } else {
+                cell.split(" | ").map(str::to_owned).collect()
+            };
+            assert_eq!(apart, texts, "{cell}");
+        }
+        assert_eq!(joined(&["Anna", "Maria"]), "Anna | Maria");
+    }
+
+    #[test]
+    fn what_does_not_fit_its_column_is_kept_beside_it() {
+        let data = json!({"seats": 5.0, "rooms": "many", "share": 3, "since": "2026", "codes": [1], "name": 7});
+        let columns = [
+            column("seats", CellKind::Integer),
+            column("rooms", CellKind::Integer),
+            column("share", CellKind::Number),
+            column("since", CellKind::Date),
+            column("codes", CellKind::TextList),
+            column("name", CellKind::Text),
+        ];
+        let record = OutRecord {
+            id: "01990c3e-7a5b-7000-8000-000000000001".parse().unwrap(),
+            domain: Domain::Organisation,
+            owner: "a",
+            envelope: None,
+            data: "",
+        };
+        let (cells, misfits) = typed(&record, &data, &columns);
+        assert_eq!(
+            cells[12..],
+            [
+                Cell::Integer(5),
+                Cell::Empty,
+                Cell::Number(3.0, "3".to_owned()),
+                Cell::Empty,
+                Cell::Empty,
+                Cell::Text("7".into()),
+            ]
+        );
+        assert_eq!(
+            Value::Object(misfits),
+            json!({"rooms": "many", "since": "2026", "codes": [1]})
+        );
     }
 }

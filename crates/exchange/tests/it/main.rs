@@ -16,6 +16,7 @@ mod geopackage_files;
 mod json_files;
 mod mappings;
 mod native_files;
+mod outs;
 mod packages;
 mod packed_files;
 mod ready_mappings;

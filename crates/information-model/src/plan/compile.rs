@@ -8,7 +8,7 @@ use grunddata_model::Domain;
 use serde_json::{Map, Value};
 
 use super::schemas::{Located, SchemaSet};
-use super::{DomainModel, IndexedProperty, Node, Property, Relation, Role};
+use super::{DomainModel, IndexedProperty, Node, Property, Relation, Role, ValueKind};
 use crate::annotation::{Annotations, PrivacyClass, SearchMode};
 use crate::code_list::CodeList;
 use crate::withhold::class_at;
@@ -124,6 +124,7 @@ pub(super) struct Merged<'a> {
     /// Where the references led: `(document, pointer)`.
     pub(super) followed: Vec<(&'a str, String)>,
     pub(super) types: Vec<String>,
+    pub(super) formats: Vec<&'a str>,
     pub(super) required: Vec<&'a str>,
     pub(super) members: Members<'a>,
     pub(super) additional: Vec<Located<'a>>,
@@ -137,6 +138,18 @@ impl Merged<'_> {
             id.ends_with("/common.schema.json")
                 && pointer.strip_prefix("/$defs/") == Some(definition)
         })
+    }
+
+    /// What a plain value is: where the schema leaves several kinds open, it is a text.
+    fn value(&self) -> ValueKind {
+        let mut types = self.types.iter().filter(|name| *name != "null");
+        match (types.next().map(String::as_str), types.next()) {
+            (Some("integer"), None) => ValueKind::Integer,
+            (Some("number"), None) => ValueKind::Number,
+            (Some("boolean"), None) => ValueKind::Boolean,
+            (Some("string"), None) if self.formats == ["date"] => ValueKind::Date,
+            _ => ValueKind::Text,
+        }
     }
 }
 
@@ -181,6 +194,11 @@ impl<'a> Compiler<'a> {
                 .types
                 .extend(names.iter().filter_map(Value::as_str).map(str::to_owned)),
             _ => {}
+        }
+        if let Some(Value::String(format)) = at.schema.get("format")
+            && !merged.formats.contains(&format.as_str())
+        {
+            merged.formats.push(format);
         }
         if !optional && let Some(Value::Array(names)) = at.schema.get("required") {
             merged
@@ -384,6 +402,7 @@ impl<'a> Compiler<'a> {
         };
         Ok(Node {
             role,
+            value: merged.value(),
             class: annotations.privacy,
             privacy_by,
             relation_by,
@@ -402,6 +421,7 @@ impl Node {
     fn plain() -> Self {
         Self {
             role: Role::Plain,
+            value: ValueKind::Text,
             class: None,
             privacy_by: None,
             relation_by: None,

@@ -258,10 +258,23 @@ pub(crate) enum Role {
     Extensions,
 }
 
+/// What a plain value is by its schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ValueKind {
+    /// A text, or one of several kinds.
+    Text,
+    Integer,
+    Number,
+    Boolean,
+    /// `YYYY-MM-DD`
+    Date,
+}
+
 /// One place in the tree.
 #[derive(Debug)]
 pub(crate) struct Node {
     pub(crate) role: Role,
+    pub(crate) value: ValueKind,
     /// The class that the schema gives here; `None` = that of the parent.
     pub(crate) class: Option<PrivacyClass>,
     pub(crate) privacy_by: Option<PrivacyBy>,

@@ -258,6 +258,9 @@ fn every_domain_is_a_table_of_its_own() {
             "changeKind",
             "origin",
             "model",
+            "misfits",
+            "fid",
+            "geometry",
         ] {
             assert!(!names.contains(&name), "{domain}: {name}");
         }
@@ -278,4 +281,31 @@ fn every_domain_is_a_table_of_its_own() {
             .iter()
             .all(|column| !column.name.starts_with("geometry"))
     );
+}
+
+#[test]
+fn columns_have_the_kinds_of_the_schema() {
+    use grunddata_information_model::ColumnKind::{Boolean, Date, Integer, Json, Text, TextList};
+    use grunddata_model::Domain::{Organisation, Person, Role, Service};
+    for (domain, name, kind) in [
+        (Person, "name.given", TextList),
+        (Person, "name.family", Text),
+        (Person, "identifiers", Json),
+        (Person, "registrationStatusFrom", Date),
+        (Person, "birthDate", Text),
+        (Organisation, "isLegalEntity", Boolean),
+        (Organisation, "identifiers", Json),
+        (Role, "primary", Boolean),
+        (Role, "person.id", Text),
+        (Service, "processingTime", Text),
+        (Role, "seat.order", Integer),
+    ] {
+        let columns = MODEL.domain(domain).columns();
+        let found = columns.iter().find(|column| column.name == name);
+        assert_eq!(
+            found.map(|column| column.kind),
+            Some(kind),
+            "{domain} {name}"
+        );
+    }
 }

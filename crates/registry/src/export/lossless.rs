@@ -1,5 +1,5 @@
-//! A whole installation, or some owners, as a file that another installation is rebuilt from: for administrators of all of
-//! it, as everything is in it, whatever the protection.
+//! A whole installation, or some owners, as a file that another installation is rebuilt from: for administrators of all that
+//! is in it as a whole, as everything is, whatever the protection.
 
 use std::io::{BufRead, Write};
 
@@ -14,8 +14,9 @@ impl Registry {
     /// ended by its own checksum.
     ///
     /// # Errors
-    /// [`Code::Forbidden`] for who does not administer the whole registry; [`Code::InvalidParameter`] when the owners
-    /// refer to others that are not among them, or when `out` fails; [`Code::UnknownOwner`].
+    /// [`Code::Forbidden`] for who does not administer each of the owners as a whole, or the whole registry where
+    /// everything is asked for; [`Code::InvalidParameter`] when the owners refer to others that are not among them, or
+    /// when `out` fails; [`Code::UnknownOwner`].
     pub fn export_lossless(
         &self,
         context: &Context,
@@ -29,7 +30,18 @@ impl Registry {
             .inner
             .store
             .export_lossless(owners, out, progress)
-            .map_err(refused)?;
+            .map_err(|error| match error {
+                // Which others there are is for those who see all of them.
+                LosslessError::Incomplete(_)
+                    if !context.actor.may_for_everything(Action::Administer) =>
+                {
+                    Refusal::new(
+                        Code::InvalidParameter,
+                        "The owners refer to records of others that are not among them: a file without those could not be read. Ask an administrator of the whole registry.",
+                    )
+                }
+                error => refused(error),
+            })?;
         context.disclosed.acted(
             [],
             json!({"counts": summary.counts, "sha256": summary.sha256}),
@@ -71,10 +83,17 @@ impl Registry {
         context: &Context,
         owners: &OwnerSet,
     ) -> Result<Vec<grunddata_model::OwnerKey>, Refusal> {
-        if !context.actor.may_for_everything(Action::Administer) {
+        let actor = &context.actor;
+        let may = match owners {
+            OwnerSet::All => actor.may_for_everything(Action::Administer),
+            OwnerSet::Some(owners) => owners
+                .iter()
+                .all(|owner| actor.may_for_whole(Action::Administer, owner)),
+        };
+        if !may {
             return Err(Refusal::new(
                 Code::Forbidden,
-                "A lossless file holds everything, whatever its protection: it is written and read by an administrator of the whole registry.",
+                "A lossless file holds everything, whatever its protection: it is for administrators of the whole registry, and of single owners for those who administer all of each, protected persons included.",
             ));
         }
         Ok(match owners {

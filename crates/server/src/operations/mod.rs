@@ -161,6 +161,18 @@ impl Operation {
         self
     }
 
+    /// The first good answer comes in further forms.
+    fn also(mut self, media_types: &[&'static str]) -> Self {
+        if let Some((status, text)) = self.answers.first().map(|first| (first.status, first.text)) {
+            self.answers.extend(media_types.iter().map(|media_type| Answer {
+                status,
+                text,
+                body: Some((media_type, "Binary")),
+            }));
+        }
+        self
+    }
+
     fn answers_as(
         mut self,
         status: u16,
@@ -211,8 +223,8 @@ impl Operation {
             .map_or(body::JSON, |(media_type, _)| media_type)
     }
 
-    /// The media types of its good answers.
-    pub(crate) fn media_types(&self) -> impl Iterator<Item = &'static str> {
+    /// All media types of its good answers.
+    pub fn media_types(&self) -> impl Iterator<Item = &'static str> {
         let bodies = self.answers.iter().filter_map(|answer| answer.body);
         bodies.map(|(media_type, _)| media_type)
     }

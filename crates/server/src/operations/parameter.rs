@@ -156,13 +156,15 @@ parameters! {
     FIELDS Query "fields" r#"{"type":"string"}"# "name,kind"
         "Only these properties of data, separated by commas." "Bara dessa egenskaper i data, åtskilda med komma.";
     EXPORT_COLLECTION Query "collection" r#"{"type":"string"}"# "organisations"
-        "Which collections, separated by commas. CSV takes exactly one, GeoJSON geographies. Default: all." "Vilka samlingar, åtskilda med komma. CSV tar precis en, GeoJSON geographies. Förval: alla.";
-    EXPORT_FORMAT Query "format" r#"{"type":"string","enum":["ndjson","csv","geojson"],"default":"ndjson"}"# "ndjson"
-        "NDJSON: one record of the lists' shape on each line, and a last line with number and SHA-256. CSV: flat columns derived from the model. GeoJSON: a feature collection." "NDJSON: en post med listornas form på varje rad, och en sista rad med antal och SHA-256. CSV: platta kolumner ur modellen. GeoJSON: en FeatureCollection.";
+        "Which collections, separated by commas. CSV, XLSX and Parquet take exactly one, GeoJSON and GeoPackage geographies. Default: all." "Vilka samlingar, åtskilda med komma. CSV, XLSX och Parquet tar precis en, GeoJSON och GeoPackage geographies. Förval: alla.";
+    EXPORT_FORMAT Query "format" r#"{"type":"string","enum":["ndjson","csv","geojson","xlsx","parquet","geopackage"],"default":"ndjson"}"# "ndjson"
+        "NDJSON: one record of the lists' shape on each line, and a last line with number and SHA-256. CSV: flat columns derived from the model. GeoJSON: a feature collection. XLSX: the columns as a sheet, with dates and numbers as such. Parquet: the columns with types. GeoPackage: a table of features with the columns." "NDJSON: en post med listornas form på varje rad, och en sista rad med antal och SHA-256. CSV: platta kolumner ur modellen. GeoJSON: en FeatureCollection. XLSX: kolumnerna som ett blad, med datum och tal som sådana. Parquet: kolumnerna med typer. GeoPackage: en tabell med geoobjekt och kolumnerna.";
+    LOSSLESS_OWNER Query "owner" r#"{"type":"string"}"# "se-2480"
+        "Only these owners, separated by commas. Their records must not refer to those of others." "Bara dessa informationsägare, åtskilda med komma. Deras poster får inte hänvisa till andras.";
     EXPORT_HISTORY Query "history" r#"{"type":"boolean","default":false}"# "false"
         "NDJSON: every state of each record as known, under states." "NDJSON: varje posts alla tillstånd så som de är kända, under states.";
     EXPORT_GEOMETRY Query "geometry" r#"{"type":"boolean","default":false}"# "false"
-        "Whether geometry comes along; always in GeoJSON." "Om geometri följer med; alltid i GeoJSON.";
+        "Whether geometry comes along; always in GeoJSON and GeoPackage." "Om geometri följer med; alltid i GeoJSON och GeoPackage.";
     EXPORT_DELIMITER Query "delimiter" r#"{"type":"string","enum":["comma","semicolon","tab"],"default":"comma"}"# "semicolon"
         "CSV: what stands between the cells." "CSV: vad som står mellan cellerna.";
     EXPORT_BOM Query "bom" r#"{"type":"boolean","default":false}"# "true"

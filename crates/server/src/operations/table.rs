@@ -2,13 +2,14 @@
 //! `tests/it/http_*.rs`; the route and the documentation follow.
 
 use grunddata_access_log::Kind;
+use grunddata_exchange::out::FileFormat;
 
 use super::parameter as p;
-use super::{Operation, Parameter, public, read, visitor, write};
+use super::{Operation, Parameter, admin, public, read, visitor, write};
 use crate::body::{JSON, JSON_PATCH, MERGE_PATCH, NDJSON};
 use crate::handlers::{
-    about, amendments, docs, exports, graph, history, identifiers, landing, model, records, search,
-    transactions, validations,
+    about, amendments, docs, exports, graph, history, identifiers, landing, lossless, model,
+    records, search, transactions, validations,
 };
 
 const RECORDS: &str = "Records";
@@ -390,13 +391,23 @@ fn of_many() -> Vec<Operation> {
             .tag(MANY)
             .logged_as(Kind::Export)
             .summary("Everything that answers a query", "Allt som svarar på en fråga")
-            .text("Of one coordinate, however long it takes and whatever is written meanwhile; streamed, in the order of domain, owner and id. The same records as the lists show to the same reader, with the same parameters but pages and order. An answer that was cut off has no last line (NDJSON), no end (GeoJSON), or ends without the closing chunk (CSV).", "Vid en koordinat, hur lång tid det än tar och vad som än skrivs under tiden; strömmat, i ordning efter domän, ägare och id. Samma poster som listorna visar samma läsare, med samma parametrar utom sidor och ordning. Ett avbrutet svar saknar sista raden (NDJSON), slutet (GeoJSON) eller det avslutande stycket (CSV).")
+            .text("Of one coordinate, however long it takes and whatever is written meanwhile; in the order of domain, owner and id. The same records as the lists show to the same reader, with the same parameters but pages and order. NDJSON, CSV and GeoJSON are streamed, compressed where Accept-Encoding says gzip or zstd; an answer that was cut off has no last line (NDJSON), no end (GeoJSON), or ends without the closing chunk (CSV). XLSX, Parquet and GeoPackage are made whole first and come with their length; a sheet has at most 1,048,575 records.", "Vid en koordinat, hur lång tid det än tar och vad som än skrivs under tiden; i ordning efter domän, ägare och id. Samma poster som listorna visar samma läsare, med samma parametrar utom sidor och ordning. NDJSON, CSV och GeoJSON strömmas, komprimerade om Accept-Encoding anger gzip eller zstd; ett avbrutet svar saknar sista raden (NDJSON), slutet (GeoJSON) eller det avslutande stycket (CSV). XLSX, Parquet och GeoPackage görs färdiga först och kommer med sin längd; ett blad har högst 1 048 575 poster.")
             .takes(&[&p::EXPORT_COLLECTION, &p::EXPORT_FORMAT, &p::EXPORT_HISTORY, &p::EXPORT_GEOMETRY, &p::EXPORT_DELIMITER, &p::EXPORT_BOM, &p::TEXT, &p::SEARCH_IDENTIFIER, &p::OWNER, &p::CONTROLLER, &p::FIELDS])
             .takes(&COORDINATE)
             .open_query()
             .answers_as(200, NDJSON, "Page", "The records", "Posterna")
+            .also(&["text/csv", "application/geo+json"])
+            .also(&FileFormat::ALL.map(|(_, format)| format.media_type()))
             .problems(&COORDINATE_PROBLEMS)
-            .problems(&["unknown-property", "unsupported-parameter", "unknown-identifier-scheme", "personal-identifier-in-address", "unknown-owner", "timeout"]),
+            .problems(&["unknown-property", "unsupported-parameter", "unknown-identifier-scheme", "personal-identifier-in-address", "unknown-owner", "too-many-items", "timeout"]),
+        Operation::get("/exports/lossless", "exportLossless", admin(lossless::export))
+            .tag(MANY)
+            .logged_as(Kind::Export)
+            .summary("Everything of an owner, without loss", "Allt hos en informationsägare, utan förlust")
+            .text("All states in both times, versions with their changes, tombstones, marks, rules, disposals, sources and loads, as they are at one moment, whatever their protection: from this file grunddata import rebuilds an installation. For whoever administers all of each owner, and without owner for administrators of the whole registry, who get tokens (as hashes) and grants as well. One at a time. A file that was cut off has no last line.", "Alla tillstånd i båda tiderna, versioner med sina ändringar, spår av det raderade, markeringar, regler, gallringar, källor och inläsningar så som de är i ett ögonblick, oavsett skydd: ur filen bygger grunddata import upp en installation igen. För den som administrerar allt hos varje ägare, och utan owner för administratörer av hela registret, som också får nycklar (som kontrollsummor) och behörigheter. En i taget. En avbruten fil saknar sista raden.")
+            .takes(&[&p::LOSSLESS_OWNER])
+            .answers_as(200, NDJSON, "Binary", "The file", "Filen")
+            .problems(&["invalid-parameter", "unknown-owner"]),
         Operation::post("/transactions", "commitTransaction", write(transactions::commit))
             .tag(MANY)
             .summary("Write many records as one", "Skriv många poster som en")

@@ -100,7 +100,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("diesel", &["grunddata-store"]),
     ("diesel_migrations", &["grunddata-store"]),
     ("libsqlite3-sys", &["grunddata-store"]),
-    // Reads files of SQLite from outside (GeoPackage), never our own database.
+    // Reads and writes files of SQLite for others (GeoPackage), never our own database.
     ("rusqlite", &["grunddata-exchange"]),
     ("pq-sys", &["grunddata-store"]),
     ("openssl-sys", &["grunddata-store"]),
