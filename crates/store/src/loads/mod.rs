@@ -8,6 +8,7 @@
 mod assertions;
 mod head;
 mod plan;
+mod prune;
 mod rows;
 mod sources;
 mod step;
@@ -63,6 +64,10 @@ macro_rules! stored {
     };
 }
 
+mod tasks;
+
+pub use tasks::{TaskKind, TaskRow, WatchRow};
+
 stored! {
     /// What a file says of what it leaves out. The codes are stored and never change.
     LoadKind {
@@ -94,6 +99,8 @@ stored! {
         Refused = 12, "refused";
         /// Taken back by another load.
         Reversed = 13, "reversed";
+        /// Its plan could not be made: the load says why.
+        Failed = 14, "failed";
     }
 }
 

@@ -197,10 +197,13 @@ mod tests {
         "owner_reference",
     ];
 
+    /// Tables that tell what processes are doing just now: nothing of them holds elsewhere.
+    const PASSING: [&str; 2] = ["load_task", "source_watch"];
+
     /// A table that is added must be decided on here, or it is lost without a word.
     #[test]
     fn no_table_is_forgotten() {
-        let mut known: Vec<&str> = CARRIED.into_iter().chain(DERIVED).collect();
+        let mut known: Vec<&str> = CARRIED.into_iter().chain(DERIVED).chain(PASSING).collect();
         known.sort_unstable();
         let mut there: Vec<&str> = include_str!("../schema.rs")
             .lines()
