@@ -14,6 +14,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use crate::runner::Silent;
+
 const CLASSES: [&str; 4] = ["2xx", "3xx", "4xx", "5xx"];
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -120,13 +122,14 @@ impl Metrics {
         self.lockouts.clone()
     }
 
-    /// The text form (OpenMetrics), with what the store and the read pool count themselves. Only owners that `named`
-    /// accepts are named.
+    /// The text form (OpenMetrics), with what the store and the read pool count themselves, and the sources of which
+    /// nothing has been heard for too long. Only owners that `named` accepts are named.
     pub(crate) fn encode(
         &self,
         store: &StoreMetrics,
         waiting: usize,
         busy: usize,
+        silent: &[Silent],
         named: impl Fn(&OwnerKey) -> bool,
     ) -> Result<String, std::fmt::Error> {
         let mut out = String::new();
@@ -214,6 +217,24 @@ impl Metrics {
                 "grunddata_log_position{{owner=\"{owner}\"}} {position}"
             )?;
         }
+        gauge(
+            &mut out,
+            "sources_silent",
+            "Sources of which nothing has been heard for longer than their schedule allows",
+        )?;
+        writeln!(out, "grunddata_sources_silent {}", silent.len())?;
+        gauge(
+            &mut out,
+            "source_silent",
+            "A source of which nothing has been heard for too long; for administrators of its owner",
+        )?;
+        for source in silent.iter().filter(|source| named(&source.owner)) {
+            writeln!(
+                out,
+                "grunddata_source_silent{{owner=\"{}\",source=\"{}\"}} 1",
+                source.owner, source.key
+            )?;
+        }
         writeln!(out, "# EOF")?;
         Ok(out)
     }
@@ -234,18 +255,25 @@ mod tests {
     fn owners_are_named_to_those_who_may_know_them() {
         let key = OwnerKey::new("stangd").expect("key");
         let store = StoreMetrics {
-            positions: [(key, 7)].into(),
+            positions: [(key.clone(), 7)].into(),
             ..StoreMetrics::default()
         };
+        let silent = [Silent {
+            owner: key,
+            key: "hr".to_owned(),
+        }];
         let metrics = Metrics::new(std::iter::empty());
-        let hidden = metrics.encode(&store, 0, 0, |_| false).expect("text");
+        let hidden = metrics
+            .encode(&store, 0, 0, &silent, |_| false)
+            .expect("text");
         assert!(
             !hidden.contains("stangd") && hidden.contains("grunddata_log_positions 7\n"),
             "{hidden}"
         );
+        assert!(hidden.contains("grunddata_sources_silent 1\n"), "{hidden}");
         assert!(
             metrics
-                .encode(&store, 0, 0, |_| true)
+                .encode(&store, 0, 0, &silent, |_| true)
                 .expect("text")
                 .contains("grunddata_log_position{owner=\"stangd\"} 7")
         );
@@ -258,7 +286,7 @@ mod tests {
         metrics.observe(0, 404, Duration::from_micros(50));
         metrics.problem("not-found");
         let text = metrics
-            .encode(&StoreMetrics::default(), 0, 0, |_| false)
+            .encode(&StoreMetrics::default(), 0, 0, &[], |_| false)
             .expect("text");
         assert!(text.ends_with("# EOF\n"));
         for line in [

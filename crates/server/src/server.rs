@@ -15,6 +15,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use crate::app::App;
 use crate::config::{Config, Tls};
 use crate::cors;
+use crate::runner::Runner;
 
 /// Why the server could not start or stopped.
 #[derive(Debug, thiserror::Error)]
@@ -82,6 +83,7 @@ pub struct Running {
     thread: Option<thread::JoinHandle<std::io::Result<()>>>,
     secure: bool,
     access_log: grunddata_access_log::AccessLog,
+    runner: Option<Runner>,
 }
 
 impl Server {
@@ -110,6 +112,7 @@ impl Server {
             .unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
         let app = Arc::new(App::new(config, registry)?);
         let access_log = app.access_log.clone();
+        let runner = Runner::start(&app)?;
         let (tell, told) = mpsc::sync_channel(1);
         let thread = thread::Builder::new()
             .name("http".to_owned())
@@ -157,6 +160,7 @@ impl Server {
             thread: Some(thread),
             secure,
             access_log,
+            runner: Some(runner),
         })
     }
 }
@@ -197,9 +201,17 @@ impl Running {
         let Some(thread) = self.thread.take() else {
             return Ok(());
         };
+        // Loads in the background end at the next place from which they can be gone on with.
+        if let Some(runner) = &self.runner {
+            runner.stop();
+        }
         // The command is sent when `stop` is called; the future only waits for its end, and so does the join.
         drop(self.handle.stop(true));
-        match thread.join() {
+        let ended = thread.join();
+        if let Some(runner) = self.runner.take() {
+            runner.end();
+        }
+        match ended {
             Ok(outcome) => Ok(outcome?),
             Err(_) => Err(std::io::Error::other("the server thread panicked").into()),
         }

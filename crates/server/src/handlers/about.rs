@@ -185,6 +185,7 @@ pub(crate) async fn metrics(caller: Option<Authorised<Admin>>, call: Call) -> Re
             &app.vault.vitals().store().metrics(),
             app.pool.waiting(),
             app.pool.busy(),
+            &app.silent.read(),
             named,
         )
         .map_err(|error| Problem::internal(error.to_string()))?;
