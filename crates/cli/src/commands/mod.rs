@@ -1,6 +1,7 @@
 //! One file for each command.
 
 pub(crate) mod backup;
+mod collect;
 pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod erase;
