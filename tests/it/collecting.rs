@@ -272,9 +272,11 @@ on_both! {
         school.put("persons", person("Åse", "2026-11-03T08:00:00Z"));
         let changed = desk.done(&["source", "collect", "skola", "--dry-run"]);
         assert!(changed.contains("1 to change"), "{changed}");
+        std::thread::sleep(Duration::from_secs(3));
+        assert!(desk.loads()[0].contains("planned"), "a trial is applied by nobody: {:?}", desk.loads());
         let changed = desk.done(&["source", "collect", "skola"]);
         assert!(changed.contains("1 rows applied"), "{changed}");
-        let people = server.get(&desk.token, "/persons?fields=data");
+        let people = server.get(&desk.token, "/persons");
         assert!(people.to_string().contains("Åse"), "{people}");
         // Whatever it says is told, and nothing that is secret.
         school.behave(Behaviour::Status(500, 1_000));

@@ -182,7 +182,7 @@ anew at the end.")]
     /// Load a file of a source: plan it, and apply the plan
     #[command(after_long_help = load::LOAD)]
     Load(Load),
-    /// Look after loads: list, show, apply, pass guards, cancel, reverse, prune
+    /// Look after loads: list, show, apply, pass guards, cancel, reverse
     #[command(subcommand)]
     Loads(Loads),
     /// Tell where the values of a record come from

@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 use self::logged::{log, with};
 use crate::app::{App, LOADS_WAITING};
 use crate::loads::collect::{
-    self, Came, Collector, Extent, Heart, Outcome, Stillness, apply_noted, may_apply,
+    self, Came, Collector, Extent, Heart, Outcome, Stillness, apply_noted, gives_way, may_apply,
 };
 use crate::loads::going::kept;
 use crate::loads::uploads::remove;
@@ -278,7 +278,8 @@ impl Round {
         let open = match &state.open_load {
             None => None,
             Some(open) if open.status == LoadStatus::Planning => return Ok(()),
-            Some(open) => Some(registry.load(&context, &source.owner, open.id)?),
+            Some(open) => Some(registry.load(&context, &source.owner, open.id)?)
+                .filter(|load| !gives_way(load)),
         };
         let is_due = match (&open, &source.settings.collect) {
             // A load that waits for somebody comes first.

@@ -25,6 +25,20 @@ pub(super) fn remove(app: &App) {
     let context = registry.context(Actor::system("retention"), Uuid::now_v7().to_string());
     let micros = i64::try_from(keep.as_micros()).unwrap_or(i64::MAX);
     let before = Instant::from_micros(context.now.micros().saturating_sub(micros));
+    // A day on which nothing is removed is no event.
+    let found = registry.store().read(|reader| {
+        let mut old = reader.loads_to_prune(before, false, 1)?;
+        old.extend(reader.loads_to_prune(before, true, 1)?);
+        Ok(!old.is_empty())
+    });
+    match found {
+        Ok(true) => {}
+        Ok(false) => return,
+        Err(error) => {
+            tracing::error!(%error, "it cannot be found out which loads are old");
+            return;
+        }
+    }
     let about = json!({"before": before});
     if log(
         app,

@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::{Collector, Extent, Outcome, Staged, is_open, kind_of, may_apply};
+use super::{Collector, Extent, Outcome, Staged, gives_way, is_open, kind_of, may_apply};
 use crate::loads::{Collected, Delivery, PIECE, hex};
 
 /// Where files go that were planned, and those that were refused.
@@ -334,7 +334,7 @@ impl Collector<'_> {
 
 /// Whether a load of the same file stands for it: it need not be loaded again.
 fn counts(load: &Load) -> bool {
-    is_open(load.status) || load.status == LoadStatus::Applied
+    is_open(load.status) && !gives_way(load) || load.status == LoadStatus::Applied
 }
 
 /// The files of a folder that the settings mean, the oldest first.

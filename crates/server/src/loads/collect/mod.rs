@@ -28,6 +28,8 @@ pub use folder::Stillness;
 
 /// The name under which the registry itself plans and applies.
 const NAME: &str = "collect";
+/// From where a plan says that it was collected that was only tried: it is never applied by itself, and gives way to the next.
+const TRIAL: &str = "trial";
 /// A plan whose application broke off is gone on with after so long, in microseconds.
 const AGAIN: i64 = 5 * 60 * 1_000_000;
 
@@ -278,7 +280,7 @@ impl Collector<'_> {
     fn open_load(&self, context: &Context, source: &Source) -> Result<Option<Load>, String> {
         let open = self
             .latest(context, source)?
-            .filter(|load| is_open(load.status));
+            .filter(|load| is_open(load.status) && !gives_way(load));
         Ok(open)
     }
 
@@ -300,12 +302,19 @@ impl Collector<'_> {
         mut staged: Staged,
     ) -> Result<Option<Load>, String> {
         delivery.path.clone_from(&staged.path);
+        if let Some(collected) = &mut delivery.collected
+            && self.extent == Extent::Plan
+        {
+            collected.from = TRIAL;
+        }
         let wanted = Wanted {
             owner: source.owner.clone(),
             source: source.key.clone(),
             kind,
             reference_date: None,
-            replace: false,
+            replace: self
+                .latest(context, source)?
+                .is_some_and(|load| gives_way(&load)),
         };
         let mut planning = super::begin(self.registry, context, &wanted, delivery).map_err(said)?;
         let id = planning.id();
@@ -417,7 +426,8 @@ pub(crate) fn note_failure(
 pub(crate) fn may_apply(load: &Load, collect: &Collect, now: Instant) -> bool {
     let wanted = collect.apply == Apply::UnlessStopped || load.rows == 0;
     let approved = !load.needs_approval || load.approved.is_some();
-    let ours = load.file.collected.is_some() && load.guards.is_empty();
+    let from = load.file.collected.as_deref();
+    let ours = from.is_some_and(|from| from != TRIAL) && load.guards.is_empty();
     let ready = match load.status {
         LoadStatus::Planned => true,
         LoadStatus::Applying => load
@@ -427,6 +437,12 @@ pub(crate) fn may_apply(load: &Load, collect: &Collect, now: Instant) -> bool {
         _ => false,
     };
     wanted && approved && ours && ready
+}
+
+/// Whether it is a plan that was only tried.
+pub(crate) fn gives_way(load: &Load) -> bool {
+    load.file.collected.as_deref() == Some(TRIAL)
+        && matches!(load.status, LoadStatus::Planned | LoadStatus::Stopped)
 }
 
 fn is_open(status: LoadStatus) -> bool {
