@@ -9,6 +9,7 @@
     reason = "a test that cannot go on must fail, and say why"
 )]
 
+mod collecting;
 mod commands;
 mod console_exports;
 mod console_loads;

@@ -14,10 +14,18 @@ use serde::Deserialize;
 use crate::arguments::Global;
 use crate::failure::{Failure, Kind};
 
+mod collect;
+
+use collect::Collect;
+
 /// Where a system-wide installation has its settings; read when no other file is named and this one exists.
 const SYSTEM_FILE: &str = "/etc/grunddata/grunddata.toml";
 /// Tables of settings. In the environment `GRUNDDATA_LOG_FORMAT` is `format` in `[log]`.
-const TABLES: [&str; 5] = ["tls", "log", "operator", "limits", "store"];
+const TABLES: [&str; 7] = [
+    "tls", "log", "operator", "limits", "store", "collect", "loads",
+];
+/// For how many days rows of plans are kept where nothing else is said.
+const KEEP_DAYS: u32 = 90;
 /// Beginnings of names that look like settings and are none: Kubernetes tells every container about a service called
 /// `grunddata` in such variables.
 const NO_SETTINGS: [&str; 3] = ["config", "service_", "port"];
@@ -56,6 +64,8 @@ pub(crate) struct Settings {
     pub(crate) operator: Operator,
     pub(crate) limits: Limits,
     pub(crate) store: Store,
+    pub(crate) collect: Collect,
+    pub(crate) loads: Loads,
 }
 
 impl Default for Settings {
@@ -79,6 +89,8 @@ impl Default for Settings {
             operator: Operator::default(),
             limits: Limits::default(),
             store: Store::default(),
+            collect: Collect::default(),
+            loads: Loads::default(),
         }
     }
 }
@@ -169,6 +181,16 @@ pub(crate) struct Store {
     queue: Option<usize>,
     statement_seconds: Option<u64>,
     clock_jump_days: Option<i64>,
+}
+
+/// `[loads]`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Loads {
+    /// Days for which the rows of plans are kept; 0 = for ever.
+    keep_days: Option<u32>,
+    /// Seconds without a sign of life after which the work of a process on loads is taken up by another.
+    lease_seconds: Option<u64>,
 }
 
 impl Settings {
@@ -267,6 +289,12 @@ impl Settings {
             .unwrap_or_else(|| self.data.join("uploads"))
     }
 
+    /// For how long the rows of loads are kept of which nothing more comes; `None` = for ever.
+    pub(crate) fn keep_loads(&self) -> Option<Duration> {
+        let days = self.loads.keep_days.unwrap_or(KEEP_DAYS);
+        (days > 0).then(|| Duration::from_secs(u64::from(days) * 24 * 60 * 60))
+    }
+
     /// Whether the database is the embedded one in the data directory.
     pub(crate) fn is_embedded(&self) -> bool {
         self.database.is_none()
@@ -314,6 +342,12 @@ impl Settings {
             }),
             access_log: self.access_log(),
             uploads: self.uploads(),
+            collect: self.collect.server(),
+            keep_loads: self.keep_loads(),
+            lease: self
+                .loads
+                .lease_seconds
+                .map_or(defaults.lease, Duration::from_secs),
             identity: self.identity.clone(),
             workers: self.workers,
             heavy_readers: self.heavy_readers.unwrap_or(defaults.heavy_readers),

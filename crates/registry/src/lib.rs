@@ -45,12 +45,13 @@ pub use law::{
     RecordExtract, RetentionPlan, RetentionRule, StateExtract, VersionExtract,
 };
 pub use load::{
-    Approval, AssertedReference, AssertedValue, Assertion, AssertionKey, Authoritative,
-    ChangesFrom, Ends, FileFacts, GuardHit, Guards, Introduced, Level, Load, LoadCounts,
-    LoadFinding, LoadKind, LoadPace, LoadPage, LoadPlanner, LoadProgress, LoadStatus, NewLoad,
-    NewSource, PlanRowState, PlanRowView, PlanRowsPage, PlanRowsQuery, Precedence, PropertyChange,
-    PropertyProvenance, Provenance, ReferenceDate, RowDifference, RowOutcome, RowProblem, Schedule,
-    Signature, Source, SourceSettings, StaleRows, Threshold, problem,
+    Apply, Approval, AssertedReference, AssertedValue, Assertion, AssertionKey, Authoritative,
+    ChangesFrom, Collect, CollectKind, CollectPlace, CollectState, Ends, FileFacts, GuardHit,
+    Guards, Introduced, LeftTask, Level, Load, LoadCounts, LoadFailure, LoadFinding, LoadKind,
+    LoadPace, LoadPage, LoadPlanner, LoadProgress, LoadStatus, LoadTaskKind, NewLoad, NewSource,
+    OpenLoad, PlanRowState, PlanRowView, PlanRowsPage, PlanRowsQuery, Precedence, PropertyChange,
+    PropertyProvenance, Provenance, Pruned, ReferenceDate, RowDifference, RowOutcome, RowProblem,
+    Schedule, Signature, Source, SourceSettings, SourceState, StaleRows, Threshold, problem,
 };
 pub use owners::{NewOwner, Owner};
 pub use patch::Patch;

@@ -10,6 +10,7 @@ use actix_web::{HttpRequest, HttpResponse, Route};
 use grunddata_access_log::AccessLog;
 use grunddata_identity::{Issuers, Refresher};
 use grunddata_registry::Registry;
+use parking_lot::RwLock;
 use tokio::sync::{Semaphore, watch};
 
 use crate::access::Vault;
@@ -18,6 +19,7 @@ use crate::following::Places;
 use crate::handlers::landing::Landings;
 use crate::handlers::{exports, lossless};
 use crate::links::API_ROOT;
+use crate::loads::collect::Worker;
 use crate::loads::uploads::Uploads;
 use crate::lockout::Lockout;
 use crate::metrics::Metrics;
@@ -26,6 +28,7 @@ use crate::pool::ReadPool;
 use crate::problem::Problem;
 use crate::rate::Rate;
 use crate::reply::{Reply, finish};
+use crate::runner::Silent;
 use crate::server::ServerError;
 use crate::trace_context::Trace;
 use crate::{body, openapi};
@@ -36,7 +39,7 @@ const COLLECTION: &str = "{collection:persons|roles|organisations|geographies|se
 /// Loads that are planned or applied at the same time; each of them keeps a connection busy.
 const LOADING: usize = 2;
 /// Loads that may wait for their turn.
-const LOADS_WAITING: usize = 64;
+pub(crate) const LOADS_WAITING: usize = 64;
 
 /// How often it is looked whether keys of issuers are due.
 const KEYS_LOOKED_AT: Duration = Duration::from_secs(15);
@@ -55,6 +58,12 @@ pub(crate) struct App {
     /// Threads that make plans and apply them, and how many may wait for one.
     pub(crate) loading: ReadPool,
     pub(crate) uploads: Uploads,
+    /// By which the work of this process on loads is known.
+    pub(crate) worker: Worker,
+    /// Threads that collect files of sources.
+    pub(crate) collecting: ReadPool,
+    /// Sources of which nothing has been heard for too long.
+    pub(crate) silent: RwLock<Vec<Silent>>,
     /// One thread that only answers whether the database does, however many searches wait.
     pub(crate) readiness: ReadPool,
     pub(crate) rate: Option<Rate>,
@@ -80,6 +89,7 @@ impl App {
         let pool = ReadPool::start("read", config.heavy_readers, config.limits.heavy_queue)?;
         let readiness = ReadPool::start("ready", 1, 16)?;
         let loading = ReadPool::start("load", LOADING, LOADS_WAITING)?;
+        let collecting = ReadPool::start("collect", LOADING, LOADS_WAITING)?;
         let uploads =
             Uploads::open(&config.uploads, config.limits.upload_bytes).map_err(|error| {
                 ServerError::Uploads {
@@ -103,6 +113,7 @@ impl App {
             .limits
             .failures
             .map(|limit| Lockout::new(limit, metrics.lockouts()));
+        let worker = Worker::new(config.lease);
         let vault = Vault::new(registry, issuers, lockout);
         let rate = config.limits.rate.map(Rate::new);
         let places = Places::new(config.limits.followers, config.limits.followers_of_client);
@@ -117,6 +128,9 @@ impl App {
             readiness,
             loading,
             uploads,
+            worker,
+            collecting,
+            silent: RwLock::default(),
             rate,
             exports: Arc::new(Semaphore::new(exports::AT_ONCE)),
             places,

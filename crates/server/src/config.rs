@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use grunddata_identity::IdentityConfig;
 
+pub use crate::loads::collect::{Collecting, NamedToken, Reach, Secret};
+
 /// Everything about the process that listens.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -24,6 +26,12 @@ pub struct Config {
     pub access_log: PathBuf,
     /// The directory in which files lie until they are loaded.
     pub uploads: PathBuf,
+    /// What may be collected for sources, and with what.
+    pub collect: Collecting,
+    /// For how long the rows of loads are kept of which nothing more comes; `None` = for ever.
+    pub keep_loads: Option<Duration>,
+    /// After how long without a sign of life the work of a process on loads is taken up by another.
+    pub lease: Duration,
     /// Whose tokens are believed beside the registry's own.
     pub identity: IdentityConfig,
     /// HTTP worker threads; `None` = one per processor.
@@ -48,6 +56,9 @@ impl Default for Config {
             tls: None,
             access_log: PathBuf::from("grunddata-data/access-log"),
             uploads: PathBuf::from("grunddata-data/uploads"),
+            collect: Collecting::default(),
+            keep_loads: Some(Duration::from_secs(90 * 24 * 60 * 60)),
+            lease: crate::loads::collect::LEASE,
             identity: IdentityConfig::default(),
             workers: None,
             heavy_readers: 4,

@@ -31,6 +31,7 @@ mod pool;
 pub mod problem;
 mod rate;
 mod reply;
+mod runner;
 mod server;
 pub mod telemetry;
 mod trace_context;

@@ -14,6 +14,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use crate::runner::Silent;
+
 const CLASSES: [&str; 4] = ["2xx", "3xx", "4xx", "5xx"];
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -25,6 +27,19 @@ struct Labels {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ProblemLabel {
     code: String,
+}
+
+/// What others count themselves.
+#[derive(Default)]
+pub(crate) struct Gauges<'a> {
+    /// Searches that wait for a thread.
+    pub(crate) waiting: usize,
+    /// Threads that search.
+    pub(crate) busy: usize,
+    /// Requests that wait for changes.
+    pub(crate) followers: usize,
+    /// Sources of which nothing has been heard for too long.
+    pub(crate) silent: &'a [Silent],
 }
 
 /// The metrics of one server.
@@ -120,12 +135,11 @@ impl Metrics {
         self.lockouts.clone()
     }
 
-    /// The text form (OpenMetrics), with what the store, the read pool (waiting and busy) and the feed (followers) count themselves. Only owners that `named`
-    /// accepts are named.
+    /// The text form (OpenMetrics), with what others count themselves. Only owners that `named` accepts are named.
     pub(crate) fn encode(
         &self,
         store: &StoreMetrics,
-        (waiting, busy, followers): (usize, usize, usize),
+        gauges: &Gauges<'_>,
         named: impl Fn(&OwnerKey) -> bool,
     ) -> Result<String, std::fmt::Error> {
         let mut out = String::new();
@@ -134,13 +148,17 @@ impl Metrics {
             (
                 "read_pool_waiting",
                 "Searches and traversals that wait for a thread",
-                waiting,
+                gauges.waiting,
             ),
-            ("read_pool_busy", "Threads that search or traverse", busy),
+            (
+                "read_pool_busy",
+                "Threads that search or traverse",
+                gauges.busy,
+            ),
             (
                 "followers",
                 "Requests that wait for changes, in streams and long polls",
-                followers,
+                gauges.followers,
             ),
             (
                 "write_queue_length",
@@ -218,6 +236,24 @@ impl Metrics {
                 "grunddata_log_position{{owner=\"{owner}\"}} {position}"
             )?;
         }
+        gauge(
+            &mut out,
+            "sources_silent",
+            "Sources of which nothing has been heard for longer than their schedule allows",
+        )?;
+        writeln!(out, "grunddata_sources_silent {}", gauges.silent.len())?;
+        gauge(
+            &mut out,
+            "source_silent",
+            "A source of which nothing has been heard for too long; for administrators of its owner",
+        )?;
+        for source in gauges.silent.iter().filter(|source| named(&source.owner)) {
+            writeln!(
+                out,
+                "grunddata_source_silent{{owner=\"{}\",source=\"{}\"}} 1",
+                source.owner, source.key
+            )?;
+        }
         writeln!(out, "# EOF")?;
         Ok(out)
     }
@@ -238,18 +274,27 @@ mod tests {
     fn owners_are_named_to_those_who_may_know_them() {
         let key = OwnerKey::new("stangd").expect("key");
         let store = StoreMetrics {
-            positions: [(key, 7)].into(),
+            positions: [(key.clone(), 7)].into(),
             ..StoreMetrics::default()
         };
+        let silent = [Silent {
+            owner: key,
+            key: "hr".to_owned(),
+        }];
         let metrics = Metrics::new(std::iter::empty());
-        let hidden = metrics.encode(&store, (0, 0, 0), |_| false).expect("text");
+        let gauges = Gauges {
+            silent: &silent,
+            ..Gauges::default()
+        };
+        let hidden = metrics.encode(&store, &gauges, |_| false).expect("text");
         assert!(
             !hidden.contains("stangd") && hidden.contains("grunddata_log_positions 7\n"),
             "{hidden}"
         );
+        assert!(hidden.contains("grunddata_sources_silent 1\n"), "{hidden}");
         assert!(
             metrics
-                .encode(&store, (0, 0, 0), |_| true)
+                .encode(&store, &gauges, |_| true)
                 .expect("text")
                 .contains("grunddata_log_position{owner=\"stangd\"} 7")
         );
@@ -262,7 +307,7 @@ mod tests {
         metrics.observe(0, 404, Duration::from_micros(50));
         metrics.problem("not-found");
         let text = metrics
-            .encode(&StoreMetrics::default(), (0, 0, 0), |_| false)
+            .encode(&StoreMetrics::default(), &Gauges::default(), |_| false)
             .expect("text");
         assert!(text.ends_with("# EOF\n"));
         for line in [

@@ -84,6 +84,21 @@ impl ReadPool {
             .unwrap_or_else(|_| Err(Problem::internal("a read ended without an answer")))
     }
 
+    /// Runs `work` on one of the threads, and waits for nothing. Whether there was room for it.
+    pub(crate) fn begin(&self, work: impl FnOnce() + Send + 'static) -> bool {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        let waiting = Arc::clone(&self.waiting);
+        let job: Job = Box::new(move || {
+            waiting.fetch_sub(1, Ordering::Relaxed);
+            work();
+        });
+        let begun = self.jobs.try_send(job).is_ok();
+        if !begun {
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+        }
+        begun
+    }
+
     /// Reads that wait for a thread.
     pub(crate) fn waiting(&self) -> usize {
         self.waiting.load(Ordering::Relaxed)

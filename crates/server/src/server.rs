@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use crate::app::App;
 use crate::config::{Config, Tls};
 use crate::cors;
+use crate::runner::Runner;
 
 /// Why the server could not start or stopped.
 #[derive(Debug, thiserror::Error)]
@@ -84,6 +85,7 @@ pub struct Running {
     secure: bool,
     access_log: grunddata_access_log::AccessLog,
     closing: watch::Sender<bool>,
+    runner: Option<Runner>,
 }
 
 impl Server {
@@ -112,6 +114,7 @@ impl Server {
             .unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
         let app = Arc::new(App::new(config, registry)?);
         let (access_log, closing) = (app.access_log.clone(), app.closing.clone());
+        let runner = Runner::start(&app)?;
         let (tell, told) = mpsc::sync_channel(1);
         let thread = thread::Builder::new()
             .name("http".to_owned())
@@ -160,6 +163,7 @@ impl Server {
             secure,
             access_log,
             closing,
+            runner: Some(runner),
         })
     }
 }
@@ -202,9 +206,17 @@ impl Running {
         };
         // Who waits for changes would wait on.
         self.closing.send_replace(true);
+        // Loads in the background end at the next place from which they can be gone on with.
+        if let Some(runner) = &self.runner {
+            runner.stop();
+        }
         // The command is sent when `stop` is called; the future only waits for its end, and so does the join.
         drop(self.handle.stop(true));
-        match thread.join() {
+        let ended = thread.join();
+        if let Some(runner) = self.runner.take() {
+            runner.end();
+        }
+        match ended {
             Ok(outcome) => Ok(outcome?),
             Err(_) => Err(std::io::Error::other("the server thread panicked").into()),
         }

@@ -57,6 +57,7 @@ pub use grants::GrantRow;
 pub use loads::{
     AssertionHead, AssertionRow, BatchRow, Believed, KeyHash, LoadKind, LoadRow, LoadStatus,
     LoadStep, PlanRow, PlanWriter, Reached, RowFilter, RowOutcome, RowState, SetAside, SourceRow,
+    TaskKind, TaskRow, WatchRow,
 };
 pub use lossless::{LosslessError, LosslessProgress, LosslessSummary};
 pub use marks::{MarkKind, MarkRow};

@@ -366,6 +366,7 @@ diesel::table! {
         created_at -> SqlMoment,
         created_by -> Text,
         changed_at -> SqlMoment,
+        pruned -> SmallInt,
     }
 }
 
@@ -449,5 +450,36 @@ diesel::table! {
         owner -> Text,
         secret -> Binary,
         created_at -> SqlMoment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    load_task (owner, load_id) {
+        owner -> Text,
+        load_id -> SqlId,
+        kind -> SmallInt,
+        caller -> Text,
+        attempts -> Integer,
+        holder -> SqlId,
+        held_until -> SqlMoment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    source_watch (owner, source) {
+        owner -> Text,
+        source -> Text,
+        holder -> SqlId,
+        held_until -> SqlMoment,
+        tried_at -> Nullable<SqlMoment>,
+        same_at -> Nullable<SqlMoment>,
+        failures -> Integer,
+        failure -> Nullable<Text>,
     }
 }

@@ -48,6 +48,29 @@ told in docs/loads.md, and how a mapping is written in docs/mapping.md.")]
     Show(OfSource),
     /// List the versions of a source's settings
     History(OfSource),
+    /// Collect what there is of a source now, as its settings say: from its folder, its address or its server
+    #[command(after_long_help = "\
+Examples:
+  grunddata source collect skola --dry-run
+  grunddata source collect skola
+
+A running server does the same by itself when it is time. What sources may reach stands in [collect] of
+the settings, told in docs/operations.md. A dry run makes the plan, and leaves files where they are.
+
+Ends with 1 when there is something in the way, or a load needs somebody to look at it.")]
+    Collect {
+        #[command(flatten)]
+        source: OfSource,
+        /// Make the plan and change nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Tell which sources are silent or cannot be collected; ends with 1 when there is one
+    Check {
+        /// Of this owner alone
+        #[arg(long)]
+        owner: Option<String>,
+    },
     /// Propose a mapping from the headers and first rows of a file
     #[command(after_long_help = "\
 Examples:
@@ -208,6 +231,18 @@ The outcomes are create, change, end, revive, confirm, release, rejected and con
     },
     /// Plan the taking back of an applied load; apply it with `grunddata loads apply`
     Reverse(OfLoad),
+    /// Remove the rows of old loads: facts, counts and provenance stay, but they cannot be taken back any more
+    #[command(after_long_help = "\
+Example:
+  grunddata loads prune --days 30
+
+A running server does it every day, after the days of loads.keep_days in the settings (90). Plans that
+nobody has decided about for as long are given up.")]
+    Prune {
+        /// Days for which rows are kept [default: what the settings say]
+        #[arg(long)]
+        days: Option<u32>,
+    },
 }
 
 /// A load that is named.

@@ -2,6 +2,7 @@
 
 pub(crate) mod backup;
 pub(crate) mod changes;
+mod collect;
 pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod erase;

@@ -13,6 +13,7 @@ use grunddata_registry::{Context, IfMatch, NewSource, Registry, SourceSettings};
 use grunddata_server::loads;
 use serde_json::{Value, json};
 
+use super::collect;
 use crate::arguments::{OfSource, Source};
 use crate::console::{self, Act};
 use crate::database;
@@ -30,6 +31,7 @@ pub(crate) fn run(settings: &Settings, source: Source) -> Result<ExitCode, Failu
     }
     let registry = database::open(settings)?;
     let context = console::context(&registry);
+    let mut good = true;
     match source {
         Source::Put {
             key,
@@ -73,8 +75,10 @@ pub(crate) fn run(settings: &Settings, source: Source) -> Result<ExitCode, Failu
                     } else {
                         ""
                     };
+                    let state = registry.source_state(&context, &source)?;
+                    let state = collect::told(&state);
                     line(format!(
-                        "{}  {}  version {}  {}{retired}",
+                        "{}  {}  version {}  {}{retired}{state}",
                         source.owner, source.key, source.version, source.settings.title
                     ));
                 }
@@ -96,10 +100,22 @@ pub(crate) fn run(settings: &Settings, source: Source) -> Result<ExitCode, Failu
                 ));
             }
         }
+        Source::Collect { source, dry_run } => {
+            let found = find(&registry, &context, &source)?;
+            good = collect::collect(settings, &registry, &context, &found, dry_run)?;
+        }
+        Source::Check { owner } => {
+            let owner = owner.as_deref().map(owner_key).transpose()?;
+            good = collect::check(&registry, owner.as_ref())?;
+        }
         Source::Suggest { .. } => {}
     }
     registry.store().shutdown();
-    Ok(ExitCode::SUCCESS)
+    Ok(if good {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(Kind::Failed as u8)
+    })
 }
 
 /// The source that is meant: of the owner that was named, or of the only one that has one of that key.

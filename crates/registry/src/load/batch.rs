@@ -71,6 +71,7 @@ impl Batch {
         let (findings, found) = self.findings(written.as_ref())?;
         let mut content = self.content.clone();
         content.done += self.passed;
+        content.failed = None;
         content.counts.applied += applied;
         content.counts.set_aside += set_aside.len() as u64;
         content.counts.findings += found;

@@ -17,7 +17,7 @@ use crate::registry::refuse_store;
 use crate::{Code, Context, Refusal, Registry};
 
 /// After so long without a sign of life a plan that is being made is taken for given up, in microseconds.
-const GIVEN_UP: i64 = 10 * 60 * 1_000_000;
+pub(super) const GIVEN_UP: i64 = 10 * 60 * 1_000_000;
 
 /// What a load begins with.
 pub(super) struct Beginning {
@@ -92,7 +92,8 @@ impl Registry {
             replace,
             reverses,
         } = beginning;
-        let rights = std::sync::Arc::new(self.rights(context)?.loading());
+        // Whoever has no rights begins nothing.
+        self.rights(context)?;
         let content = Content {
             file,
             reference_date: reference,
@@ -103,6 +104,8 @@ impl Registry {
             approved: None,
             cancelled: None,
             refused: Vec::new(),
+            failed: None,
+            pruned: None,
             rows: 0,
             done: 0,
         };
@@ -164,6 +167,19 @@ impl Registry {
                 .clear_plan(owner, displaced, nothing)
                 .map_err(refuse_store)?;
         }
+        self.planner_of(context, load, content, settings)
+    }
+
+    /// What makes the plan of a load that has begun and has no rows yet.
+    pub(super) fn planner_of(
+        &self,
+        context: &Context,
+        load: LoadRow,
+        content: Content,
+        settings: &SourceSettings,
+    ) -> Result<LoadPlanner, Refusal> {
+        let rights = std::sync::Arc::new(self.rights(context)?.loading());
+        let (store, owner) = (&self.inner.store, &load.owner);
         let precedences = store
             .read(|reader| reader.sources(owner))
             .map_err(refuse_store)?
@@ -180,10 +196,10 @@ impl Registry {
             writer: store
                 .plan_writer(owner, load.id, &load.source)
                 .map_err(refuse_store)?,
+            reference: content.reference_date,
             load,
             content,
             settings: settings.clone(),
-            reference,
             precedences,
             buffer: Vec::with_capacity(CHUNK),
             seen: HashMap::new(),

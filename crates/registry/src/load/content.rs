@@ -33,6 +33,12 @@ pub struct FileFacts {
     /// Columns that the mapping could use and that it lacks.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub missing_columns: Vec<String>,
+    /// Where it was collected by the registry itself: `folder`, `url` or `ss12000`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub collected: Option<String>,
+    /// From when the next collecting is to ask for changes, once this load is applied.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub changes_after: Option<Instant>,
     /// What is worth knowing about it and takes nothing away: a row of totals that was left out, hidden rows.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<RowProblem>,
@@ -134,6 +140,22 @@ impl Signature {
     }
 }
 
+/// Why a plan could not be made, or its application broke off.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LoadFailure {
+    /// When.
+    pub at: Instant,
+    /// What was being done: `planning` or `applying`.
+    pub during: String,
+    /// The code of the refusal.
+    pub code: String,
+    /// Why, and what to do.
+    pub message: String,
+    /// Under which id it is found in the log.
+    pub request_id: String,
+}
+
 /// A guard that stopped a plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -169,6 +191,12 @@ pub(super) struct Content {
     /// Why its file was refused.
     #[serde(default)]
     pub(super) refused: Vec<RowProblem>,
+    /// Why its plan could not be made, or why it is not applied further.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) failed: Option<LoadFailure>,
+    /// When its rows were removed because they were old.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) pruned: Option<Instant>,
     /// Rows of the plan.
     #[serde(default)]
     pub(super) rows: u64,

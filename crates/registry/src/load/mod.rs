@@ -11,12 +11,14 @@
 //!
 //! Nothing here knows a file: what was read of one comes in as [`Assertion`]s.
 
+mod again;
 mod apply;
 mod approve;
 mod assertion;
 mod batch;
 mod begin;
 mod cancel;
+mod collect;
 mod commands;
 mod content;
 mod create;
@@ -31,24 +33,29 @@ mod missing;
 mod news;
 mod planner;
 mod provenance;
+mod prune;
 mod read;
 mod reverse;
 mod row;
 mod settings;
 mod settings_read;
 mod source;
+mod state;
 mod work_out;
 
 use grunddata_model::OwnerKey;
 
 use crate::{Action, Code, Context, Refusal};
 
+pub use again::{LeftTask, LoadTaskKind};
 pub use apply::{LoadPace, LoadProgress};
 pub use assertion::{AssertedReference, Assertion, AssertionKey};
-pub use content::{FileFacts, GuardHit, LoadCounts, Signature};
+pub use collect::{Apply, Collect, CollectKind, Place as CollectPlace};
+pub use content::{FileFacts, GuardHit, LoadCounts, LoadFailure, Signature};
 pub use grunddata_store::{LoadKind, LoadStatus, RowOutcome};
 pub use planner::{LoadPlanner, NewLoad};
 pub use provenance::{AssertedValue, Introduced, PropertyProvenance, Provenance};
+pub use prune::Pruned;
 pub use read::{
     Load, LoadFinding, LoadPage, PlanRowState, PlanRowView, PlanRowsPage, PlanRowsQuery,
 };
@@ -58,6 +65,7 @@ pub use settings::{
     SourceSettings, StaleRows, Threshold,
 };
 pub use source::{NewSource, Source};
+pub use state::{CollectState, OpenLoad, SourceState};
 
 /// That the actor may apply loads of the owner. Which records they may touch is asked of each.
 fn must_load(context: &Context, owner: &OwnerKey) -> Result<(), Refusal> {

@@ -10,8 +10,8 @@ use grunddata_store::{
 };
 use uuid::Uuid;
 
+use super::again::given_up;
 use super::assertion::{Assertion, AssertionKey};
-use super::cancel::cancelled;
 use super::content::{Content, FileFacts};
 use super::gather::Candidate;
 use super::guards::hits;
@@ -56,7 +56,7 @@ pub(super) struct Seen {
 }
 
 /// Makes the plan of one load. Blocks the thread that uses it; it may go from thread to thread. Dropped before it is
-/// finished, it gives the load up.
+/// finished, it gives the load up: it has failed then.
 pub struct LoadPlanner {
     pub(super) registry: Registry,
     pub(super) context: Context,
@@ -87,6 +87,18 @@ impl LoadPlanner {
     #[must_use]
     pub fn id(&self) -> Uuid {
         self.load.id
+    }
+
+    /// The registry that it is made for.
+    #[must_use]
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// The id under which its making is logged.
+    #[must_use]
+    pub fn request_id(&self) -> &str {
+        &self.context.request_id
     }
 
     /// The day from which what the file says without a date holds.
@@ -289,6 +301,11 @@ impl LoadPlanner {
         Load::of(&closed)
     }
 
+    /// Leaves the load as it is, for whoever takes its planning up again.
+    pub fn leave(mut self) {
+        self.finished = true;
+    }
+
     pub(super) fn next_number(&mut self) -> i64 {
         self.numbers += 1;
         self.numbers
@@ -340,29 +357,12 @@ impl Drop for LoadPlanner {
         if self.finished {
             return;
         }
-        let id = self.load.id;
-        let given_up = self
-            .registry
-            .inner
-            .store
-            .change_load(&self.load.owner, id, |found| match found {
-                Some(load) if load.status == LoadStatus::Planning => cancelled(
-                    &self.context,
-                    &load,
-                    Some("The plan was given up.".to_owned()),
-                ),
-                _ => Err(gone(id)),
-            });
-        if let Ok(Ok(load)) = given_up {
-            let cleared = self
-                .registry
-                .inner
-                .store
-                .clear_plan(&load.owner, id, load.reached);
-            if let Err(error) = cleared {
-                tracing::warn!(%error, load = %id, "the rows of a plan that was given up are still there");
-            }
-        }
+        self.registry.fail_plan(
+            &self.load.owner,
+            self.load.id,
+            &self.context.request_id,
+            &given_up(),
+        );
     }
 }
 

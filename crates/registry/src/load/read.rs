@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::apply::KeptFinding;
 use super::assertion::AssertionKey;
-use super::content::{Content, FileFacts, GuardHit, LoadCounts, Signature};
+use super::content::{Content, FileFacts, GuardHit, LoadCounts, LoadFailure, Signature};
 use super::must_load;
 use super::row::{Planned, RowContent, RowDifference, RowProblem};
 use crate::registry::refuse_store;
@@ -58,6 +58,10 @@ pub struct Load {
     pub cancelled: Option<Signature>,
     /// Why its file was refused.
     pub refused: Vec<RowProblem>,
+    /// Why its plan could not be made, or why it is not applied further.
+    pub failed: Option<LoadFailure>,
+    /// When its rows were removed because they were old.
+    pub pruned: Option<Instant>,
     /// Rows of the plan.
     pub rows: u64,
     /// Rows that the load has passed.
@@ -105,6 +109,8 @@ impl Load {
             approved: content.approved,
             cancelled: content.cancelled,
             refused: content.refused,
+            failed: content.failed,
+            pruned: content.pruned,
             rows: content.rows,
             done: content.done,
             batches: row.batches,

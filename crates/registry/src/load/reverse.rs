@@ -11,7 +11,7 @@ use grunddata_store::{
 use serde_json::json;
 use uuid::Uuid;
 
-use super::content::FileFacts;
+use super::content::{Content, FileFacts};
 
 use super::begin::Beginning;
 use super::difference::still_asserted;
@@ -49,6 +49,12 @@ impl Registry {
             return Err(wrong_state(
                 &load,
                 "A load of which something was applied can be taken back, and a reversal not again: load the file anew.",
+            ));
+        }
+        if Content::of(&load)?.pruned.is_some() {
+            return Err(wrong_state(
+                &load,
+                "Its rows were removed because they were old: nobody knows any more what there was before. Correct the records, or load an earlier file.",
             ));
         }
         let settings = self.settings_of(&load)?;

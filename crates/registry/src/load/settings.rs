@@ -6,6 +6,7 @@ use chrono::NaiveDate;
 use grunddata_model::{Domain, RecordId};
 use serde::{Deserialize, Serialize};
 
+use super::collect::Collect;
 use crate::OnUncovered;
 
 /// What is agreed with a system that feeds records. Everything but the title and the domains has a default.
@@ -26,6 +27,9 @@ pub struct SourceSettings {
     pub mapping: Option<String>,
     /// When files are expected.
     pub schedule: Option<Schedule>,
+    /// How its files are collected by the registry itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub collect: Option<Collect>,
     /// Whose word counts where sources speak of the same property.
     pub precedence: Precedence,
     /// What it decides alone.
@@ -315,6 +319,7 @@ impl SourceSettings {
             format: None,
             mapping: None,
             schedule: None,
+            collect: None,
             precedence: Precedence::default(),
             authoritative: Authoritative::default(),
             validation: BTreeMap::new(),

@@ -4,6 +4,7 @@ use grunddata_model::Domain;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use super::collect::Collect;
 use super::settings::{SourceSettings, is_within, uncovered};
 use crate::write::check_text;
 use crate::{Code, Fault, Refusal, nearest};
@@ -14,7 +15,7 @@ const LONGEST_MAPPING: usize = 256 * 1024;
 const MOST_PROPERTIES: usize = 200;
 
 /// The names of the settings.
-const NAMES: [&str; 18] = [
+const NAMES: [&str; 19] = [
     "title",
     "domains",
     "controller",
@@ -22,6 +23,7 @@ const NAMES: [&str; 18] = [
     "format",
     "mapping",
     "schedule",
+    "collect",
     "precedence",
     "authoritative",
     "validation",
@@ -103,6 +105,7 @@ impl SourceSettings {
         settings.format = read.optional("format");
         settings.mapping = read.optional("mapping");
         settings.schedule = read.optional("schedule");
+        settings.collect = read.optional("collect");
         settings.precedence = read.or_default("precedence");
         settings.authoritative = read.or_default("authoritative");
         settings.validation = read.or_default("validation");
@@ -214,6 +217,10 @@ impl SourceSettings {
                 "Identifiers are withdrawn one by one, when a source lists others than before: leave /identifiers out.".to_owned(),
                 "Identiteter dras tillbaka en och en: utelämna /identifiers.".to_owned(),
             );
+        }
+        for fault in self.collect.iter().flat_map(Collect::faults) {
+            let pointer = format!("/collect/{}", fault.name);
+            read.fault(&pointer, fault.en, fault.sv);
         }
         let percents = [
             ("ends", self.guards.ends.percent),

@@ -200,7 +200,7 @@ impl Registry {
     }
 }
 
-fn may_read(context: &Context, owner: &OwnerKey) -> Result<(), Refusal> {
+pub(super) fn may_read(context: &Context, owner: &OwnerKey) -> Result<(), Refusal> {
     if context.actor.may(Action::Administer, owner) {
         return Ok(());
     }

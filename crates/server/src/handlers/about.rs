@@ -13,6 +13,7 @@ use crate::access::{Admin, Authorised};
 use crate::call::{Call, record_id};
 use crate::etag;
 use crate::links::Link;
+use crate::metrics::Gauges;
 use crate::problem::{self, Problem, ProblemType};
 use crate::reply::{self, Reply};
 
@@ -183,7 +184,12 @@ pub(crate) async fn metrics(caller: Option<Authorised<Admin>>, call: Call) -> Re
         .metrics
         .encode(
             &app.vault.vitals().store().metrics(),
-            (app.pool.waiting(), app.pool.busy(), app.places.count()),
+            &Gauges {
+                waiting: app.pool.waiting(),
+                busy: app.pool.busy(),
+                followers: app.places.count(),
+                silent: &app.silent.read(),
+            },
             named,
         )
         .map_err(|error| Problem::internal(error.to_string()))?;

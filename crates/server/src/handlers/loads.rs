@@ -6,7 +6,7 @@ use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
 use chrono::NaiveDate;
 use grunddata_model::OwnerKey;
-use grunddata_registry::{Action, Load, LoadKind, LoadPace, LoadStatus};
+use grunddata_registry::{Action, Load, LoadKind, LoadPace, LoadStatus, LoadTaskKind};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -16,8 +16,9 @@ use crate::access::{Authorised, Feed};
 use crate::call::Call;
 use crate::fields::Fields;
 use crate::links::Link;
+use crate::loads::collect::note_failure;
 use crate::loads::uploads::{self, Received};
-use crate::loads::{self, Delivery, Wanted};
+use crate::loads::{self, Delivery, Run, Wanted};
 use crate::parameters::{self, Parameters};
 use crate::problem::Problem;
 use crate::reply::{self, Reply, refused};
@@ -67,7 +68,7 @@ pub(crate) async fn create(caller: Authorised<Feed>, mut call: Call) -> Reply {
     let begun = {
         let owner = upload.as_ref().map(|upload| upload.owner.clone());
         let sha256 = upload.and_then(|upload| upload.sha256);
-        let kind = wish.kind;
+        let (kind, app) = (wish.kind, call.app.clone());
         call.app
             .pool
             .run(move || {
@@ -79,26 +80,48 @@ pub(crate) async fn create(caller: Authorised<Feed>, mut call: Call) -> Reply {
                     reference_date: wish.reference_date,
                     replace: wish.replace,
                 };
-                let file = checked(file, sha256)?;
+                let mut file = checked(file, sha256)?;
                 let delivery = Delivery {
                     path: file.path.clone(),
                     name,
                     date: wish.date,
                     sha256: file.sha256.clone(),
+                    collected: None,
                 };
-                let planning = loads::begin(caller.registry(), caller.context(), &wanted, delivery)
+                let (registry, context) = (caller.registry(), caller.context());
+                let mut planning =
+                    loads::begin(registry, context, &wanted, delivery).map_err(refused)?;
+                // From here on another process may take it up.
+                let id = planning.id();
+                file.keep(&app.uploads.kept(id));
+                planning.moved(file.path.clone());
+                let going = app
+                    .worker
+                    .take(registry, context, &owner, id, LoadTaskKind::Plan)
                     .map_err(refused)?;
-                Ok((owner, planning, file))
+                Ok((owner, planning, file, going))
             })
             .await?
     };
-    let (owner, planning, file) = begun;
-    let id = planning.id();
+    let (owner, planning, file, going) = begun;
+    let (id, app) = (planning.id(), call.app.clone());
     let work = move || {
-        let load = planning.run(&mut |_| {}).map_err(refused);
-        // The plan holds all of it.
-        drop(file);
-        load
+        let run = planning
+            .run_until(&mut |_| {}, app.worker.stopping())
+            .map_err(refused);
+        match run {
+            Ok(Run::Left) => {
+                file.leave();
+                going.leave();
+                Err(Problem::new(
+                    "busy",
+                    "The server is stopping. The plan is made when it runs again: read the load then.",
+                ))
+            }
+            // The plan holds all of the file, or nothing comes of it.
+            Ok(Run::Done(load)) => Ok(*load),
+            Err(problem) => Err(problem),
+        }
     };
     let done = in_background(&call, wait, work).await?;
     match done {
@@ -318,11 +341,23 @@ pub(crate) async fn apply(caller: Authorised<Feed>, call: Call) -> Reply {
             Ok((owner, finished))
         })
         .await?;
-    let (applier, of) = (worker.clone(), owner.clone());
+    let (applier, of, app) = (worker.clone(), owner.clone(), call.app.clone());
     let work = move || {
         let (registry, context) = (applier.registry(), applier.context());
         if !finished {
-            loads::apply(registry, context, &of, id, &mut |_| {}).map_err(refused)?;
+            let stopping = app.worker.stopping();
+            let going = app
+                .worker
+                .take(registry, context, &of, id, LoadTaskKind::Apply)
+                .map_err(refused)?;
+            let progress = loads::apply_until(registry, context, &of, id, &mut |_| {}, stopping)
+                .inspect_err(|refusal| {
+                    note_failure(registry, context, &of, id, refusal);
+                })
+                .map_err(refused)?;
+            if !progress.finished && progress.status == LoadStatus::Applying {
+                going.leave();
+            }
         }
         registry.load(context, &of, id).map_err(refused)
     };

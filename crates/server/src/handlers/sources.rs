@@ -3,7 +3,7 @@
 use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
 use grunddata_model::OwnerKey;
-use grunddata_registry::{Action, NewSource, Source, SourceSettings};
+use grunddata_registry::{Action, NewSource, Source, SourceSettings, SourceState};
 use serde_json::{Value, json};
 
 use super::page;
@@ -67,13 +67,21 @@ pub(crate) async fn list(caller: Authorised<Feed>, call: Call) -> Reply {
         .pool
         .run(move || {
             let owner = owner_of(&caller, given, Action::Load)?;
-            caller
-                .registry()
-                .sources(caller.context(), &owner)
-                .map_err(refused)
+            let (registry, context) = (caller.registry(), caller.context());
+            let sources = registry.sources(context, &owner).map_err(refused)?;
+            sources
+                .into_iter()
+                .map(|source| {
+                    let state = registry.source_state(context, &source).map_err(refused)?;
+                    Ok((source, state))
+                })
+                .collect::<Result<Vec<_>, Problem>>()
         })
         .await?;
-    let items: Vec<Value> = sources.iter().map(|source| shown(source, &api)).collect();
+    let items: Vec<Value> = sources
+        .iter()
+        .map(|(source, state)| standing(source, state, &api))
+        .collect();
     Ok(reply::value(
         StatusCode::OK,
         &json!({"items": items, "_links": [page::this(&call)]}),
@@ -83,18 +91,19 @@ pub(crate) async fn list(caller: Authorised<Feed>, call: Call) -> Reply {
 /// `GET /sources/{source}`
 pub(crate) async fn get(caller: Authorised<Feed>, call: Call) -> Reply {
     let (given, key) = (given(&call.query()?)?, call.path("source").to_owned());
-    let source = call
+    let (source, state) = call
         .app
         .pool
         .run(move || {
             let owner = owner_of(&caller, given, Action::Load)?;
-            caller
-                .registry()
-                .source(caller.context(), &owner, &key)
-                .map_err(refused)
+            let (registry, context) = (caller.registry(), caller.context());
+            let source = registry.source(context, &owner, &key).map_err(refused)?;
+            let state = registry.source_state(context, &source).map_err(refused)?;
+            Ok((source, state))
         })
         .await?;
-    Ok(answered(StatusCode::OK, &source, &call))
+    let body = standing(&source, &state, &call.base().api());
+    Ok(answered(StatusCode::OK, &source, &body))
 }
 
 /// `PUT /sources/{source}`
@@ -136,7 +145,7 @@ pub(crate) async fn put(caller: Authorised<Admin>, mut call: Call) -> Reply {
             StatusCode::OK
         },
         &source,
-        &call,
+        &shown(&source, &call.base().api()),
     );
     if created
         && let Ok(address) = header::HeaderValue::from_str(&address(&source, &call.base().api()))
@@ -184,8 +193,15 @@ fn shown(source: &Source, api: &str) -> Value {
     value
 }
 
-fn answered(status: StatusCode, source: &Source, call: &Call) -> HttpResponse {
-    let body = shown(source, &call.base().api()).to_string().into_bytes();
+/// A source with how it stands.
+fn standing(source: &Source, state: &SourceState, api: &str) -> Value {
+    let mut value = shown(source, api);
+    reply::set(&mut value, "state", json!(state));
+    value
+}
+
+fn answered(status: StatusCode, source: &Source, body: &Value) -> HttpResponse {
+    let body = body.to_string().into_bytes();
     let tag = etag::tag(source.version, &body);
     let mut response = reply::json(status, body);
     if let Ok(tag) = header::HeaderValue::from_str(&tag) {

@@ -3,6 +3,8 @@
 //!
 //! Must never decide what a row comes to, nor who may load: that is the registry's. Must never hold a file in memory.
 
+pub mod collect;
+pub(crate) mod going;
 mod mapping;
 mod said;
 pub mod table;
@@ -13,10 +15,11 @@ use std::io::{BufReader, Read as _};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::NaiveDate;
 use grunddata_exchange::{Completeness, Converted, Limits, Outcome, Problem, native};
-use grunddata_model::OwnerKey;
+use grunddata_model::{Instant, OwnerKey};
 use grunddata_registry::{
     Code, Context, FileFacts, Load, LoadKind, LoadPace, LoadPlanner, LoadProgress, LoadStatus,
     NewLoad, Refusal, Registry, RowProblem,
@@ -42,6 +45,17 @@ pub struct Delivery {
     pub date: Option<NaiveDate>,
     /// Its SHA-256 in hexadecimal digits, where somebody has reckoned it already.
     pub sha256: Option<String>,
+    /// Where the registry itself has collected it; `None` where it was sent.
+    pub collected: Option<Collected>,
+}
+
+/// What is known of a file that the registry itself has collected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Collected {
+    /// From where: `folder`, `url` or `ss12000`.
+    pub from: &'static str,
+    /// From when the next collecting is to ask for changes, once this file is applied.
+    pub changes_after: Option<Instant>,
 }
 
 /// What is to be loaded, and as what.
@@ -104,6 +118,14 @@ pub fn begin(
         size: Some(size),
         sha256: Some(sha256),
         date: delivery.date,
+        collected: delivery
+            .collected
+            .as_ref()
+            .map(|collected| collected.from.to_owned()),
+        changes_after: delivery
+            .collected
+            .as_ref()
+            .and_then(|collected| collected.changes_after),
         ..FileFacts::default()
     };
     let planner = registry.plan_load(
@@ -131,7 +153,60 @@ pub fn begin(
     })
 }
 
+/// Begins a plan anew whose making was broken off, from the file that was kept.
+///
+/// # Errors
+/// Those of [`Registry::plan_again`]; [`Code::InvalidSettings`] when the mapping of the source cannot be read.
+pub fn again(
+    registry: &Registry,
+    context: &Context,
+    owner: &OwnerKey,
+    id: Uuid,
+    path: &Path,
+) -> Result<Planning, Refusal> {
+    let load = registry.load(context, owner, id)?;
+    let source = registry
+        .source_history(context, owner, &load.source)?
+        .into_iter()
+        .find(|source| source.version == load.source_version)
+        .ok_or_else(Refusal::internal)?;
+    let mapping = mapping::read(source.settings.mapping.as_deref())?;
+    let planner = registry.plan_again(context, owner, id)?;
+    Ok(Planning {
+        planner,
+        mapping,
+        context: Rules {
+            owner: owner.clone(),
+            source: source.key,
+            tolerate_check_digits: said::tolerates_check_digits(&source.settings),
+        },
+        delivery: Delivery {
+            path: path.to_owned(),
+            name: load.file.name.clone().unwrap_or_else(|| "file".to_owned()),
+            date: load.file.date,
+            sha256: load.file.sha256.clone(),
+            collected: None,
+        },
+        kind: load.kind,
+        facts: load.file,
+    })
+}
+
+/// How the making of a plan ended.
+#[derive(Debug)]
+pub enum Run {
+    /// With a load: planned, stopped by a guard, or its file refused.
+    Done(Box<Load>),
+    /// It was asked to stop, and left the load to be taken up again.
+    Left,
+}
+
 impl Planning {
+    /// Where the file lies now.
+    pub(crate) fn moved(&mut self, path: PathBuf) {
+        self.delivery.path = path;
+    }
+
     /// The id of the load.
     #[must_use]
     pub fn id(&self) -> Uuid {
@@ -143,13 +218,40 @@ impl Planning {
     ///
     /// # Errors
     /// Those of the planner: the load was cancelled meanwhile, or the database cannot be reached.
-    pub fn run(mut self, tell: &mut dyn FnMut(u64)) -> Result<Load, Refusal> {
+    pub fn run(self, tell: &mut dyn FnMut(u64)) -> Result<Load, Refusal> {
+        match self.run_until(tell, &AtomicBool::new(false))? {
+            Run::Done(load) => Ok(*load),
+            Run::Left => Err(Refusal::internal()),
+        }
+    }
+
+    /// The same, unless it is asked to stop meanwhile. What goes wrong is said of the load as well, which has failed then.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn run_until(self, tell: &mut dyn FnMut(u64), stop: &AtomicBool) -> Result<Run, Refusal> {
+        let registry = self.planner.registry().clone();
+        let (owner, id) = (self.context.owner.clone(), self.planner.id());
+        let request_id = self.planner.request_id().to_owned();
+        let done = self.read(tell, stop);
+        if let Err(refusal) = &done {
+            registry.fail_plan(&owner, id, &request_id, refusal);
+        }
+        done
+    }
+
+    fn read(mut self, tell: &mut dyn FnMut(u64), stop: &AtomicBool) -> Result<Run, Refusal> {
         let file = File::open(&self.delivery.path).map_err(|error| unreadable(&error))?;
         let mut failed: Option<Refusal> = None;
         let mut notes: Vec<RowProblem> = Vec::new();
         let planner = &mut self.planner;
         let reference = planner.reference_date();
+        let mut left = false;
         let mut sink = |converted: Converted| -> ControlFlow<()> {
+            if stop.load(Ordering::Relaxed) {
+                left = true;
+                return ControlFlow::Break(());
+            }
             let taken = take(planner, converted, &mut notes);
             let said = planner.said();
             if said.is_multiple_of(1_000) {
@@ -189,6 +291,10 @@ impl Planning {
                 &mut sink,
             ),
         };
+        if left {
+            self.planner.leave();
+            return Ok(Run::Left);
+        }
         if let Some(refusal) = failed {
             return Err(refusal);
         }
@@ -204,6 +310,7 @@ impl Planning {
                 self.planner.refuse(problems, self.facts)
             }
         }
+        .map(|load| Run::Done(Box::new(load)))
     }
 }
 
@@ -273,11 +380,27 @@ pub fn apply(
     id: Uuid,
     tell: &mut dyn FnMut(&LoadProgress),
 ) -> Result<LoadProgress, Refusal> {
+    apply_until(registry, context, owner, id, tell, &AtomicBool::new(false))
+}
+
+/// The same, until it is asked to stop: then the load is left where it is, to be gone on with.
+///
+/// # Errors
+/// Those of [`Registry::apply_load`].
+pub fn apply_until(
+    registry: &Registry,
+    context: &Context,
+    owner: &OwnerKey,
+    id: Uuid,
+    tell: &mut dyn FnMut(&LoadProgress),
+    stop: &AtomicBool,
+) -> Result<LoadProgress, Refusal> {
     let mut pace = LoadPace::default();
     loop {
         let progress = registry.apply_load(&now(registry, context), owner, id, &mut pace)?;
         tell(&progress);
-        if progress.finished || progress.status != LoadStatus::Applying {
+        let stopping = stop.load(Ordering::Relaxed);
+        if progress.finished || progress.status != LoadStatus::Applying || stopping {
             return Ok(progress);
         }
     }

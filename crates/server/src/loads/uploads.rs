@@ -46,6 +46,21 @@ pub(crate) struct Received {
     pub(crate) sha256: Option<String>,
 }
 
+impl Received {
+    /// Lays the file where it is found when its plan has to be made anew. Where that cannot be, it stays where it is.
+    pub(crate) fn keep(&mut self, path: &Path) {
+        match fs::rename(&self.path, path) {
+            Ok(()) => self.path = path.to_owned(),
+            Err(error) => tracing::warn!(%error, "a file that was sent cannot be kept aside"),
+        }
+    }
+
+    /// Lets the file lie.
+    pub(crate) fn leave(mut self) {
+        self.path = PathBuf::new();
+    }
+}
+
 impl Drop for Received {
     fn drop(&mut self) {
         remove(&self.path);
@@ -83,16 +98,9 @@ impl Drop for Turn {
 
 impl Uploads {
     /// Makes the directory, which nobody else may read. What an earlier end of the process left whole is removed: it would
-    /// never be loaded.
+    /// never be loaded. Files of which a plan was being made stay: they are taken up again.
     pub(crate) fn open(directory: &Path, most: u64) -> io::Result<Self> {
-        let mut builder = fs::DirBuilder::new();
-        builder.recursive(true);
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::DirBuilderExt as _;
-            builder.mode(0o700);
-        }
-        builder.create(directory)?;
+        make(directory)?;
         for entry in fs::read_dir(directory)? {
             let path = entry?.path();
             if path.extension().is_some_and(|ending| ending == "whole") {
@@ -266,6 +274,16 @@ impl Uploads {
         Ok(known)
     }
 
+    /// Where files lie.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Where the file of a load lies while its plan is made.
+    pub(crate) fn kept(&self, load: Uuid) -> PathBuf {
+        super::going::kept(&self.directory, load)
+    }
+
     fn turn(&self, id: Uuid) -> Result<Turn, Problem> {
         if self.busy.lock().insert(id) {
             return Ok(Turn {
@@ -286,6 +304,21 @@ impl Uploads {
     fn meta(&self, id: Uuid) -> PathBuf {
         self.directory.join(format!("{id}.json"))
     }
+}
+
+/// Makes a directory for files that are to be loaded, which nobody else may read.
+///
+/// # Errors
+/// When it is not there and cannot be made.
+pub fn make(directory: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::DirBuilderExt as _;
+        builder.mode(0o700);
+    }
+    builder.create(directory)
 }
 
 /// Writes what comes to the end of a file. The length of the file afterwards, and the SHA-256 of what came.
@@ -362,7 +395,7 @@ fn private(path: &Path, anew: bool) -> io::Result<File> {
     options.open(path)
 }
 
-fn remove(path: &Path) {
+pub(crate) fn remove(path: &Path) {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             tracing::error!(%error, "a file that was sent cannot be removed");

@@ -356,7 +356,11 @@ fn good_answer(operation: &Operation, answer: &Answer, domain: Option<Domain>) -
                 json!({"description": "Adressen / the address.", "schema": {"type": "string", "format": "uri"}}),
             );
         }
-        reply::set(&mut response, "content", json!({media_type: media(&schema)}));
+        reply::set(
+            &mut response,
+            "content",
+            json!({media_type: media(&schema)}),
+        );
     } else if matches!(answer.status, 303 | 307)
         && let Some(headers) = headers.as_object_mut()
     {

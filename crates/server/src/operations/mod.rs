@@ -164,11 +164,12 @@ impl Operation {
     /// The first good answer comes in further forms.
     fn also(mut self, media_types: &[&'static str]) -> Self {
         if let Some((status, text)) = self.answers.first().map(|first| (first.status, first.text)) {
-            self.answers.extend(media_types.iter().map(|media_type| Answer {
-                status,
-                text,
-                body: Some((media_type, "Binary")),
-            }));
+            self.answers
+                .extend(media_types.iter().map(|media_type| Answer {
+                    status,
+                    text,
+                    body: Some((media_type, "Binary")),
+                }));
         }
         self
     }

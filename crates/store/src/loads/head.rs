@@ -13,11 +13,11 @@ use crate::sql_types::{Id, Moment, SqlId, SqlMoment};
 use crate::store::Store;
 use grunddata_model::TransactionId;
 
-type Types = (
+pub(super) type Types = (
     (SqlId, Text, Integer, SmallInt, SmallInt, Nullable<SqlId>),
     (Integer, Integer, BigInt, Text, SqlMoment, Text, SqlMoment),
 );
-type Parts = (
+pub(super) type Parts = (
     (Id, String, i32, i16, i16, Option<Id>),
     (i32, i32, i64, String, Moment, String, Moment),
 );
@@ -32,10 +32,10 @@ type BatchTypes = (
 );
 type BatchParts = (i32, Option<Id>, Moment, i32, i64, i32, Option<String>);
 
-const COLUMNS: &str = "SELECT t.id, t.source, t.source_version, t.kind, t.status, t.reverses, t.batches, t.reached_turn, \
+pub(super) const SELECTED: &str = "SELECT t.id, t.source, t.source_version, t.kind, t.status, t.reverses, t.batches, t.reached_turn, \
      t.reached_row, t.content, t.created_at, t.created_by, t.changed_at FROM load t WHERE t.owner = ";
 
-fn row(owner: &OwnerKey, (what, how): Parts) -> Result<LoadRow, StoreError> {
+pub(super) fn row(owner: &OwnerKey, (what, how): Parts) -> Result<LoadRow, StoreError> {
     let (id, source, source_version, kind, status, reverses) = what;
     let (batches, turn, number, content, created, created_by, changed) = how;
     Ok(LoadRow {
@@ -63,7 +63,7 @@ pub(super) fn load_of(
     owner: &OwnerKey,
     id: Uuid,
 ) -> Result<Option<LoadRow>, StoreError> {
-    let mut sql = Sql::<Types>::new(COLUMNS);
+    let mut sql = Sql::<Types>::new(SELECTED);
     sql.text(owner.as_str())
         .push(" AND t.id = ")
         .bind(Bind::Id(Id(id)));
@@ -97,7 +97,7 @@ fn open_of(
     owner: &OwnerKey,
     source: &str,
 ) -> Result<Option<LoadRow>, StoreError> {
-    let mut sql = Sql::<Types>::new(COLUMNS);
+    let mut sql = Sql::<Types>::new(SELECTED);
     sql.text(owner.as_str())
         .push(" AND t.source = ")
         .text(source)
@@ -126,7 +126,7 @@ impl Reader<'_> {
         before: Option<Uuid>,
         limit: i64,
     ) -> Result<Vec<LoadRow>, StoreError> {
-        let mut sql = Sql::<Types>::new(COLUMNS);
+        let mut sql = Sql::<Types>::new(SELECTED);
         sql.text(owner.as_str().to_owned());
         if let Some(source) = source {
             sql.push(" AND t.source = ").text(source.to_owned());
@@ -148,7 +148,7 @@ impl Reader<'_> {
         owner: &OwnerKey,
         source: &str,
     ) -> Result<Option<LoadRow>, StoreError> {
-        let mut sql = Sql::<Types>::new(COLUMNS);
+        let mut sql = Sql::<Types>::new(SELECTED);
         sql.text(owner.as_str())
             .push(" AND t.source = ")
             .text(source)

@@ -8,9 +8,11 @@
 mod assertions;
 mod head;
 mod plan;
+mod prune;
 mod rows;
 mod sources;
 mod step;
+mod tasks;
 
 use grunddata_model::{Domain, Instant, OwnerKey, RecordId, TransactionId};
 use uuid::Uuid;
@@ -21,6 +23,7 @@ pub use rows::RowFilter;
 pub(crate) use rows::clear;
 pub(crate) use step::write_steps;
 pub use step::{LoadStep, SetAside};
+pub use tasks::{TaskKind, TaskRow, WatchRow};
 
 /// What tells the keys of a source apart: the first 16 bytes of a SHA-256 over the name of the record and the key.
 pub type KeyHash = [u8; 16];
@@ -56,6 +59,8 @@ stored_code! {
         Refused = 12, "refused";
         /// Taken back by another load.
         Reversed = 13, "reversed";
+        /// Its plan could not be made: the load says why.
+        Failed = 14, "failed";
     }
 }
 

@@ -197,8 +197,8 @@ mod tests {
         "owner_reference",
     ];
 
-    /// Tables whose rows belong to one installation, and mean nothing in another.
-    const LOCAL: [&str; 1] = ["feed_key"];
+    /// Tables whose rows belong to one installation, or tell what its processes are doing: they mean nothing elsewhere.
+    const LOCAL: [&str; 3] = ["feed_key", "load_task", "source_watch"];
 
     /// A table that is added must be decided on here, or it is lost without a word.
     #[test]

@@ -1,12 +1,13 @@
 //! `grunddata load` and `grunddata loads`
 
-mod told;
+pub(super) mod told;
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use grunddata_access_log::Kind as LogKind;
-use grunddata_model::OwnerKey;
+use grunddata_model::{Instant, OwnerKey};
 use grunddata_registry::{
     Context, Load as Known, LoadKind, LoadProgress, LoadStatus, PlanRowState, PlanRowsQuery,
     Registry, RowOutcome,
@@ -39,6 +40,7 @@ pub(crate) fn load(settings: &Settings, load: Load) -> Result<ExitCode, Failure>
         name: loads::name_of(&load.file),
         date: load.date,
         sha256: Some(sha256.clone()),
+        collected: None,
     };
     let wanted = Wanted {
         owner: owner.clone(),
@@ -235,6 +237,34 @@ pub(crate) fn run(settings: &Settings, what: Loads) -> Result<ExitCode, Failure>
             told::next(&reversal);
             good = is_clean(&reversal);
         }
+        Loads::Prune { days } => {
+            let keep = match days {
+                Some(days) => Some(Duration::from_secs(u64::from(days) * 24 * 60 * 60)),
+                None => settings.keep_loads(),
+            };
+            let Some(keep) = keep else {
+                return Err(Failure::new(
+                    Kind::Usage,
+                    "the settings say that rows of loads are kept for ever (loads.keep_days = 0)",
+                )
+                .cure("Say how many days with --days."));
+            };
+            let keep = i64::try_from(keep.as_micros()).unwrap_or(i64::MAX);
+            let before = Instant::from_micros(context.now.micros().saturating_sub(keep));
+            let act = Act::new(
+                LogKind::Administration,
+                "loads-prune",
+                json!({"before": before}),
+            );
+            let pruned = console::act(settings, &context, act, || {
+                registry.prune_loads(&context, before)
+            })?;
+            line(format!(
+                "The rows of {} loads from before {before} are removed; {} of them waited for a decision and are given up.",
+                grouped(pruned.loads),
+                grouped(pruned.given_up)
+            ));
+        }
     }
     registry.store().shutdown();
     Ok(code(good))
@@ -417,7 +447,7 @@ fn file(
 }
 
 /// Whether every row goes.
-fn is_clean(load: &Known) -> bool {
+pub(super) fn is_clean(load: &Known) -> bool {
     let counts = &load.counts;
     counts.rejected + counts.conflict == 0 && load.refused.is_empty()
 }

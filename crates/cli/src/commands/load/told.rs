@@ -28,7 +28,7 @@ pub(super) fn summary(load: &Load) {
 }
 
 /// What a plan comes to, what stops it, and what is wrong with its file.
-pub(super) fn plan(load: &Load) {
+pub(in super::super) fn plan(load: &Load) {
     let counts = &load.counts;
     line(format!(
         "Load {} of {} for {}: {}, {} of {} as of {}",
@@ -71,6 +71,17 @@ pub(super) fn plan(load: &Load) {
             .map_or_else(String::new, |by| format!(" (overridden by {})", by.by));
         line(format!("  guard {}: {}{passed}", guard.name, guard.message));
     }
+    if let Some(failed) = &load.failed {
+        line(format!(
+            "  failed while {} at {}: {}",
+            failed.during, failed.at, failed.message
+        ));
+    }
+    if let Some(pruned) = load.pruned {
+        line(format!(
+            "  its rows were removed at {pruned}, because they were old"
+        ));
+    }
     for problem in &load.refused {
         line(format!("  {}", told(problem)));
     }
@@ -80,7 +91,7 @@ pub(super) fn plan(load: &Load) {
 }
 
 /// What can be done with a load now.
-pub(super) fn next(load: &Load) {
+pub(in super::super) fn next(load: &Load) {
     let named = format!("{} {}", load.owner, load.id);
     match load.status {
         LoadStatus::Planned if load.needs_approval && load.approved.is_none() => line(format!(
@@ -98,7 +109,7 @@ pub(super) fn next(load: &Load) {
 }
 
 /// What came of an applied load.
-pub(super) fn applied(load: &Load) {
+pub(in super::super) fn applied(load: &Load) {
     let counts = &load.counts;
     let parts: Vec<String> = [
         some(counts.applied, "rows applied"),

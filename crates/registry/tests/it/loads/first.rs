@@ -243,7 +243,7 @@ on_both! {
         let second = planner.id();
         drop(planner);
         let given_up = stack.registry.load(&steward(&stack), &owner("a"), second).unwrap();
-        assert_eq!(given_up.status, LoadStatus::Cancelled, "a plan that is dropped is given up");
+        assert_eq!(given_up.status, LoadStatus::Failed, "a plan that is dropped is given up");
         let third = plan(&stack, full("2026-03-01", units(3)));
         stack.registry.cancel_load(&steward(&stack), &owner("a"), third.id, Some("fel fil".to_owned())).unwrap();
         assert_eq!(apply_as(&stack, &steward(&stack), &third).unwrap_err().code, Code::LoadState);

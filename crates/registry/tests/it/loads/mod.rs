@@ -8,5 +8,6 @@ mod model;
 mod periods;
 mod references;
 mod reversal;
+mod running;
 mod settings;
 mod several;
