@@ -224,10 +224,11 @@ impl Operation {
             .map_or(body::JSON, |(media_type, _)| media_type)
     }
 
-    /// All media types of its good answers.
+    /// The media types of its good answers, the first one first; that of problems where none has a body.
     pub fn media_types(&self) -> impl Iterator<Item = &'static str> {
         let bodies = self.answers.iter().filter_map(|answer| answer.body);
-        bodies.map(|(media_type, _)| media_type)
+        let others = bodies.map(|(media_type, _)| media_type).skip(1);
+        [self.produces()].into_iter().chain(others)
     }
 
     /// The names that may stand in the query.
