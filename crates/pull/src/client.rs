@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
 use ureq::http::{Response, header};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, TlsProvider};
 use ureq::{Agent, Body};
@@ -22,10 +23,22 @@ pub(crate) struct Client {
     begun: Instant,
     /// Bytes that have come.
     pub(crate) bytes: u64,
+    /// What the server's clock said with its first answer.
+    pub(crate) began: Option<DateTime<Utc>>,
 }
 
 impl Client {
+    /// For answers that are read whole within the time of one request.
     pub(crate) fn new(settings: &Settings, access: &Access) -> Result<Self, PullError> {
+        Self::within(settings, access, settings.limits.request)
+    }
+
+    /// For an answer that may take this time until its last byte; it begins within the time of one request.
+    pub(crate) fn within(
+        settings: &Settings,
+        access: &Access,
+        answer: Duration,
+    ) -> Result<Self, PullError> {
         let address = access.checked(&settings.address)?;
         let mut tls = TlsConfig::builder().provider(TlsProvider::Rustls);
         if let Some(pem) = &settings.certificate_authorities {
@@ -43,7 +56,9 @@ impl Client {
             })?),
         };
         let agent = Agent::config_builder()
-            .timeout_global(Some(settings.limits.request))
+            .timeout_global(Some(answer))
+            .timeout_connect(Some(settings.limits.request))
+            .timeout_recv_response(Some(settings.limits.request))
             .https_only(address.scheme() == "https")
             .max_redirects(0)
             .http_status_as_error(false)
@@ -62,6 +77,7 @@ impl Client {
             limits: settings.limits.clone(),
             begun: Instant::now(),
             bytes: 0,
+            began: None,
         })
     }
 
@@ -88,6 +104,12 @@ impl Client {
                 self.in_time(place, pause)?;
                 std::thread::sleep(pause);
                 continue;
+            }
+            if self.began.is_none() {
+                let date = response.headers().get(header::DATE);
+                self.began = date
+                    .and_then(|date| DateTime::parse_from_rfc2822(date.to_str().ok()?).ok())
+                    .map(|date| date.to_utc());
             }
             return match status {
                 200 => Ok(response),

@@ -21,7 +21,7 @@ pub struct File {
 /// # Errors
 /// [`PullError`]; what has been written is then not whole.
 pub fn file(settings: &Settings, access: &Access, out: &mut dyn Write) -> Result<File, PullError> {
-    let mut client = Client::new(settings, access)?;
+    let mut client = Client::within(settings, access, settings.limits.whole)?;
     let name = client
         .address
         .path_segments()

@@ -58,6 +58,7 @@ struct State {
     deleted: Vec<(String, String, DateTime<Utc>)>,
     files: BTreeMap<String, Vec<u8>>,
     behaviour: Behaviour,
+    date: Option<DateTime<Utc>>,
     requests: Vec<String>,
 }
 
@@ -122,6 +123,11 @@ impl Server {
     #[must_use]
     pub fn file_address(&self, name: &str) -> String {
         format!("http://{}/files/{name}", self.address)
+    }
+
+    /// What its clock says in the header `Date`; it says nothing before.
+    pub fn set_clock(&self, date: DateTime<Utc>) {
+        self.shared.state().date = Some(date);
     }
 
     /// Puts an object into a list, in the place of one with the same id.
@@ -230,6 +236,9 @@ impl Shared {
         } else {
             Answer::empty(401)
         };
+        if let Some(date) = state.date {
+            answer.headers.push(("Date", date.to_rfc2822()));
+        }
         drop(state);
         let mut missing = 0;
         match behaviour {

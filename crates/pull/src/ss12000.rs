@@ -157,7 +157,12 @@ pub fn ss12000<W: Write + Seek>(
         deleted,
         pages: pull.pages,
         bytes: pull.client.bytes,
-        next: pull.newest.map(|newest| newest - OVERLAP),
+        // What changed after the first page was read may stand on a page that was read before: it is asked for again. A
+        // change of the future would keep all others from being asked for.
+        next: pull.newest.map(|newest| {
+            let began = pull.client.began.unwrap_or(newest);
+            newest.min(began) - OVERLAP
+        }),
     })
 }
 

@@ -49,7 +49,7 @@ impl ReadPool {
         })
     }
 
-    /// Runs `work` on one of the threads.
+    /// Runs `work` on one of the threads. It is not begun when nobody waits for it any more.
     ///
     /// # Errors
     /// `busy` when the queue is full; else what `work` gives.
@@ -57,14 +57,32 @@ impl ReadPool {
         &self,
         work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
     ) -> Result<T, Problem> {
+        self.queue(work, false).await
+    }
+
+    /// Runs `work` on one of the threads, whoever has gone meanwhile.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub(crate) async fn run_anyway<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        self.queue(work, true).await
+    }
+
+    async fn queue<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
+        anyway: bool,
+    ) -> Result<T, Problem> {
         let (answer, outcome) = oneshot::channel();
         let waiting = Arc::clone(&self.waiting);
         self.waiting.fetch_add(1, Ordering::Relaxed);
         let span = tracing::Span::current();
         let job: Job = Box::new(move || {
             waiting.fetch_sub(1, Ordering::Relaxed);
-            // Nobody waits any more when the client has gone: the work is not begun.
-            if !answer.is_closed() {
+            if anyway || !answer.is_closed() {
                 let outcome = span.in_scope(work);
                 drop(answer.send(outcome));
             }

@@ -56,7 +56,12 @@ pub(super) fn collect(
         let once = || {
             collect::held(registry, source, &worker, || {
                 let outcomes = collector.collect(&ours, source, true, &mut |_| Ok(()));
-                let came = Came::of(&outcomes, true);
+                // A look does not put off the next time.
+                let came = if dry_run {
+                    Came::default()
+                } else {
+                    Came::of(&outcomes, true)
+                };
                 (outcomes, came)
             })
         };

@@ -101,6 +101,15 @@ fn ids(files: &[(String, Value)], name: &str) -> Vec<String> {
 }
 
 #[test]
+fn what_changes_during_a_pull_is_asked_for_again() {
+    let server = school();
+    // The newest change is from 11:00:00.250, after the first page was read, or from a clock that is ahead.
+    server.set_clock(at("2026-11-06T10:30:00Z"));
+    let (fetched, _) = pull(&settings(&server), &everything()).unwrap();
+    assert_eq!(fetched.next, Some(at("2026-11-06T10:20:00Z")));
+}
+
+#[test]
 fn everything_comes_page_by_page() {
     let server = school();
     let (fetched, files) = pull(&settings(&server), &everything()).unwrap();

@@ -99,7 +99,7 @@ impl Registry {
     /// longer when the process says so.
     ///
     /// # Errors
-    /// The store's.
+    /// [`Code::LoadState`] while somebody is at it; the store's.
     pub fn note_task(
         &self,
         context: &Context,
@@ -111,18 +111,23 @@ impl Registry {
     ) -> Result<(), Refusal> {
         let caller =
             serde_json::to_string(&Caller::of(context)).map_err(|_| Refusal::internal())?;
-        self.inner
-            .store
-            .put_task(&TaskRow {
-                owner: owner.clone(),
-                load,
-                kind,
-                caller,
-                attempts: 1,
-                holder,
-                held_until: until,
-            })
-            .map_err(refuse_store)
+        let task = TaskRow {
+            owner: owner.clone(),
+            load,
+            kind,
+            caller,
+            attempts: 1,
+            holder,
+            held_until: until,
+        };
+        let noted = self.inner.store.put_task(&task, self.now());
+        if noted.map_err(refuse_store)? {
+            return Ok(());
+        }
+        Err(Refusal::new(
+            Code::LoadState,
+            format!("Somebody is at the load {load} just now. Read it again in a while."),
+        ))
     }
 
     /// Work whose process has ended.
@@ -136,22 +141,23 @@ impl Registry {
             .store
             .read(|reader| reader.left_tasks(now, MOST))
             .map_err(refuse_store)?;
-        rows.into_iter()
-            .map(|row| {
-                let caller: Caller = serde_json::from_str(&row.caller).map_err(|error| {
+        let tasks = rows.into_iter().filter_map(|row| {
+            let caller: Caller = serde_json::from_str(&row.caller)
+                .inspect_err(|error| {
+                    // Those of the others are taken up all the same.
                     tracing::error!(%error, load = %row.load, "who asked for a load cannot be read");
-                    Refusal::internal()
-                })?;
-                Ok(LeftTask {
-                    owner: row.owner,
-                    load: row.load,
-                    kind: row.kind,
-                    context: caller.context(now),
-                    attempts: row.attempts,
-                    held_until: row.held_until,
                 })
+                .ok()?;
+            Some(LeftTask {
+                owner: row.owner,
+                load: row.load,
+                kind: row.kind,
+                context: caller.context(now),
+                attempts: row.attempts,
+                held_until: row.held_until,
             })
-            .collect()
+        });
+        Ok(tasks.collect())
     }
 
     /// Begins the plan of a load anew whose making was broken off. What there was of it is removed.

@@ -48,6 +48,19 @@ impl Batch {
             )
             .into());
         }
+        // What was erased after the batch was read must not come back with it.
+        let erased = tx.erased_rows(self.load.id)?;
+        if self
+            .ready
+            .iter()
+            .any(|ready| erased.contains(&ready.number))
+        {
+            return Err(wrong_state(
+                &now,
+                "Something that its next rows hold was erased meanwhile. Apply it again.",
+            )
+            .into());
+        }
         let stale = self.stale(tx)?;
         let written = job.map(|job| job.run(tx)).transpose()?;
         let mut set_aside = self.set_aside.clone();

@@ -27,7 +27,7 @@ pub struct Pruned {
 
 impl Registry {
     /// Removes the rows and findings of loads of every owner that were last changed before an instant; those that still wait
-    /// for a decision, and of which nothing is applied, are given up first. Facts of the file, counts, guards and batches
+    /// for a decision, or with which nobody goes on, are given up first. Facts of the file, counts, guards and batches
     /// stay, and so does what the sources said. A load whose rows are gone cannot be taken back any more. Blocks the thread.
     ///
     /// # Errors
@@ -47,9 +47,12 @@ impl Registry {
                 .store
                 .change_load(&load.owner, load.id, |found| -> Result<LoadRow, Refusal> {
                     let present = known(&load.owner, load.id, found)?;
-                    let waits = matches!(present.status, LoadStatus::Planned | LoadStatus::Stopped)
-                        && present.batches == 0
-                        && present.changed_at < before;
+                    let open = [
+                        LoadStatus::Planned,
+                        LoadStatus::Stopped,
+                        LoadStatus::Applying,
+                    ];
+                    let waits = open.contains(&present.status) && present.changed_at < before;
                     if !waits {
                         return Ok(present);
                     }

@@ -327,18 +327,28 @@ pub(crate) async fn apply(caller: Authorised<Feed>, call: Call) -> Reply {
     let (given, id) = (given(&call.query()?)?, load_id(&call)?);
     let wait = wait(&call);
     let worker = caller.clone();
-    // The first batch at once: what cannot be applied is told to whoever asks, and not to the background.
-    let (owner, finished) = call
+    let app = call.app.clone();
+    // The first batch at once: what cannot be applied is told to whoever asks, and not to the background. That it goes on is
+    // noted before, so that another process takes it up wherever this one ends.
+    let (owner, finished, going) = call
         .app
         .loading
         .run(move || {
             let (owner, load) = find(&caller, given, id)?;
             let (registry, context) = (caller.registry(), caller.context());
+            let going = match load.status {
+                LoadStatus::Planned | LoadStatus::Applying => Some(
+                    app.worker
+                        .take(registry, context, &owner, id, LoadTaskKind::Apply)
+                        .map_err(refused)?,
+                ),
+                _ => None,
+            };
             let progress = registry
                 .apply_load(context, &owner, load.id, &mut LoadPace::default())
                 .map_err(refused)?;
             let finished = progress.finished || progress.status != LoadStatus::Applying;
-            Ok((owner, finished))
+            Ok((owner, finished, going))
         })
         .await?;
     let (applier, of, app) = (worker.clone(), owner.clone(), call.app.clone());
@@ -346,16 +356,15 @@ pub(crate) async fn apply(caller: Authorised<Feed>, call: Call) -> Reply {
         let (registry, context) = (applier.registry(), applier.context());
         if !finished {
             let stopping = app.worker.stopping();
-            let going = app
-                .worker
-                .take(registry, context, &of, id, LoadTaskKind::Apply)
-                .map_err(refused)?;
             let progress = loads::apply_until(registry, context, &of, id, &mut |_| {}, stopping)
                 .inspect_err(|refusal| {
                     note_failure(registry, context, &of, id, refusal);
                 })
                 .map_err(refused)?;
-            if !progress.finished && progress.status == LoadStatus::Applying {
+            if !progress.finished
+                && progress.status == LoadStatus::Applying
+                && let Some(going) = going
+            {
                 going.leave();
             }
         }
@@ -472,7 +481,7 @@ async fn in_background<T: Send + 'static>(
     let loading = call.app.loading.clone();
     // A task of its own: it ends when the work does, whoever has gone meanwhile.
     let task = actix_web::rt::spawn(async move {
-        let done = loading.run(work).await;
+        let done = loading.run_anyway(work).await;
         if let Err(problem) = &done {
             tracing::warn!(
                 code = problem.kind.code,

@@ -84,6 +84,13 @@ pub(crate) struct Upload {
     pub(crate) created_at: Instant,
 }
 
+/// Whether nobody has written a file for as long as uploads are kept.
+fn is_old(path: &Path) -> bool {
+    let written = fs::metadata(path).and_then(|metadata| metadata.modified());
+    let age = written.ok().and_then(|written| written.elapsed().ok());
+    age.is_some_and(|age| i64::try_from(age.as_micros()).unwrap_or(i64::MAX) >= KEPT)
+}
+
 /// A name for as long as a piece is written.
 struct Turn {
     busy: Arc<Mutex<HashSet<Uuid>>>,
@@ -97,13 +104,15 @@ impl Drop for Turn {
 }
 
 impl Uploads {
-    /// Makes the directory, which nobody else may read. What an earlier end of the process left whole is removed: it would
-    /// never be loaded. Files of which a plan was being made stay: they are taken up again.
+    /// Makes the directory, which nobody else may read. What an earlier end of a process left whole is removed a day later:
+    /// it would never be loaded, but another process may be receiving it. Files of which a plan was being made stay: they
+    /// are taken up again.
     pub(crate) fn open(directory: &Path, most: u64) -> io::Result<Self> {
         make(directory)?;
         for entry in fs::read_dir(directory)? {
             let path = entry?.path();
-            if path.extension().is_some_and(|ending| ending == "whole") {
+            let is_whole = path.extension().is_some_and(|ending| ending == "whole");
+            if is_whole && is_old(&path) {
                 remove(&path);
             }
         }

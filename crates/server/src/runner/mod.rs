@@ -160,7 +160,10 @@ impl Round {
 
     fn once(&mut self) -> Result<(), Refusal> {
         for task in self.registry().left_tasks()? {
-            self.take_up(task)?;
+            let load = task.load;
+            if let Err(refusal) = self.take_up(task) {
+                tracing::warn!(%load, code = refusal.code.as_str(), why = refusal.detail, "work on a load cannot be taken up");
+            }
         }
         let failed = self.registry().fail_abandoned_plans()?;
         if failed > 0 {
@@ -180,7 +183,10 @@ impl Round {
             }
             if let Some(collect) = &state.collect {
                 let due = is_due(collect, self.registry().now());
-                self.collect(source, state, due)?;
+                // What is wrong with one source keeps no other from being collected.
+                if let Err(refusal) = self.collect(source, state, due) {
+                    tracing::warn!(owner = %source.owner, source = source.key, code = refusal.code.as_str(), why = refusal.detail, "a source cannot be collected");
+                }
             }
         }
         self.prune();

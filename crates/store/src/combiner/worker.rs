@@ -103,7 +103,9 @@ impl Worker {
             };
             // Whatever happened to the connection, a new one is sound.
             self.connection = None;
-            let again = failure.is_transient() || is_race(&failure);
+            // It may have been the machine: once more, and then each job by itself.
+            let was_late = matches!(failure, StoreError::Timeout(limit) if limit == COMMITS_WITHIN);
+            let again = failure.is_transient() || is_race(&failure) || was_late && attempt == 1;
             if !again || attempt >= ATTEMPTS {
                 let failure = match failure {
                     StoreError::Busy => BatchFailure::Busy,
@@ -172,8 +174,8 @@ impl Worker {
         advance(&mut connection, owner, position, instant)?;
         let took = (self.engine.options.stopwatch)().saturating_sub(begun);
         if took > COMMITS_WITHIN {
-            tracing::warn!(%owner, ?took, "a batch took too long for its instant and is repeated");
-            return Err(StoreError::Busy);
+            tracing::warn!(%owner, ?took, "a batch took too long for its instant");
+            return Err(StoreError::Timeout(COMMITS_WITHIN));
         }
         if let Err(error) = connection.commit() {
             // The commit may have arrived although its answer did not.

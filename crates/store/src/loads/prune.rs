@@ -47,7 +47,7 @@ impl Reader<'_> {
                 .push(" AND t.pruned = 0 AND t.changed_at < ")
                 .moment(before)
                 .push(if waiting {
-                    " AND t.status IN (2, 3) AND t.batches = 0"
+                    " AND t.status IN (2, 3, 4) AND NOT EXISTS (SELECT 1 FROM load_task w WHERE w.owner = t.owner AND w.load_id = t.id)"
                 } else {
                     " AND t.status >= 10 AND NOT EXISTS (SELECT 1 FROM load r WHERE r.owner = t.owner AND r.reverses = t.id AND r.status < 10)"
                 })

@@ -1,6 +1,8 @@
 //! What a batch of a load does beside its records, in the same database transaction.
 
-use diesel::sql_types::Integer;
+use std::collections::BTreeSet;
+
+use diesel::sql_types::{BigInt, Integer};
 use grunddata_model::TransactionId;
 use uuid::Uuid;
 
@@ -65,6 +67,23 @@ impl WriteTx<'_> {
         self.noted(found)
     }
 
+    /// The numbers of rows of a plan whose content was erased.
+    ///
+    /// # Errors
+    /// [`StoreError`] of the database.
+    pub fn erased_rows(&mut self, load: Uuid) -> Result<BTreeSet<i64>, StoreError> {
+        let mut sql = Sql::<(BigInt,)>::new("SELECT t.number FROM load_row t WHERE t.owner = ");
+        sql.text(self.batch.owner.as_str())
+            .push(" AND t.load_id = ")
+            .bind(Bind::Id(Id(load)))
+            .push(" AND t.key_hash = ")
+            .bytes([0_u8; 16].as_slice().to_vec())
+            .push(" AND t.content = ''");
+        let found: Result<Vec<(i64,)>, StoreError> = self.batch.connection.load(&sql);
+        let found = self.noted(found)?;
+        Ok(found.into_iter().map(|(number,)| number).collect())
+    }
+
     /// Stages what the job does to a load. Once in a job.
     pub fn step(&mut self, step: LoadStep) {
         self.step = Some(Box::new(step));
@@ -124,7 +143,9 @@ pub(crate) fn write_steps(
                 .push(" AND load_id = ")
                 .bind(Bind::Id(Id(step.load.id)))
                 .push(" AND number = ")
-                .big(row.number);
+                .big(row.number)
+                // What was erased since it was read stays so.
+                .push(" AND content <> ''");
             connection.execute(&sql)?;
         }
         write_batch(connection, owner, step, job)?;

@@ -193,11 +193,11 @@ impl Reader<'_> {
 }
 
 impl Store {
-    /// Notes work on a load, in the place of what was noted of it before.
+    /// Notes work on a load, in the place of what was noted of it before. Whether it could be: not while somebody is at it.
     ///
     /// # Errors
     /// [`StoreError`] of the database.
-    pub fn put_task(&self, task: &TaskRow) -> Result<(), StoreError> {
+    pub fn put_task(&self, task: &TaskRow, now: Instant) -> Result<bool, StoreError> {
         let mut sql = Sql::<()>::new(
             "INSERT INTO load_task (owner, load_id, kind, caller, attempts, holder, held_until) VALUES ",
         );
@@ -212,12 +212,15 @@ impl Store {
         ]]);
         sql.push(
             " ON CONFLICT (owner, load_id) DO UPDATE SET kind = excluded.kind, caller = excluded.caller, \
-             attempts = excluded.attempts, holder = excluded.holder, held_until = excluded.held_until",
-        );
-        self.connect_for(Purpose::Write)?.execute(&sql).map(drop)
+             attempts = excluded.attempts, holder = excluded.holder, held_until = excluded.held_until \
+             WHERE load_task.held_until <= ",
+        )
+        .moment(now);
+        Ok(self.connect_for(Purpose::Write)?.execute(&sql)? == 1)
     }
 
-    /// Takes work over whose lease has run out. Whether it could be: of several that try one succeeds.
+    /// Takes work over whose lease has run out. Whether it could be: of several that try one succeeds, and a process never
+    /// takes over from itself, whose thread may only have slept.
     ///
     /// # Errors
     /// [`StoreError`] of the database.
@@ -238,7 +241,9 @@ impl Store {
             .push(" AND load_id = ")
             .bind(Bind::Id(Id(load)))
             .push(" AND held_until <= ")
-            .moment(now);
+            .moment(now)
+            .push(" AND holder <> ")
+            .bind(Bind::Id(Id(holder)));
         Ok(self.connect_for(Purpose::Write)?.execute(&sql)? == 1)
     }
 

@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::{Collector, Extent, Outcome, Staged, gives_way, is_open, kind_of, may_apply};
+use super::{Collector, Extent, Outcome, Staged, gives_way, is_clean, is_open, kind_of, may_apply};
 use crate::loads::{Collected, Delivery, PIECE, hex};
 
 /// Where files go that were planned, and those that were refused.
@@ -118,7 +118,9 @@ impl Collector<'_> {
             let (staged, sha256) = self.copy(&candidate)?;
             let kind = kind_of(collect);
             let same = latest.filter(|load| {
-                load.file.sha256.as_deref() == Some(&sha256) && load.kind == kind && counts(load)
+                load.file.sha256.as_deref() == Some(&sha256)
+                    && load.kind == kind
+                    && counts(load, source)
             });
             let open = self.open_load(context, source)?;
             let load = match (same, open) {
@@ -251,7 +253,9 @@ impl Collector<'_> {
 
     fn is_whole(&self, candidate: &Candidate, collect: &Collect) -> bool {
         match &collect.marker {
-            Some(marker) => is_plain(&beside(&candidate.path, marker)),
+            // One that is older than the file was put there for another.
+            Some(marker) => plain(&beside(&candidate.path, marker))
+                .is_some_and(|marker| marker.modified().ok() >= candidate.metadata.modified().ok()),
             None => self
                 .stillness
                 .is_still(&candidate.path, &candidate.metadata, collect.still()),
@@ -312,10 +316,19 @@ impl Collector<'_> {
                 to.display()
             )
         };
-        // Another file may have been put there meanwhile: it is looked at by itself.
+        // Another file may have been put there meanwhile: it is looked at by itself, with a marker of its own.
         match fs::symlink_metadata(&candidate.path) {
             Ok(metadata) if is_same(&candidate.metadata, &metadata) => {}
             _ => return Ok(()),
+        }
+        // The marker first: a file without one waits, and one without a file would stand for the next.
+        if let Some(marker) = &collect.marker {
+            match fs::remove_file(beside(&candidate.path, marker)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(unmoved(error));
+                }
+                _ => {}
+            }
         }
         let mut target = to.join(format!("{load}-{}", candidate.name));
         for number in 2..100 {
@@ -325,16 +338,17 @@ impl Collector<'_> {
             target = to.join(format!("{load}-{number}-{}", candidate.name));
         }
         fs::rename(&candidate.path, &target).map_err(unmoved)?;
-        if let Some(marker) = &collect.marker {
-            fs::remove_file(beside(&candidate.path, marker)).map_err(unmoved)?;
-        }
         Ok(())
     }
 }
 
-/// Whether a load of the same file stands for it: it need not be loaded again.
-fn counts(load: &Load) -> bool {
-    is_open(load.status) && !gives_way(load) || load.status == LoadStatus::Applied
+/// Whether a load of the same file stands for it: it need not be loaded again. One of which rows were left over, or that was
+/// made by other settings, does not.
+fn counts(load: &Load, source: &Source) -> bool {
+    let is_done = load.status == LoadStatus::Applied
+        && is_clean(load)
+        && load.source_version == source.version;
+    is_open(load.status) && !gives_way(load) || is_done
 }
 
 /// The files of a folder that the settings mean, the oldest first.
@@ -421,8 +435,8 @@ fn beside(path: &Path, marker: &str) -> PathBuf {
     path.with_file_name(name)
 }
 
-fn is_plain(path: &Path) -> bool {
-    fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file())
+fn plain(path: &Path) -> Option<Metadata> {
+    fs::symlink_metadata(path).ok().filter(Metadata::is_file)
 }
 
 /// Whether two looks were at the same file, as it was.
@@ -479,8 +493,8 @@ mod tests {
         let mut found = names(folder.path(), &collect).expect("names");
         found.sort();
         assert_eq!(found, ["a.csv", "b.csv"]);
-        assert!(is_plain(&beside(&folder.path().join("a.csv"), ".done")));
-        assert!(!is_plain(&beside(&folder.path().join("b.csv"), ".done")));
+        assert!(plain(&beside(&folder.path().join("a.csv"), ".done")).is_some());
+        assert!(plain(&beside(&folder.path().join("b.csv"), ".done")).is_none());
     }
 
     #[cfg(unix)]

@@ -459,6 +459,12 @@ fn kind_of(collect: &Collect) -> LoadKind {
     }
 }
 
+/// Whether nothing of a load is left over: every row of it was taken.
+fn is_clean(load: &Load) -> bool {
+    let counts = &load.counts;
+    counts.rejected + counts.conflict + counts.set_aside == 0
+}
+
 /// What a refusal says.
 fn said(refusal: Refusal) -> String {
     let mut text = refusal.detail;
@@ -469,8 +475,8 @@ fn said(refusal: Refusal) -> String {
     text
 }
 
-/// What is noted of a source after it was looked for something.
-#[derive(Debug)]
+/// What is noted of a source after it was looked for something; by default nothing.
+#[derive(Debug, Default)]
 pub struct Came {
     tried: bool,
     same: bool,

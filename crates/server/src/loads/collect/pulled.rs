@@ -10,7 +10,7 @@ use grunddata_registry::{
     stockholm_day,
 };
 
-use super::{Collector, NamedToken, Outcome, Secret, Staged};
+use super::{Collector, NamedToken, Outcome, Secret, Staged, is_clean};
 use crate::loads::{Collected, Delivery};
 
 /// How many loads back it is looked when something was last accepted.
@@ -280,11 +280,6 @@ fn endpoints(collect: &Collect) -> Result<Vec<Endpoint>, String> {
             })
         })
         .collect()
-}
-
-fn is_clean(load: &Load) -> bool {
-    let counts = &load.counts;
-    counts.rejected + counts.conflict + counts.set_aside == 0
 }
 
 fn told(error: PullError) -> String {
