@@ -80,7 +80,7 @@ pub(crate) async fn openapi(call: Call) -> Reply {
 pub(crate) async fn problems(call: Call) -> Reply {
     call.no_query()?;
     let api = call.base().api();
-    let items: Vec<Value> = problem::TYPES
+    let items: Vec<Value> = problem::types()
         .iter()
         .map(|kind| described(kind, &api))
         .collect();
@@ -94,7 +94,7 @@ pub(crate) async fn problem(call: Call) -> Reply {
     call.no_query()?;
     let code = call.path("code");
     let kind = problem::find(code).ok_or_else(|| {
-        let near = grunddata_registry::nearest(code, problem::TYPES.iter().map(|kind| kind.code));
+        let near = grunddata_registry::nearest(code, problem::types().iter().map(|kind| kind.code));
         let problem = Problem::new(
             "not-found",
             "There is no such problem type. GET /problems lists them.",

@@ -64,7 +64,7 @@ pub(crate) fn document(
             reply::set(list, "maxItems", limits.list_length);
         }
     }
-    for kind in problem::TYPES {
+    for kind in problem::types() {
         examples.insert(
             format!("problem-{}", kind.code),
             example(problem_example(kind)),

@@ -11,7 +11,7 @@ use std::ops::{Deref, DerefMut};
 use actix_web::http::header::{HeaderName, HeaderValue};
 use serde_json::{Map, Value};
 
-pub use table::{ProblemType, TYPES, Text, find};
+pub use table::{ProblemType, Text, find, types};
 
 /// The most single errors that are told: whoever sees that many needs no more to begin with.
 pub(crate) const MOST_ERRORS: usize = 100;

@@ -1,18 +1,10 @@
 //! What a source file may be called, how long it may be, and what must not stand in it.
 
-use std::path::Path;
-
 use anyhow::Result;
 
 use super::{files, root, text};
 
 const LINES: usize = 600;
-
-/// Longer files, each with the reason why it is one.
-const LONG: &[(&str, &str)] = &[(
-    "crates/server/src/problem/table.rs",
-    "the one table of problem codes, an entry for each",
-)];
 
 const VAGUE: &[&str] = &[
     "util", "utils", "common", "helper", "helpers", "manager", "misc",
@@ -28,7 +20,7 @@ const CLOCK: &[&str] = &[
     "tests/",
 ];
 
-/// Rust files over the limit that are not listed with a reason, and listed ones that are short again.
+/// Rust files over the limit.
 ///
 /// # Errors
 /// When the files cannot be read.
@@ -36,18 +28,8 @@ pub fn lengths() -> Result<Vec<String>> {
     let mut findings = Vec::new();
     for path in rust()? {
         let lines = text(&path)?.unwrap_or_default().lines().count();
-        let listed = LONG.iter().any(|(long, _)| Path::new(long) == path);
-        if lines > LINES && !listed {
-            findings.push(format!(
-                "{} has {lines} lines: split it, or list it with a reason in structure/sources.rs",
-                path.display()
-            ));
-        }
-        if lines <= LINES && listed {
-            findings.push(format!(
-                "{} has only {lines} lines: it needs no exception any more",
-                path.display()
-            ));
+        if lines > LINES {
+            findings.push(format!("{} has {lines} lines: split it", path.display()));
         }
     }
     Ok(findings)
