@@ -58,6 +58,7 @@ on_both! {
         let (first, second) = (Uuid::now_v7(), Uuid::now_v7());
         let note = |holder| stack.registry.note_task(&steward(&stack), &owner("a"), id, LoadTaskKind::Plan, holder, later(&stack, MINUTE));
         note(first).unwrap();
+        assert_eq!(note(second).unwrap_err().code, Code::LoadState, "somebody is at it");
         assert!(stack.registry.left_tasks().unwrap().is_empty(), "its process lives");
         stack.pass(MINUTE - 5);
         stack.registry.store().renew_leases(first, later(&stack, MINUTE)).unwrap();
@@ -70,9 +71,9 @@ on_both! {
         assert_eq!(left[0].context.actor.name, steward(&stack).actor.name);
         assert_eq!(left[0].context.actor.grants.list(), steward(&stack).actor.grants.list());
         assert!(!left[0].context.actor.may(Action::Administer, &owner("a")));
-        // Of two processes one takes it.
+        // Of two processes one takes it, and never from itself.
         let take = |holder| stack.registry.store().take_task(&owner("a"), id, holder, stack.now(), later(&stack, MINUTE)).unwrap();
-        assert_eq!([take(second), take(first), take(second)], [true, false, false]);
+        assert_eq!([take(first), take(second), take(second)], [false, true, false]);
         let mut planner = stack.registry.plan_again(&left[0].context, &owner("a"), id).unwrap();
         for said in units(3) {
             planner.push(said).unwrap();

@@ -253,9 +253,7 @@ impl Collector<'_> {
 
     fn is_whole(&self, candidate: &Candidate, collect: &Collect) -> bool {
         match &collect.marker {
-            // One that is older than the file was put there for another.
-            Some(marker) => plain(&beside(&candidate.path, marker))
-                .is_some_and(|marker| marker.modified().ok() >= candidate.metadata.modified().ok()),
+            Some(marker) => is_marked(candidate, marker),
             None => self
                 .stillness
                 .is_still(&candidate.path, &candidate.metadata, collect.still()),
@@ -428,6 +426,12 @@ fn below(folder: &Path, name: &str) -> Result<PathBuf, String> {
     }
 }
 
+/// Whether a file has its marker. One that is older than the file was put there for another.
+fn is_marked(candidate: &Candidate, marker: &str) -> bool {
+    let written = candidate.metadata.modified().ok();
+    plain(&beside(&candidate.path, marker)).is_some_and(|marker| marker.modified().ok() >= written)
+}
+
 /// The marker of a file.
 fn beside(path: &Path, marker: &str) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_os_string();
@@ -495,6 +499,28 @@ mod tests {
         assert_eq!(found, ["a.csv", "b.csv"]);
         assert!(plain(&beside(&folder.path().join("a.csv"), ".done")).is_some());
         assert!(plain(&beside(&folder.path().join("b.csv"), ".done")).is_none());
+    }
+
+    #[test]
+    fn a_marker_stands_for_no_later_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let collect = Collect {
+            marker: Some(".done".to_owned()),
+            ..Collect::default()
+        };
+        let is_whole = || {
+            let found = candidates(folder.path(), &collect).expect("candidates");
+            is_marked(found.first().expect("a file"), ".done")
+        };
+        let file = write(folder.path(), "a.csv");
+        assert!(!is_whole());
+        write(folder.path(), "a.csv.done");
+        assert!(is_whole());
+        let written = fs::metadata(&file).and_then(|metadata| metadata.modified());
+        let later = written.expect("a time") + Duration::from_secs(60);
+        let opened = File::options().write(true).open(&file).expect("the file");
+        opened.set_modified(later).expect("a later time");
+        assert!(!is_whole());
     }
 
     #[cfg(unix)]
