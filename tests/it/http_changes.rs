@@ -108,6 +108,48 @@ fn protect(http: &Http, id: &str, level: &str) {
         .expect(200);
 }
 
+fn release(http: &Http, id: &str) {
+    let patch = json!({"patch": {"protection": null}, "validFrom": "start"});
+    http.admin()
+        .with("if-match", "*")
+        .post(&format!("/persons/{id}/amendments"), patch)
+        .expect(200);
+}
+
+/// What of these pages is withdrawn, page by page from there on, and where the last ends.
+fn withdrawn(http: &Http, from: &str, limit: usize) -> (Vec<String>, String) {
+    let (mut found, mut place) = (Vec::new(), from.to_owned());
+    loop {
+        let page = http
+            .reader()
+            .get(&format!("{LOG}&limit={limit}&after={place}"));
+        let told = items(&page)
+            .iter()
+            .filter(|entry| entry["kind"] == "withdrawn");
+        found.extend(told.map(|entry| entry["record"].as_str().expect("record").to_owned()));
+        place = after(&page);
+        if page.json["_meta"]["caughtUp"] == true {
+            return (found, place);
+        }
+    }
+}
+
+/// All lines from there on, and where they end.
+fn lines(http: &Http, from: &str) -> (Vec<Value>, String) {
+    let answer = http
+        .reader()
+        .get(&format!("{LOG}&format=ndjson&after={from}"));
+    answer.expect(200);
+    let mut lines: Vec<Value> = answer
+        .text
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    let last = lines.pop().expect("a last line");
+    let after = last["_meta"]["after"].as_str().expect("a cursor");
+    (lines, after.to_owned())
+}
+
 /// An open stream: what it sends, block by block.
 struct Stream {
     lines: std::io::Lines<BufReader<Response>>,
@@ -294,13 +336,14 @@ on_both! {
         let other = cursor();
         assert!(one != other && one.len() == other.len());
         assert!(items(&http.reader().get(&format!("{LOG}&after={one}"))).is_empty());
-        // One that was changed, or is of another log, is none; nor is a number of the log.
+        // One that was changed, or is of another log, is none. A number of the log was given to who was shown the whole.
         let mut forged = one.clone().into_bytes();
         forged[20] = if forged[20] == b'A' { b'B' } else { b'A' };
         let forged = String::from_utf8(forged).expect("ASCII");
-        for wrong in [forged.as_str(), "5", "-1"] {
+        for wrong in [forged.as_str(), "5x", "-1"] {
             http.reader().get(&format!("{LOG}&after={wrong}")).problem(400, "invalid-cursor");
         }
+        http.reader().get(&format!("{LOG}&after=5")).problem(410, "access-changed");
         http.admin().put("/owners/oppen", json!({"name": "oppen", "openData": true})).expect(200);
         http.nobody().get(&format!("/changes?owner=oppen&after={one}")).problem(400, "invalid-cursor");
         // What is shown of persons is logged.
@@ -343,6 +386,86 @@ on_both! {
         assert_eq!(told(&after(&seen))[0]["record"], json!(birk));
         // Who reads the whole sees what happened.
         assert!(items(&http.admin().get(LOG)).iter().all(|entry| entry["kind"] != "withdrawn"));
+    }
+
+    fn who_was_never_shown_a_record_is_not_told_whatever_the_pages(http: Http) {
+        http.organisation("Ett", "2026-01-01");
+        let known = person(&http, "Ronja", None);
+        let follows = after(&http.reader().get(LOG));
+        // While the reader is away one comes and is hidden, and one that it knows is.
+        let unknown = person(&http, "Birk", None);
+        let (_, path) = http.organisation("Två", "2026-01-01");
+        rename(&http, &path, "Två igen");
+        rename(&http, &path, "Två en gång till");
+        protect(&http, &unknown, "protected-registration");
+        protect(&http, &known, "protected-registration");
+        rename(&http, &path, "Två till sist");
+        for limit in [1, 2, 3, 100] {
+            assert_eq!(withdrawn(&http, &follows, limit).0, [known.as_str()], "pages of {limit}");
+        }
+        let (told, _) = lines(&http, &follows);
+        let told = told.iter().filter(|entry| entry["kind"] == "withdrawn").map(|entry| entry["record"].as_str().expect("record")).collect::<Vec<_>>();
+        assert_eq!(told, [known.as_str()]);
+        // One that comes, is shown while the reader reads on, and is hidden before it is done.
+        let place = withdrawn(&http, &follows, 100).1;
+        let seen = person(&http, "Lovis", None);
+        rename(&http, &path, "Två för allra sista gången");
+        let page = http.reader().get(&format!("{LOG}&limit=1&after={place}"));
+        assert_eq!(items(&page)[0]["record"], json!(seen));
+        protect(&http, &seen, "protected-registration");
+        assert_eq!(withdrawn(&http, &after(&page), 1).0, [seen]);
+    }
+
+    fn what_is_hidden_again_is_withdrawn_again(http: Http) {
+        http.organisation("Ett", "2026-01-01");
+        let ronja = person(&http, "Ronja", None);
+        let first = after(&http.reader().get(LOG));
+        protect(&http, &ronja, "protected-registration");
+        let (told, hidden) = withdrawn(&http, &first, 20);
+        assert_eq!(told, [ronja.as_str()]);
+        release(&http, &ronja);
+        let shown = http.reader().get(&format!("{LOG}&after={hidden}"));
+        assert_eq!(items(&shown).len(), 1, "{}", shown.text);
+        protect(&http, &ronja, "protected-registration");
+        for limit in [1, 20] {
+            assert_eq!(withdrawn(&http, &after(&shown), limit).0, [ronja.as_str()]);
+            // Once for who was away all the time, and not for who was shown nothing of it in between.
+            assert_eq!(withdrawn(&http, &first, limit).0, [ronja.as_str()]);
+            assert!(withdrawn(&http, &hidden, limit).0.is_empty());
+        }
+    }
+
+    fn lines_go_on_from_what_lines_have_told(http: Http) {
+        http.organisation("Ett", "2026-01-01");
+        let (_, begun) = lines(&http, "0");
+        let ronja = person(&http, "Ronja", None);
+        let (told, shown) = lines(&http, &begun);
+        assert_eq!((told.len(), &told[0]["record"]), (1, &json!(ronja)));
+        // The last entry is as good a place as the last line.
+        let entry = told[0]["cursor"].as_str().expect("a cursor").to_owned();
+        protect(&http, &ronja, "protected-registration");
+        for place in [&shown, &entry] {
+            let (told, hidden) = lines(&http, place);
+            assert_eq!(bare(&told), [json!({"record": ronja, "domain": "person", "kind": "withdrawn"})]);
+            assert!(lines(&http, &hidden).0.is_empty());
+        }
+        assert!(lines(&http, &begun).0.is_empty());
+    }
+
+    fn an_erasure_of_what_was_hidden_is_told_as_withdrawn(http: Http) {
+        http.organisation("Ett", "2026-01-01");
+        let ronja = person(&http, "Ronja", None);
+        let follows = after(&http.reader().get(LOG));
+        let birk = person(&http, "Birk", None);
+        for id in [&ronja, &birk] {
+            protect(&http, id, "protected-registration");
+            let request = json!({"records": [id], "decision": "Gallras", "reference": "KS 2026/31"});
+            http.admin().post("/erasures", request).expect(201);
+        }
+        for limit in [1, 20] {
+            assert_eq!(withdrawn(&http, &follows, limit).0, [ronja.as_str()]);
+        }
+        assert_eq!(items(&http.reader().get(LOG)).len(), 1);
     }
 
     fn a_change_of_access_begins_the_feed_anew(http: Http) {

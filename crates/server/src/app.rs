@@ -69,6 +69,8 @@ pub(crate) struct App {
     pub(crate) rate: Option<Rate>,
     /// Bounds the exports that are under way.
     pub(crate) exports: Arc<Semaphore>,
+    /// Bounds those who look at logs at once: however many follow, half of the threads are for searches.
+    pub(crate) looks: Arc<Semaphore>,
     /// Bounds those who wait for changes.
     pub(crate) places: Arc<Places>,
     /// True when the server stops: who waits is let go.
@@ -87,6 +89,7 @@ impl App {
         let operations = table();
         let metrics = Metrics::new(operations.iter().map(|operation| operation.id));
         let pool = ReadPool::start("read", config.heavy_readers, config.limits.heavy_queue)?;
+        let looks = (config.heavy_readers / 2).max(1);
         let readiness = ReadPool::start("ready", 1, 16)?;
         let loading = ReadPool::start("load", LOADING, LOADS_WAITING)?;
         let collecting = ReadPool::start("collect", LOADING, LOADS_WAITING)?;
@@ -133,6 +136,7 @@ impl App {
             silent: RwLock::default(),
             rate,
             exports: Arc::new(Semaphore::new(exports::AT_ONCE)),
+            looks: Arc::new(Semaphore::new(looks)),
             places,
             closing: watch::Sender::new(false),
             export_files: Arc::new(Semaphore::new(exports::FILES_AT_ONCE)),

@@ -158,6 +158,8 @@ impl Following {
     /// # Errors
     /// Those of the registry, and those of a caller who is not let in any more.
     pub(crate) async fn step(&mut self, limit: usize) -> Result<FeedStep, Problem> {
+        let turn = Arc::clone(&self.app.looks).acquire_owned().await;
+        let turn = turn.map_err(|_| Problem::internal("nobody looks at logs any more"))?;
         let caller = readmit::<Read>(&self.app, &self.http).await?;
         let mut context = caller.context().clone();
         context.request_id.clone_from(&self.context.request_id);
@@ -169,6 +171,8 @@ impl Following {
             .app
             .pool
             .run(move || {
+                // Until the look is over, even when the client has gone.
+                let _turn = turn;
                 let step = caller
                     .registry()
                     .feed_step(&context, &mut feed, limit)
@@ -187,7 +191,7 @@ impl Following {
     pub(crate) async fn patient_step(&mut self, limit: usize) -> Result<FeedStep, Problem> {
         loop {
             match self.step(limit).await {
-                Err(problem) if problem.kind.code == "busy" && !*self.closing.borrow() => {
+                Err(problem) if problem.kind.code == "busy" && !self.is_closing() => {
                     actix_rt::time::sleep(PAUSE).await;
                 }
                 other => return other,
@@ -219,6 +223,11 @@ impl Following {
             tokio::time::sleep_until(looked + LOOKS).await;
         }
         news
+    }
+
+    /// Whether the server stops.
+    pub(crate) fn is_closing(&self) -> bool {
+        *self.closing.borrow()
     }
 
     /// Where the feed goes on.

@@ -65,7 +65,7 @@ pub use metrics::{BATCH_SIZES, StoreMetrics};
 pub use options::{COMMITS_WITHIN, Clock, Stopwatch, StoreOptions};
 pub use owner::{OwnerRow, OwnerSet};
 pub use read::{
-    Absent, ChangeEntry, ChangeFilter, ChangeScan, Condition, Count, Direction, ESTIMATE,
+    Absent, ChangeEntry, ChangeFilter, ChangeScan, Condition, Count, Direction, ESTIMATE, Followed,
     HierarchyRow, IdentifierRow, LinkCondition, LinkCursor, LinkRow, Lookup, Matching, Page,
     Reader, RecordRow, RecordedLink, SearchCursor, SortBy, SortKey, StoreSearch, Targets,
     WithdrawnRow,

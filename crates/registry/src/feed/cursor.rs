@@ -9,9 +9,11 @@ use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundK
 use crate::Refusal;
 
 /// The form of what is sealed.
-const FORM: u8 = 1;
-/// Form, position, since when, and rights.
-const LENGTH: usize = 1 + 8 + 8 + 16;
+const FORM: u8 = 2;
+/// Form, position, since when, begun when, and rights.
+const LENGTH: usize = 1 + 8 + 8 + 8 + 16;
+/// In the place of when it was begun: it was not. No instant is as early.
+const NOT_BEGUN: i64 = i64::MIN;
 
 /// What a cursor says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +22,8 @@ pub(super) struct Place {
     pub(super) position: u64,
     /// Since when its reader has followed.
     pub(super) since: Instant,
+    /// How far the log had come when its reader began to read on; `None` = it has been told everything.
+    pub(super) begun: Option<Instant>,
     /// What its reader was shown.
     pub(super) rights: [u8; 16],
 }
@@ -66,6 +70,8 @@ impl FeedKey {
         sealed.push(FORM);
         sealed.extend(place.position.to_be_bytes());
         sealed.extend(place.since.micros().to_be_bytes());
+        let begun = place.begun.map_or(NOT_BEGUN, Instant::micros);
+        sealed.extend(begun.to_be_bytes());
         sealed.extend(place.rights);
         self.key
             .seal_in_place_append_tag(
@@ -90,9 +96,12 @@ impl FeedKey {
         let (form, rest) = plain.split_first()?;
         let (position, rest) = rest.split_first_chunk()?;
         let (since, rest) = rest.split_first_chunk()?;
+        let (begun, rest) = rest.split_first_chunk()?;
+        let begun = i64::from_be_bytes(*begun);
         (*form == FORM).then_some(Place {
             position: u64::from_be_bytes(*position),
             since: Instant::from_micros(i64::from_be_bytes(*since)),
+            begun: (begun != NOT_BEGUN).then(|| Instant::from_micros(begun)),
             rights: rest.try_into().ok()?,
         })
     }
@@ -111,6 +120,7 @@ mod tests {
         let place = Place {
             position: 17,
             since: Instant::from_micros(1_700_000_000_000_000),
+            begun: Some(Instant::from_micros(1_700_000_000_000_001)),
             rights: [7; 16],
         };
         let sealed = key("a", 1).seal(&place).unwrap();
@@ -132,15 +142,18 @@ mod tests {
         let place = Place {
             position: 17,
             since: Instant::from_micros(0),
+            begun: None,
             rights: [7; 16],
         };
         let other = Place {
             position: u64::MAX,
+            begun: Some(Instant::from_micros(0)),
             ..place
         };
         let key = key("a", 1);
         let (one, two) = (key.seal(&place).unwrap(), key.seal(&place).unwrap());
         assert_ne!(one, two);
         assert_eq!(one.len(), key.seal(&other).unwrap().len());
+        assert_eq!(key.open(&one), Some(place));
     }
 }

@@ -181,12 +181,16 @@ pub struct Feed {
     position: u64,
     /// Since when the reader has followed: since it began, or since it was last told everything that there was.
     since: Instant,
+    /// How far the log had come when the reader began to read on after that; `None` = it has been told everything.
+    begun: Option<Instant>,
     /// What the reader was shown of the owner when it began.
     rights: [u8; 16],
     /// For readers who are not shown the whole owner.
     key: Option<Arc<FeedKey>>,
-    /// Where it ends, where it does.
-    until: Option<u64>,
+    /// Whether it ends where the log ends when it is looked at first.
+    ends: bool,
+    /// Where that is, and when the log came there.
+    until: Option<(u64, Instant)>,
 }
 
 /// The keys of the owners' feeds, each read once.
@@ -214,6 +218,13 @@ impl Feed {
         self.position
     }
 
+    /// Ends the feed where the log ends when it is looked at first: what is recorded later is not in it.
+    #[must_use]
+    pub fn to_the_end(mut self) -> Self {
+        self.ends = true;
+        self
+    }
+
     fn at(&self, position: u64) -> Result<FeedPosition, Refusal> {
         match &self.key {
             None => Ok(FeedPosition::Position(position)),
@@ -221,6 +232,7 @@ impl Feed {
                 let place = Place {
                     position,
                     since: self.since,
+                    begun: self.begun,
                     rights: self.rights,
                 };
                 key.seal(&place).map(FeedPosition::Cursor)
@@ -276,8 +288,10 @@ impl Registry {
             filter,
             position: 0,
             since: last,
+            begun: None,
             rights: visibility.fingerprint(owner),
             key,
+            ends: false,
             until: None,
         };
         match (after, whole) {
@@ -293,11 +307,18 @@ impl Registry {
             },
             (Some(text), false) => {
                 let place = feed.key.as_ref().and_then(|key| key.open(text));
-                let place = place.ok_or_else(|| invalid(owner))?;
+                let Some(place) = place else {
+                    // A position was given when the whole was shown.
+                    return Err(match text.parse::<u64>() {
+                        Ok(_) => access_changed(),
+                        Err(_) => invalid(owner),
+                    });
+                };
                 if place.rights != feed.rights {
                     return Err(access_changed());
                 }
                 (feed.position, feed.since) = (place.position, place.since);
+                feed.begun = place.begun;
             }
         }
         if feed.position > head {
@@ -308,16 +329,6 @@ impl Registry {
             .fact(fact::PARAMETER, "after"));
         }
         Ok(feed)
-    }
-
-    /// Ends the feed where the log ends now: what is recorded later is not in it.
-    ///
-    /// # Errors
-    /// [`Code::UnknownOwner`]; [`Code::Busy`].
-    pub fn end_feed_here(&self, feed: &mut Feed) -> Result<(), Refusal> {
-        let head = self.inner.store.read(|reader| reader.log_head(&feed.owner));
-        feed.until = head.map_err(refuse_store)?.map(|(position, _)| position);
-        Ok(())
     }
 
     /// Tells when the log of the feed's owner has gone on.
@@ -347,7 +358,7 @@ impl Registry {
 fn invalid(owner: &OwnerKey) -> Refusal {
     Refusal::new(
         Code::InvalidCursor,
-        format!("after is no place in the log of {owner} that was given to you: take it from the last answer as it is, or begin again with after=0. Numbers of the log are for those who are shown the whole of {owner}."),
+        format!("after is no place in the log of {owner} that was given to you: take it from the last answer as it is, or begin again with after=0."),
     )
     .fact(fact::PARAMETER, "after")
 }

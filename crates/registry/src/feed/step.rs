@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use grunddata_model::{Instant, OwnerKey, RecordId};
 use grunddata_store::{
-    ChangeEntry, ChangeScan, Coordinate, Known, Reader, StoreError, Targets, Visibility,
+    ChangeEntry, ChangeScan, Coordinate, Followed, Known, Reader, StoreError, Targets, Visibility,
     WithdrawnRow,
 };
 
@@ -17,6 +17,10 @@ use crate::{Code, Context, Refusal, Registry, TimelineItem, fact};
 const WINDOW: u64 = 10_000;
 /// Entries of one look where their states come along.
 const WITH_STATES: usize = 100;
+/// Changes whose states are read by one statement.
+const STATES_AT_ONCE: usize = 10;
+/// A look ends after states of so many bytes, however many entries were asked for.
+const STATE_BYTES: usize = 8 << 20;
 
 /// What was found, before it is made ready.
 struct Found {
@@ -27,8 +31,8 @@ struct Found {
     /// Everything up to here was looked at.
     position: u64,
     caught_up: bool,
-    /// When the log came to where it was found to end.
-    last: Instant,
+    /// Where the log was found to end, and when it came there.
+    head: (u64, Instant),
 }
 
 impl Registry {
@@ -68,15 +72,16 @@ impl Registry {
             )
             .fact(fact::PARAMETER, "after"));
         };
-        let step = FeedStep {
-            caught_up: found.caught_up,
-            entries: self.entries(context, feed, &found)?,
-        };
-        feed.position = found.position;
-        if found.caught_up && feed.until.is_none() {
-            feed.since = found.last;
+        let (position, caught_up) = (found.position, found.caught_up);
+        feed.note(found.head);
+        let mut after = feed.clone();
+        after.position = position;
+        if caught_up {
+            after.caught_up(found.head);
         }
-        Ok(step)
+        let entries = self.entries(context, feed, &after, found)?;
+        *feed = after;
+        Ok(FeedStep { entries, caught_up })
     }
 
     /// `None` = the log does not go as far as the feed has come.
@@ -94,7 +99,7 @@ impl Registry {
         if head < feed.position {
             return Ok(None);
         }
-        let target = feed.until.map_or(head, |until| until.min(head));
+        let target = feed.until.map_or(head, |(until, _)| until.min(head));
         let choice = &feed.filter.choice;
         // One record has few changes, and an index finds them.
         let until = if choice.record.is_some() {
@@ -116,14 +121,18 @@ impl Registry {
             states: BTreeMap::new(),
             position: until.max(feed.position),
             caught_up: until >= target,
-            last,
+            head: (head, last),
         };
         if until <= feed.position {
             return Ok(Some(found));
         }
         found.changes = reader.scan_changes(&scan, visibility)?;
         if feed.key.is_some() && feed.position > 0 {
-            found.withdrawn = reader.withdrawn_changes(&scan, feed.since, visibility)?;
+            let followed = Followed {
+                since: feed.since,
+                begun: feed.begun.unwrap_or(last),
+            };
+            found.withdrawn = reader.withdrawn_changes(&scan, followed, visibility)?;
         }
         cut(&mut found, limit);
         if feed.key.is_some() {
@@ -133,9 +142,34 @@ impl Registry {
             found.hidden = reader.hidden_moments(&feed.owner, &records, visibility)?;
         }
         if feed.filter.states {
-            found.states = self.states(reader, context, &feed.owner, &found.changes, visibility)?;
+            self.add_states(reader, context, &feed.owner, &mut found, visibility)?;
         }
         Ok(Some(found))
+    }
+
+    /// The states of what was found, as long as they are not too much to be held.
+    fn add_states(
+        &self,
+        reader: &mut Reader<'_>,
+        context: &Context,
+        owner: &OwnerKey,
+        found: &mut Found,
+        visibility: &Visibility,
+    ) -> Result<(), StoreError> {
+        let positions: Vec<u64> = found.changes.iter().map(|change| change.position).collect();
+        let mut bytes = 0;
+        for chunk in positions.chunks(STATES_AT_ONCE) {
+            let states = self.states(reader, context, owner, chunk, visibility)?;
+            for (position, states) in states {
+                bytes += states.iter().map(|state| state.data.len()).sum::<usize>();
+                found.states.insert(position, states);
+                if bytes >= STATE_BYTES {
+                    end_after(found, position);
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The states that were believed at each change, without the names of what they refer to.
@@ -144,11 +178,10 @@ impl Registry {
         reader: &mut Reader<'_>,
         context: &Context,
         owner: &OwnerKey,
-        changes: &[ChangeEntry],
+        positions: &[u64],
         visibility: &Visibility,
     ) -> Result<BTreeMap<u64, Vec<TimelineItem>>, StoreError> {
-        let positions: Vec<u64> = changes.iter().map(|change| change.position).collect();
-        let rows = reader.states_at_positions(owner, &positions, visibility)?;
+        let rows = reader.states_at_positions(owner, positions, visibility)?;
         let today = reader.today();
         let (mut places, mut seen) = (Vec::with_capacity(rows.len()), Vec::new());
         for (position, row) in rows {
@@ -183,28 +216,26 @@ impl Registry {
         Ok(states)
     }
 
+    /// What was found, ready to be shown to who has come as far as `feed`, and is as far as `after` when it has all of it.
     fn entries(
         &self,
         context: &Context,
         feed: &Feed,
-        found: &Found,
+        after: &Feed,
+        mut found: Found,
     ) -> Result<Vec<FeedEntry>, Refusal> {
         let told = context.actor.reads_changes_of(&feed.owner);
         let mut entries = Vec::with_capacity(found.changes.len() + found.withdrawn.len());
-        for change in &found.changes {
+        for change in found.changes {
             // How often and when a person's record changed is personal.
             let class = self.inner.model.domain(change.domain).class().bit();
             context.disclosed.note(&feed.owner, change.record, class);
             let hidden = found.hidden.contains(&(change.record, change.recorded_at));
             let states = feed.filter.states.then(|| FeedStates {
-                states: found
-                    .states
-                    .get(&change.position)
-                    .cloned()
-                    .unwrap_or_default(),
-                actor: told.then(|| change.actor.clone()),
-                reason: change.reason.clone().filter(|_| told),
-                source: change.source.clone().filter(|_| told),
+                states: found.states.remove(&change.position).unwrap_or_default(),
+                actor: told.then_some(change.actor),
+                reason: change.reason.filter(|_| told),
+                source: change.source.filter(|_| told),
             });
             let content = FeedChange {
                 kind: change.operation.as_str(),
@@ -229,17 +260,41 @@ impl Registry {
             entries.push((row.position, row.record, row.domain, FeedContent::Withdrawn));
         }
         entries.sort_by_key(|(position, ..)| *position);
+        let last = entries.last().map(|(position, ..)| *position);
         entries
             .into_iter()
             .map(|(position, record, domain, content)| {
+                // Who has the last of them has all of them.
+                let place = if Some(position) == last { after } else { feed };
                 Ok(FeedEntry {
-                    after: feed.at(position)?,
+                    after: place.at(position)?,
                     record,
                     domain,
                     content,
                 })
             })
             .collect()
+    }
+}
+
+impl Feed {
+    /// The log has been looked at, and ended there.
+    fn note(&mut self, head: (u64, Instant)) {
+        if self.position == 0 {
+            // Nothing has been shown before.
+            self.since = head.1;
+        }
+        self.begun.get_or_insert(head.1);
+        if self.ends {
+            self.until.get_or_insert(head);
+        }
+    }
+
+    /// The reader is told everything that there was.
+    fn caught_up(&mut self, head: (u64, Instant)) {
+        let (_, told) = self.until.unwrap_or(head);
+        self.since = self.since.max(told);
+        self.begun = None;
     }
 }
 
@@ -258,6 +313,11 @@ fn cut(found: &mut Found, limit: usize) {
         Some(last) if full || positions.len() > limit => *last,
         _ => return,
     };
+    end_after(found, last);
+}
+
+/// Has the feed go on after that position.
+fn end_after(found: &mut Found, last: u64) {
     found.changes.retain(|change| change.position <= last);
     found.withdrawn.retain(|row| row.position <= last);
     found.caught_up = found.caught_up && found.position == last;

@@ -111,6 +111,14 @@ impl Under {
                 return Some(out);
             }
             if !step.caught_up {
+                // A long part of the log without anything for this reader: it hears how far that is, and a stop is not held up.
+                if self.following.is_closing() {
+                    return None;
+                }
+                if self.next_beat <= Instant::now() {
+                    self.beat(&mut out);
+                    return Some(out);
+                }
                 continue;
             }
             let wake = self

@@ -115,13 +115,10 @@ pub(super) async fn begun(
         .run(move || {
             let registry = caller.registry();
             let after = asked.after.as_deref();
-            let mut feed = registry
+            let feed = registry
                 .feed(caller.context(), &asked.owner, after, asked.filter)
                 .map_err(refused)?;
-            if to_the_end {
-                registry.end_feed_here(&mut feed).map_err(refused)?;
-            }
-            Ok(feed)
+            Ok(if to_the_end { feed.to_the_end() } else { feed })
         })
         .await
 }
@@ -154,8 +151,14 @@ pub(crate) async fn page(caller: Authorised<Read>, call: Call) -> Reply {
         following.wait_for_news(&caller)?;
     }
     let (mut items, mut count, mut caught_up) = (Vec::new(), 0, false);
+    // Whoever has waited is not sent away when the log has gone on.
+    let mut woken = false;
     while count < limit && items.len() < PAGE_BYTES {
-        let step = following.step(limit - count).await?;
+        let step = if woken {
+            following.patient_step(limit - count).await?
+        } else {
+            following.step(limit - count).await?
+        };
         for entry in &step.entries {
             if count > 0 {
                 items.push(b',');
@@ -165,9 +168,12 @@ pub(crate) async fn page(caller: Authorised<Read>, call: Call) -> Reply {
         }
         // A full page never says that it is the last: whether something hidden comes after it must not show.
         let full = count >= limit || items.len() >= PAGE_BYTES;
-        if step.caught_up && !full && (count > 0 || following.news(until).await != News::Further) {
-            caught_up = true;
-            break;
+        if step.caught_up && !full {
+            if count > 0 || following.news(until).await != News::Further {
+                caught_up = true;
+                break;
+            }
+            woken = true;
         }
     }
     let after = following.after()?;

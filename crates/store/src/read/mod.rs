@@ -31,7 +31,7 @@ pub use search::{
     Condition, Count, ESTIMATE, LinkCondition, Matching, Page, SearchCursor, SortBy, SortKey,
     StoreSearch,
 };
-pub use withdrawn::WithdrawnRow;
+pub use withdrawn::{Followed, WithdrawnRow};
 
 /// Reads on one connection. Given by [`Store::read`](crate::Store::read).
 pub struct Reader<'a> {
