@@ -132,7 +132,7 @@ async fn p99(program: &Program, requests: &Requests) -> Result<f64> {
 
 /// Reads by id of some of the persons.
 async fn reads(connection: &mut Connection, token: &str) -> Result<Requests> {
-    let page = load::get("/api/v1/persons?limit=500&fields=id", Some(token));
+    let page = load::get("/api/v1/persons?limit=500", Some(token));
     let page: Value = serde_json::from_slice(&connection.exchange(&page).await?)?;
     let items = page.get("items").and_then(Value::as_array);
     let all: Vec<Request> = items
