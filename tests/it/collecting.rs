@@ -1,50 +1,27 @@
 //! Files that come by themselves, with the real binary: a live SS 12000 server that is pulled, a folder that is watched, and
 //! loads that are taken up again after the server was ended in the middle.
 
-use std::process::Output;
 use std::time::{Duration, Instant};
 
 use grunddata_pull::server::{Behaviour, Server};
-use grunddata_testing::{Database, Engine, on_both};
+use grunddata_testing::{Engine, on_both};
 use serde_json::{Value, json};
 
+use crate::desk::{Desk, UNITS};
 use crate::program::{self, Program};
 
 const PATIENCE: Duration = Duration::from_secs(90);
 const SCHOOL: &str = "00000000-0000-4000-8000-0000000000a1";
 const PERSON: &str = "00000000-0000-4000-8000-0000000000b1";
 const OWNER: &str = "se-2480";
-const MAPPING: &str = r#"
-mapping = 1
-name = "units"
-[[record]]
-name = "unit"
-domain = "organisation"
-key = "unit:{Kod}"
-valid-from = "Från"
-[record.data]
-"name.sv" = { column = "Namn", required = true }
-kind = { constant = "unit" }
-"#;
-
-/// A database, a directory, and settings that let sources reach some of it.
-struct Desk {
-    db: Database,
-    directory: tempfile::TempDir,
-    token: String,
-}
 
 fn desk(engine: Engine) -> Desk {
-    let mut desk = Desk {
-        db: Database::new(engine),
-        directory: tempfile::tempdir().expect("a directory"),
-        token: String::new(),
-    };
+    let mut desk = Desk::new(engine);
     for folder in ["in", "elsewhere"] {
-        std::fs::create_dir(desk.directory.path().join(folder)).expect("a folder");
+        std::fs::create_dir(desk.path(folder)).expect("a folder");
     }
     desk.write("skola.token", "hemlig\n");
-    desk.write("units.toml", MAPPING);
+    desk.write("units.toml", UNITS);
     let settings = format!(
         "uploads = '{uploads}'\n[collect]\npoll_seconds = 1\nhttp_loopback = true\n\
          [[collect.reaches]]\nowner = '{OWNER}'\nfolders = ['{folder}']\n\
@@ -54,7 +31,7 @@ fn desk(engine: Engine) -> Desk {
         folder = desk.path("in"),
         token = desk.path("skola.token"),
     );
-    desk.write("grunddata.toml", &settings);
+    desk.configure(&settings);
     desk.done(&["migrate"]);
     desk.done(&["owner", "add", OWNER, "--name", "Umeå kommun"]);
     desk.token = desk
@@ -72,51 +49,8 @@ fn desk(engine: Engine) -> Desk {
 }
 
 impl Desk {
-    fn arguments<'a>(&'a self, arguments: &[&'a str], settings: &'a str) -> Vec<&'a str> {
-        [
-            arguments,
-            &["--database", &self.db.url, "--config", settings],
-        ]
-        .concat()
-    }
-
-    fn run(&self, arguments: &[&str]) -> Output {
-        program::run(&self.arguments(arguments, &self.path("grunddata.toml")))
-    }
-
-    #[track_caller]
-    fn done(&self, arguments: &[&str]) -> String {
-        let output = self.run(arguments);
-        assert!(output.status.success(), "{arguments:?}: {}", said(&output));
-        String::from_utf8_lossy(&output.stdout).into_owned()
-    }
-
-    #[track_caller]
-    fn failed(&self, arguments: &[&str]) -> String {
-        let output = self.run(arguments);
-        assert_eq!(
-            output.status.code(),
-            Some(1),
-            "{arguments:?}: {}",
-            said(&output)
-        );
-        said(&output)
-    }
-
     fn serve(&self) -> Program {
-        Program::start(
-            &self.arguments(&["serve"], &self.path("grunddata.toml")),
-            PATIENCE,
-        )
-    }
-
-    fn path(&self, name: &str) -> String {
-        let path = self.directory.path().join(name);
-        path.to_str().expect("a path").to_owned()
-    }
-
-    fn write(&self, name: &str, content: &str) {
-        std::fs::write(self.path(name), content).expect("a file");
+        Program::start(&self.arguments(&["serve"]), PATIENCE)
     }
 
     fn put(&self, key: &str, settings: &str, mapping: &str) {
@@ -159,10 +93,6 @@ impl Desk {
         names.sort();
         names
     }
-}
-
-fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
 /// Waits until something is so.

@@ -3,41 +3,22 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Output, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use grunddata_testing::{Database, Engine, on_both};
+use grunddata_testing::{Engine, on_both};
 
+use crate::desk::{Desk, UNITS};
 use crate::program;
 
-const MAPPING: &str = r#"
-mapping = 1
-name = "units"
-[[record]]
-name = "unit"
-domain = "organisation"
-key = "unit:{Kod}"
-valid-from = "Från"
-[record.data]
-"name.sv" = { column = "Namn", required = true }
-kind = { constant = "unit" }
-"#;
 const SETTINGS: &str = "title = 'Organisationsträdet'\ndomains = ['organisation']\n[authoritative]\nends = ['organisation']\n";
 
-/// A database with a source, and a directory for files.
-struct Desk {
-    db: Database,
-    directory: tempfile::TempDir,
-}
-
+/// A database with a source.
 fn desk(engine: Engine) -> Desk {
-    let desk = Desk {
-        db: Database::new(engine),
-        directory: tempfile::tempdir().expect("a directory"),
-    };
+    let desk = Desk::new(engine);
     desk.done(&["migrate"]);
     desk.done(&["owner", "add", "se-2480", "--name", "Umeå kommun"]);
-    desk.write("units.toml", MAPPING);
+    desk.write("units.toml", UNITS);
     desk.write("org.toml", SETTINGS);
     desk.done(&[
         "source",
@@ -54,42 +35,6 @@ fn desk(engine: Engine) -> Desk {
 }
 
 impl Desk {
-    fn run(&self, arguments: &[&str]) -> Output {
-        program::run(&[arguments, &["--database", &self.db.url]].concat())
-    }
-
-    #[track_caller]
-    fn done(&self, arguments: &[&str]) -> String {
-        let output = self.run(arguments);
-        assert!(output.status.success(), "{arguments:?}: {}", said(&output));
-        String::from_utf8_lossy(&output.stdout).into_owned()
-    }
-
-    #[track_caller]
-    fn failed(&self, arguments: &[&str]) -> String {
-        let output = self.run(arguments);
-        assert_eq!(
-            output.status.code(),
-            Some(1),
-            "{arguments:?}: {}",
-            said(&output)
-        );
-        said(&output)
-    }
-
-    fn path(&self, name: &str) -> String {
-        self.directory
-            .path()
-            .join(name)
-            .to_str()
-            .expect("a path")
-            .to_owned()
-    }
-
-    fn write(&self, name: &str, content: &str) {
-        std::fs::write(self.path(name), content).expect("a file");
-    }
-
     /// A file of so many units, without some of them.
     fn units(&self, name: &str, count: usize, without: impl Fn(usize) -> bool) -> String {
         let mut file = "Kod;Namn;Från\n".to_owned();
@@ -109,10 +54,6 @@ impl Desk {
     fn verified(&self) {
         self.done(&["verify"]);
     }
-}
-
-fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
 on_both! {

@@ -16,6 +16,7 @@ mod console_loads;
 mod crate_edges;
 mod demo;
 mod deploy;
+mod desk;
 mod durability;
 mod http_access;
 mod http_audit;

@@ -224,6 +224,11 @@ impl Visibility {
         }
     }
 
+    /// Whether a record is shown less than whole, or not at all.
+    pub(crate) fn hides(&self, seen: &Seen<'_>) -> bool {
+        self.sight(seen).is_none_or(|sight| sight.form < Form::Full)
+    }
+
     /// What is seen of a record: the best form that some rule gives, and the classes of all rules that give it. `None` =
     /// not even that it is there.
     #[must_use]

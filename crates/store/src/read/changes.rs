@@ -11,7 +11,7 @@ use crate::read::Reader;
 use crate::read::records::RecordRow;
 use crate::sql::Sql;
 use crate::sql_types::{Day, Id, Moment, SqlDay, SqlId, SqlMoment};
-use crate::visibility::{Form, Reach, Seen, Visibility};
+use crate::visibility::{Reach, Seen, Visibility};
 use crate::write::{ChangeKind, Operation, domain, owner_key, period};
 
 /// One accepted write.
@@ -171,8 +171,7 @@ impl Reader<'_> {
                 domain: domain(code)?,
                 level: u8::try_from(level).unwrap_or(u8::MAX),
             };
-            let sight = visibility.sight(&seen);
-            if sight.is_none_or(|sight| sight.form < Form::Full) {
+            if visibility.hides(&seen) {
                 hidden.extend([recorded.0, superseded.0]);
             }
         }

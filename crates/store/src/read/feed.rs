@@ -16,7 +16,7 @@ use crate::read::records::{
 };
 use crate::sql::{LIST, Sql};
 use crate::sql_types::{Id, Moment, SqlId, SqlMoment};
-use crate::visibility::{Form, Reach, Seen, Visibility};
+use crate::visibility::{Reach, Seen, Visibility};
 use crate::write::{Operation, domain};
 
 /// Which changes are asked for; what is empty or absent does not choose.
@@ -178,8 +178,7 @@ impl Reader<'_> {
                     domain: domain(code)?,
                     level: u8::try_from(level).unwrap_or(u8::MAX),
                 };
-                let sight = visibility.sight(&seen);
-                if sight.is_none_or(|sight| sight.form < Form::Full) {
+                if visibility.hides(&seen) {
                     hidden.insert((id.record(), recorded.0));
                     hidden.insert((id.record(), superseded.0));
                 }

@@ -19,7 +19,7 @@ use crate::read::records::{
 };
 use crate::sql::Sql;
 use crate::sql_types::{Day, Id, Moment, SqlDay, SqlId, SqlMoment};
-use crate::visibility::{Form, Seen, Sight, Visibility};
+use crate::visibility::{Seen, Sight, Visibility};
 use crate::write::{RecordStatus, domain, of_columns, owner_key};
 
 /// What a look-up by id found.
@@ -234,10 +234,7 @@ impl Reader<'_> {
             level: of_columns(until, level).on(today),
         };
         // Without a state there is nothing to be shown in part.
-        if visibility
-            .sight(&seen)
-            .is_none_or(|sight| sight.form < Form::Full)
-        {
+        if visibility.hides(&seen) {
             return Ok(Lookup::Unknown);
         }
         let owner = owner_key(&owner)?;
