@@ -11,6 +11,7 @@ mod access;
 mod acts;
 mod code;
 mod coordinate;
+mod effective;
 mod export;
 mod feed;
 mod grants;

@@ -5,10 +5,10 @@ use grunddata_model::{Instant, OwnerKey, RecordId};
 
 use crate::connection::Connection;
 use crate::error::StoreError;
-use crate::owner::OwnerRow;
+use crate::owner::{OwnerRow, Told};
 use crate::read::Reader;
 use crate::sql::{Bind, Sql};
-use crate::sql_types::{Id, Moment, SqlId, SqlMoment};
+use crate::sql_types::{Day, Id, Moment, SqlDay, SqlId, SqlMoment};
 use crate::store::Store;
 use crate::write::owner_key;
 
@@ -55,8 +55,21 @@ type OwnerTypes = (
     BigInt,
     SqlMoment,
     SqlMoment,
+    SqlDay,
+    Nullable<SqlId>,
 );
-type OwnerParts = (String, String, Option<Id>, i16, String, i64, Moment, Moment);
+type OwnerParts = (
+    String,
+    String,
+    Option<Id>,
+    i16,
+    String,
+    i64,
+    Moment,
+    Moment,
+    Day,
+    Option<Id>,
+);
 type TokenTypes = (
     Binary,
     Text,
@@ -76,11 +89,11 @@ type TokenParts = (
     Option<Moment>,
 );
 
-const OWNER_COLUMNS: &str = "SELECT o.key, o.name, o.organisation, o.open_data, o.protection_policy, o.position, o.last_instant, o.created_at FROM owner o";
+const OWNER_COLUMNS: &str = "SELECT o.key, o.name, o.organisation, o.open_data, o.protection_policy, o.position, o.last_instant, o.created_at, o.told_day, o.told_record FROM owner o";
 const TOKEN_COLUMNS: &str = "SELECT t.hash, t.name, t.grants, t.created_at, t.expires_at, t.revoked_at, t.last_used_at FROM token t";
 
 fn owner_row(
-    (key, name, organisation, open_data, policy, position, last, created): OwnerParts,
+    (key, name, organisation, open_data, policy, position, last, created, day, record): OwnerParts,
 ) -> Result<OwnerRow, StoreError> {
     Ok(OwnerRow {
         key: owner_key(&key)?,
@@ -91,6 +104,10 @@ fn owner_row(
         position: u64::try_from(position).unwrap_or_default(),
         last_instant: last.0,
         created_at: created.0,
+        told: Told {
+            day: day.0,
+            record: record.map(Id::record),
+        },
     })
 }
 
@@ -146,12 +163,13 @@ impl Store {
         self.read(|reader| {
             let now = reader.now();
             let mut sql = Sql::<()>::new(
-                "INSERT INTO owner (key, name, organisation, open_data, protection_policy, position, last_instant, created_at) VALUES (",
+                "INSERT INTO owner (key, name, organisation, open_data, protection_policy, position, last_instant, created_at, told_day) VALUES (",
             );
             sql.text(owner.key.as_str()).push(", ").text(owner.name.as_str()).push(", ");
             sql.bind(Bind::OptId(owner.organisation.map(Id::from))).push(", ");
             sql.small(i16::from(owner.open_data)).push(", ");
             sql.text(owner.protection_policy.as_deref().unwrap_or_default()).push(", ").big(0).push(", ").moment(now).push(", ").moment(now);
+            sql.push(", ").day(reader.today());
             sql.push(
                 ") ON CONFLICT (key) DO UPDATE SET name = excluded.name, organisation = excluded.organisation, \
                  open_data = excluded.open_data",

@@ -63,12 +63,12 @@ pub use lossless::{LosslessError, LosslessProgress, LosslessSummary};
 pub use marks::{MarkKind, MarkRow};
 pub use metrics::{BATCH_SIZES, StoreMetrics};
 pub use options::{COMMITS_WITHIN, Clock, Stopwatch, StoreOptions};
-pub use owner::{OwnerRow, OwnerSet};
+pub use owner::{OwnerRow, OwnerSet, Told};
 pub use read::{
     Absent, ChangeEntry, ChangeFilter, ChangeScan, Condition, Count, Direction, ESTIMATE, Followed,
-    HierarchyRow, IdentifierRow, LinkCondition, LinkCursor, LinkRow, Lookup, Matching, Page,
-    Reader, RecordRow, RecordedLink, SearchCursor, SortBy, SortKey, StoreSearch, Targets,
-    WithdrawnRow,
+    HiddenEdges, HierarchyRow, IdentifierRow, LinkCondition, LinkCursor, LinkRow, Lookup, Matching,
+    Page, Reader, RecordRow, RecordedLink, SearchCursor, SortBy, SortKey, StoreSearch, Targets,
+    TurnRow, WithdrawnRow,
 };
 pub use retention::{DisposalRow, ErasedRow, RetentionCandidate, RetentionRuleRow};
 pub use store::Store;
@@ -78,6 +78,6 @@ pub use visibility::{
     VisibilityRule,
 };
 pub use write::{
-    ChangeKind, Claim, Erased, Erasure, Inbound, Needs, Operation, Protection, RecordImage,
-    RecordStatus, StagedWrite, StoredOutcome, WriteTx,
+    ChangeKind, Claim, Effective, Erased, Erasure, Inbound, Needs, Operation, Protection,
+    RecordImage, RecordStatus, StagedWrite, StoredOutcome, WriteTx,
 };

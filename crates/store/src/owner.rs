@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use chrono::NaiveDate;
 use grunddata_model::{Instant, OwnerKey, RecordId};
 
 /// An owner with the state of its log.
@@ -23,6 +24,18 @@ pub struct OwnerRow {
     pub last_instant: Instant,
     /// When the owner was added.
     pub created_at: Instant,
+    /// How far its log tells what time itself does.
+    pub told: Told,
+}
+
+/// How far an owner's log tells of what began and ended as planned: days and, within the last of them, records in the order
+/// of their ids.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Told {
+    /// The days before this one are told.
+    pub day: NaiveDate,
+    /// And of this day the records up to this one; the whole of it when none is said.
+    pub record: Option<RecordId>,
 }
 
 /// Some owners or all of them.

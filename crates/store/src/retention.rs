@@ -181,9 +181,11 @@ impl Reader<'_> {
         sql.forever().push(
             "), (SELECT y.kind FROM state y WHERE y.owner = r.owner AND y.record_id = r.id \
              ORDER BY y.superseded_at DESC, y.valid_from DESC LIMIT 1), (SELECT MAX(c.recorded_at) FROM change c \
-             WHERE c.owner = r.owner AND c.record_id = r.id) FROM record r WHERE r.owner = ",
+             WHERE c.owner = r.owner AND c.record_id = r.id AND c.effective_on = ",
         );
-        sql.text(owner.as_str())
+        sql.not_effective()
+            .push(") FROM record r WHERE r.owner = ")
+            .text(owner.as_str())
             .push(" AND r.status <> ")
             .small(RecordStatus::Erased.code());
         if let Some(after) = after {

@@ -30,6 +30,8 @@ diesel::table! {
         position -> BigInt,
         last_instant -> SqlMoment,
         created_at -> SqlMoment,
+        told_day -> SqlDay,
+        told_record -> Nullable<SqlId>,
     }
 }
 
@@ -185,6 +187,7 @@ diesel::table! {
         valid_from -> SqlDay,
         valid_to -> SqlDay,
         hash -> Binary,
+        effective_on -> SqlDay,
     }
 }
 

@@ -17,7 +17,7 @@ use grunddata_model::{Instant, RecordId};
 use uuid::Uuid;
 
 use crate::coordinate::Known;
-use crate::sql_types::{Day, Id, Moment, SqlDay, SqlId, SqlMoment};
+use crate::sql_types::{Day, Id, Moment, NOT_EFFECTIVE, SqlDay, SqlId, SqlMoment};
 
 /// The most values in one list of a statement; longer lists are cut into several statements by the callers.
 pub(crate) const LIST: usize = 256;
@@ -91,6 +91,11 @@ impl<'a, ST> Sql<'a, ST> {
 
     pub(crate) fn forever(&mut self) -> &mut Self {
         self.moment(Instant::FOREVER)
+    }
+
+    /// What stands in `change.effective_on` of a write.
+    pub(crate) fn not_effective(&mut self) -> &mut Self {
+        self.bind(Bind::Day(NOT_EFFECTIVE))
     }
 
     pub(crate) fn day(&mut self, date: NaiveDate) -> &mut Self {

@@ -67,6 +67,9 @@ pub(crate) struct Moment(pub(crate) Instant);
 #[diesel(sql_type = SqlDay)]
 pub(crate) struct Day(pub(crate) NaiveDate);
 
+/// What stands in `change.effective_on` of a write.
+pub(crate) const NOT_EFFECTIVE: Day = Day(grunddata_model::Period::BEGINNING);
+
 /// Microseconds between 1970 and 2000, where PostgreSQL begins to count.
 const POSTGRES_EPOCH_MICROS: i64 = 946_684_800_000_000;
 /// 2000-01-01 counted from 0001-01-01 = 1.

@@ -18,8 +18,18 @@ use crate::{ChangeKind, Code, Context, Refusal, Registry, TimelineItem, fact, ne
 use cursor::{FeedKey, Place};
 
 /// The words of what changes do; they choose in a feed.
-pub const FEED_KINDS: [&str; 10] = [
-    "create", "replace", "amend", "end", "revive", "retract", "revert", "follow", "merge", "erase",
+pub const FEED_KINDS: [&str; 11] = [
+    "create",
+    "replace",
+    "amend",
+    "end",
+    "revive",
+    "retract",
+    "revert",
+    "follow",
+    "merge",
+    "erase",
+    "effective",
 ];
 
 /// Which entries of a log are asked for; what is empty or absent does not choose.
@@ -133,7 +143,7 @@ pub enum FeedContent {
 pub struct FeedChange {
     /// Which operation, as it is written ([`FEED_KINDS`]).
     pub kind: &'static str,
-    /// The version that it made.
+    /// The version that it made; of `effective`, which makes none, the one that the record had come to.
     pub version: u32,
     /// When it was recorded.
     pub recorded_at: Instant,

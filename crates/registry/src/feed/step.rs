@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use grunddata_model::{Instant, OwnerKey, RecordId};
 use grunddata_store::{
-    ChangeEntry, ChangeScan, Coordinate, Followed, Known, Reader, StoreError, Targets, Visibility,
-    WithdrawnRow,
+    ChangeEntry, ChangeScan, Coordinate, Followed, HiddenEdges, Known, Operation, Reader,
+    StoreError, Targets, Visibility, WithdrawnRow,
 };
 
 use super::{Feed, FeedChange, FeedContent, FeedEntry, FeedStates, FeedStep, access_changed};
@@ -26,7 +26,7 @@ const STATE_BYTES: usize = 8 << 20;
 struct Found {
     changes: Vec<ChangeEntry>,
     withdrawn: Vec<WithdrawnRow>,
-    hidden: BTreeSet<(RecordId, Instant)>,
+    hidden: HiddenEdges,
     states: BTreeMap<u64, Vec<TimelineItem>>,
     /// Everything up to here was looked at.
     position: u64,
@@ -117,7 +117,7 @@ impl Registry {
         let mut found = Found {
             changes: Vec::new(),
             withdrawn: Vec::new(),
-            hidden: BTreeSet::new(),
+            hidden: HiddenEdges::default(),
             states: BTreeMap::new(),
             position: until.max(feed.position),
             caught_up: until >= target,
@@ -139,7 +139,11 @@ impl Registry {
             let records: BTreeSet<RecordId> =
                 found.changes.iter().map(|change| change.record).collect();
             let records: Vec<RecordId> = records.into_iter().collect();
-            found.hidden = reader.hidden_moments(&feed.owner, &records, visibility)?;
+            found.hidden = reader.hidden_edges(&feed.owner, &records, visibility)?;
+            found.changes.retain(|change| {
+                let turn = (change.record, change.touched.from());
+                change.operation != Operation::Effective || !found.hidden.valid.contains(&turn)
+            });
         }
         if feed.filter.states {
             self.add_states(reader, context, &feed.owner, &mut found, visibility)?;
@@ -230,7 +234,10 @@ impl Registry {
             // How often and when a person's record changed is personal.
             let class = self.inner.model.domain(change.domain).class().bit();
             context.disclosed.note(&feed.owner, change.record, class);
-            let hidden = found.hidden.contains(&(change.record, change.recorded_at));
+            let hidden = found
+                .hidden
+                .recorded
+                .contains(&(change.record, change.recorded_at));
             let states = feed.filter.states.then(|| FeedStates {
                 states: found.states.remove(&change.position).unwrap_or_default(),
                 actor: told.then_some(change.actor),

@@ -34,7 +34,7 @@ fn seed() -> u64 {
         .unwrap_or(20_261_123)
 }
 
-fn out(stack: &Stack) -> Vec<u8> {
+pub(crate) fn out(stack: &Stack) -> Vec<u8> {
     let mut file = Vec::new();
     let context = stack.system();
     let summary = stack
@@ -45,7 +45,7 @@ fn out(stack: &Stack) -> Vec<u8> {
     file
 }
 
-fn read_into(stack: &Stack, file: &[u8]) -> Result<(), Refusal> {
+pub(crate) fn read_into(stack: &Stack, file: &[u8]) -> Result<(), Refusal> {
     let context = stack.system();
     // Small reads, as a decompressor gives them.
     let mut input = BufReader::with_capacity(1_000, file);

@@ -11,6 +11,7 @@
 mod access;
 mod concurrency;
 mod coordinates;
+mod effective;
 mod forms;
 mod histories;
 mod identifiers;

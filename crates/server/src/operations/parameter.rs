@@ -178,7 +178,7 @@ parameters! {
     FEED_DOMAIN Query "domain" r#"{"type":"string"}"# "organisation,role"
         "Only records of these domains, separated by commas." "Bara poster i dessa domäner, åtskilda med komma.";
     FEED_KIND Query "kind" r#"{"type":"string"}"# "create,end"
-        "Only these kinds, separated by commas: create, replace, amend, end, revive, retract, revert, follow, merge, erase. What is withdrawn always comes." "Bara dessa slag, åtskilda med komma: create, replace, amend, end, revive, retract, revert, follow, merge, erase. Det som återkallas kommer alltid.";
+        "Only these kinds, separated by commas: create, replace, amend, end, revive, retract, revert, follow, merge, erase, effective. What is withdrawn always comes." "Bara dessa slag, åtskilda med komma: create, replace, amend, end, revive, retract, revert, follow, merge, erase, effective. Det som återkallas kommer alltid.";
     FEED_RECORD Query "record" r#"{"type":"string","format":"uuid"}"# "01990c3e-7a5b-7000-8000-000000000001"
         "Only of this record." "Bara om denna post.";
     FEED_CONTENT Query "content" r#"{"type":"string","enum":["thin","states"],"default":"thin"}"# "states"

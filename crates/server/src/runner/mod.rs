@@ -1,9 +1,10 @@
 //! What the server does by itself: takes up the work on loads whose process has ended, collects the files of sources when it
-//! is time, notices sources that are silent, and removes the rows of old loads.
+//! is time, notices sources that are silent, removes the rows of old loads, and tells in the logs what begins and ends as planned.
 //!
 //! One thread decides what is due and hands it to others; what it decides from stands in the database, so that several
 //! processes on one database share the work and whatever a process leaves undone is done by the next.
 
+mod calendar;
 mod logged;
 mod old;
 
@@ -21,6 +22,7 @@ use grunddata_registry::{
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
+use self::calendar::Calendar;
 use self::logged::{log, with};
 use crate::app::{App, LOADS_WAITING};
 use crate::loads::collect::{
@@ -70,6 +72,7 @@ impl Runner {
             known: Vec::new(),
             warned: HashMap::new(),
             pruned: None,
+            calendar: Arc::default(),
         };
         let thread = thread::Builder::new()
             .name("runner".to_owned())
@@ -128,6 +131,7 @@ struct Round {
     /// When it was last said that a source is silent.
     warned: HashMap<Silent, Instant>,
     pruned: Option<Stopwatch>,
+    calendar: Arc<Calendar>,
 }
 
 impl Round {
@@ -159,6 +163,7 @@ impl Round {
     }
 
     fn once(&mut self) -> Result<(), Refusal> {
+        Calendar::turn(&self.calendar, &self.app);
         for task in self.registry().left_tasks()? {
             let load = task.load;
             if let Err(refusal) = self.take_up(task) {

@@ -153,10 +153,8 @@ impl Worker {
             accepted,
             ..
         } = batch;
-        let accepted: Vec<AcceptedJob> = accepted
-            .into_iter()
-            .filter(|job| !job.writes.is_empty() || job.remembered.is_some() || job.step.is_some())
-            .collect();
+        let accepted: Vec<AcceptedJob> =
+            accepted.into_iter().filter(|job| !job.is_empty()).collect();
         let Some(instant) = accepted.last().map(|job| job.instant) else {
             connection.rollback()?;
             self.connection = Some(connection);

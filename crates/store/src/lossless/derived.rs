@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashSet};
 use grunddata_model::{Instant, Period, RecordId};
 
 use super::parse::{CheckedChange, CheckedRecord};
-use crate::sql_types::{Day, Id, Moment};
+use crate::sql_types::{Day, Id, Moment, NOT_EFFECTIVE};
 use crate::write::{
     ChangeRow, Derived, DirectoryIdRow, DirectoryIdentifierRow, EntryKey, EntryRow, IdentifierKey,
     IdentifierRow, LinkKey, LinkRow, Protection, RecordRow, RecordStatus, StateRow, WORD, derived,
@@ -91,10 +91,12 @@ impl<'a> Rows<'a> {
                 valid_from: Day(change.touched.from()),
                 valid_to: Day(change.touched.to()),
                 hash: change.hash.to_vec(),
+                effective_on: change.effective_on.map_or(NOT_EFFECTIVE, Day),
             }));
         let versions: Vec<(Instant, Derived<'a>)> = record
             .changes
             .iter()
+            .filter(|change| change.is_write())
             .zip(&record.versions)
             .map(|(change, timeline)| (change.instant, derived(timeline)))
             .collect();

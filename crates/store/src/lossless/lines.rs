@@ -98,6 +98,11 @@ pub(super) struct OwnerLine {
     pub(super) position: i64,
     pub(super) last_instant: Instant,
     pub(super) created_at: Instant,
+    /// How far it is told what time itself does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) told_day: Option<NaiveDate>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) told_record: Option<RecordId>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -159,6 +164,9 @@ pub(super) struct ChangeLine<'a> {
     /// The hash of the timeline after it, in hexadecimal.
     #[serde(borrow)]
     pub(super) hash: Cow<'a, str>,
+    /// Of an entry that is no write: the day on which something began or ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) effective_on: Option<NaiveDate>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -6,6 +6,7 @@ use std::io::{BufRead, ErrorKind, Read as _};
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
+use chrono::NaiveDate;
 use grunddata_information_model::{InformationModel, Resolved};
 use grunddata_model::{Domain, Instant, Period, RecordId, State, Timeline};
 use sha2::{Digest as _, Sha256};
@@ -41,6 +42,15 @@ pub(super) struct CheckedChange {
     pub(super) source: Option<String>,
     pub(super) touched: Period,
     pub(super) hash: [u8; 32],
+    /// Of an entry that is no write: its day.
+    pub(super) effective_on: Option<NaiveDate>,
+}
+
+impl CheckedChange {
+    /// Whether it made a version.
+    pub(super) fn is_write(&self) -> bool {
+        self.effective_on.is_none()
+    }
 }
 
 /// One state of a record in both times.
@@ -62,11 +72,11 @@ pub(super) struct CheckedRecord {
     pub(super) version: i32,
     pub(super) status: RecordStatus,
     pub(super) forward_to: Option<RecordId>,
-    pub(super) protected_until: chrono::NaiveDate,
+    pub(super) protected_until: NaiveDate,
     pub(super) protection: i16,
     pub(super) changes: Vec<CheckedChange>,
     pub(super) states: Vec<CheckedState>,
-    /// The timeline after each change.
+    /// The timeline after each write.
     pub(super) versions: Vec<Timeline<Resolved>>,
 }
 
@@ -326,7 +336,10 @@ fn check(model: &InformationModel, line: RecordLine<'_>) -> Result<CheckedRecord
     let status = RecordStatus::from_name(&line.status)
         .ok_or_else(|| wrong(format!("the status {:?} is unknown", line.status)))?;
     let mut changes = Vec::with_capacity(line.changes.len());
-    for (place, change) in (1..).zip(line.changes) {
+    let mut place = 0;
+    for change in line.changes {
+        let is_write = change.effective_on.is_none();
+        place += i32::from(is_write);
         if change.version != place {
             return Err(wrong(format!(
                 "version {} stands in place {place}",
@@ -334,13 +347,19 @@ fn check(model: &InformationModel, line: RecordLine<'_>) -> Result<CheckedRecord
             )));
         }
         let unknown = |what: &str| wrong(format!("the {what} of version {place} is unknown"));
+        let operation =
+            Operation::from_name(&change.operation).ok_or_else(|| unknown("operation"))?;
+        if is_write == (operation == Operation::Effective) {
+            return Err(wrong(format!(
+                "an entry of version {place} is half a write and half none"
+            )));
+        }
         changes.push(CheckedChange {
             position: change.position,
             version: change.version,
             instant: change.recorded_at,
             transaction: change.transaction,
-            operation: Operation::from_name(&change.operation)
-                .ok_or_else(|| unknown("operation"))?,
+            operation,
             kind: ChangeKind::from_name(&change.change_kind).ok_or_else(|| unknown("kind"))?,
             corrects: change.corrects,
             actor: change.actor.into_owned(),
@@ -349,13 +368,13 @@ fn check(model: &InformationModel, line: RecordLine<'_>) -> Result<CheckedRecord
             touched: Period::new(change.valid_from, change.valid_to)
                 .map_err(|error| wrong(error.to_string()))?,
             hash: digest(&change.hash).map_err(wrong)?,
+            effective_on: change.effective_on,
         });
     }
-    if usize::try_from(line.version).ok() != Some(changes.len()) || changes.is_empty() {
+    if line.version != place || changes.is_empty() {
         return Err(wrong(format!(
-            "it is at version {}, its log at {}",
-            line.version,
-            changes.len()
+            "it is at version {}, its log at {place}",
+            line.version
         )));
     }
     let rising = changes
@@ -368,9 +387,9 @@ fn check(model: &InformationModel, line: RecordLine<'_>) -> Result<CheckedRecord
         ));
     }
     let known = |at: Instant| {
-        changes
-            .binary_search_by_key(&at, |change| change.instant)
-            .is_ok()
+        let found = changes.binary_search_by_key(&at, |change| change.instant);
+        let found = found.ok().and_then(|found| changes.get(found));
+        found.is_some_and(CheckedChange::is_write)
     };
     let mut states = Vec::with_capacity(line.states.len());
     for state in line.states {
@@ -397,7 +416,7 @@ fn check(model: &InformationModel, line: RecordLine<'_>) -> Result<CheckedRecord
         });
     }
     let mut versions = Vec::with_capacity(changes.len());
-    for change in &changes {
+    for change in changes.iter().filter(|change| change.is_write()) {
         let version = change.version;
         let believed: Vec<State<Resolved>> = states
             .iter()

@@ -244,7 +244,7 @@ pub(super) fn insert_owner(
 ) -> Result<(), StoreError> {
     insert(
         connection,
-        "owner (key, name, organisation, open_data, protection_policy, position, last_instant, created_at)",
+        "owner (key, name, organisation, open_data, protection_policy, position, last_instant, created_at, told_day, told_record)",
         vec![
             text(owner.key.to_string()),
             text(owner.name),
@@ -254,6 +254,11 @@ pub(super) fn insert_owner(
             Bind::Big(owner.position),
             moment(owner.last_instant),
             moment(owner.created_at),
+            // A file from before it was told: as if everything up to its last write had been.
+            Bind::Day(Day(owner
+                .told_day
+                .unwrap_or_else(|| owner.last_instant.date_time().date_naive()))),
+            record(owner.told_record),
         ],
     )
 }

@@ -13,7 +13,7 @@ use crate::engine::Engine;
 use crate::error::StoreError;
 use crate::owner::OwnerRow;
 use crate::sql::Sql;
-use crate::sql_types::{Day, Id, Moment, SqlDay, SqlId, SqlMoment};
+use crate::sql_types::{Day, Id, Moment, NOT_EFFECTIVE, SqlDay, SqlId, SqlMoment};
 use crate::write::{ChangeKind, Operation, RecordStatus, domain};
 
 /// Formats into memory, which cannot fail.
@@ -65,6 +65,7 @@ type ChangeTypes = (
         SqlDay,
         SqlDay,
         Binary,
+        SqlDay,
     ),
 );
 type Change = (
@@ -77,6 +78,7 @@ type Change = (
         Day,
         Day,
         Vec<u8>,
+        Day,
     ),
 );
 type StateTypes = (
@@ -116,6 +118,8 @@ impl Snapshot<'_> {
                 position: i64::try_from(owner.position).unwrap_or(i64::MAX),
                 last_instant: owner.last_instant,
                 created_at: owner.created_at,
+                told_day: Some(owner.told.day),
+                told_record: owner.told.record,
             };
             self.lines.put("owner", &line)?;
             self.geometries(&owner.key)?;
@@ -178,10 +182,11 @@ impl Snapshot<'_> {
             // Whole stretches of the keys: one walk along an index each.
             let mut sql = Sql::<ChangeTypes>::new(
                 "SELECT c.record_id, c.position, c.version, c.recorded_at, c.transaction_id, c.operation, c.change_kind, \
-                 c.corrects, c.actor, c.reason, c.source, c.valid_from, c.valid_to, c.hash FROM change c WHERE c.owner = ",
+                 c.corrects, c.actor, c.reason, c.source, c.valid_from, c.valid_to, c.hash, c.effective_on FROM change c \
+                 WHERE c.owner = ",
             );
             stretch(&mut sql, "c", owner, first, last);
-            sql.push(" ORDER BY c.record_id, c.version");
+            sql.push(" ORDER BY c.record_id, c.version, c.effective_on");
             let changes: Vec<Change> = self.connection.load(&sql)?;
             let mut sql = Sql::<StateTypes>::new(
                 "SELECT s.record_id, s.valid_from, s.valid_to, s.recorded_at, s.superseded_at, s.model, s.protection, s.body \
@@ -264,7 +269,7 @@ impl Snapshot<'_> {
 
 fn change_line(change: &Change) -> Result<ChangeLine<'_>, StoreError> {
     let ((_, position, version, at, transaction, operation, kind), said) = change;
-    let (corrects, actor, reason, source, from, to, hash) = said;
+    let (corrects, actor, reason, source, from, to, hash, effective_on) = said;
     Ok(ChangeLine {
         position: *position,
         version: *version,
@@ -285,6 +290,9 @@ fn change_line(change: &Change) -> Result<ChangeLine<'_>, StoreError> {
         valid_from: from.0,
         valid_to: to.0,
         hash: hexadecimal(hash).into(),
+        effective_on: Some(*effective_on)
+            .filter(|day| *day != NOT_EFFECTIVE)
+            .map(|day| day.0),
     })
 }
 

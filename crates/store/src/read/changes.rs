@@ -25,7 +25,7 @@ pub struct ChangeEntry {
     pub record: RecordId,
     /// Its domain.
     pub domain: Domain,
-    /// The version that it made.
+    /// The version that it made; where it is no write, the one that the record had come to.
     pub version: u32,
     /// When it was recorded.
     pub recorded_at: Instant,
@@ -121,7 +121,9 @@ impl Reader<'_> {
         );
         sql.id(id)
             .push(" AND c.recorded_at <= ")
-            .known("d.owner", known);
+            .known("d.owner", known)
+            .push(" AND c.effective_on = ")
+            .not_effective();
         if let Some(before) = before {
             sql.push(" AND c.version < ")
                 .int(i32::try_from(before).unwrap_or(i32::MAX));
@@ -198,7 +200,8 @@ impl Reader<'_> {
             .int(number(one))
             .push(", ")
             .int(number(other))
-            .push(")");
+            .push(") AND c.effective_on = ")
+            .not_effective();
         let rows: Vec<(Vec<u8>,)> = self.connection.load(&sql)?;
         Ok(match rows.as_slice() {
             [(one,), (other,)] => one == other,
@@ -227,7 +230,7 @@ impl Reader<'_> {
         Ok(Some((change, states)))
     }
 
-    /// What a transaction of the owner did, in the order of the log.
+    /// What a transaction of the owner wrote, in the order of the log.
     ///
     /// # Errors
     /// [`StoreError`] of the database.
@@ -245,7 +248,9 @@ impl Reader<'_> {
         );
         sql.text(owner.as_str().to_owned())
             .push(" AND t.id = ")
-            .id(transaction);
+            .id(transaction)
+            .push(" AND c.effective_on = ")
+            .not_effective();
         sql.push(" AND ");
         visibility.push_record(&mut sql, "r", today, Reach::Match);
         sql.push(" ORDER BY c.position");

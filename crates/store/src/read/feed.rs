@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use chrono::NaiveDate;
 use diesel::sql_types::{BigInt, Integer, Nullable, SmallInt, Text};
 use grunddata_model::{Domain, Instant, OwnerKey, RecordId};
 
@@ -15,7 +16,7 @@ use crate::read::records::{
     HEAD, HeadParts, HeadTypes, RecordRow, STATE, StateParts, StateTypes, record_row,
 };
 use crate::sql::{LIST, Sql};
-use crate::sql_types::{Id, Moment, SqlId, SqlMoment};
+use crate::sql_types::{Day, Id, Moment, SqlDay, SqlId, SqlMoment};
 use crate::visibility::{Reach, Seen, Visibility};
 use crate::write::{Operation, domain};
 
@@ -45,6 +46,15 @@ pub struct ChangeScan<'a> {
     pub filter: &'a ChangeFilter,
     /// At most so many.
     pub limit: usize,
+}
+
+/// Where states begin and end, in both times, that a reader is not shown whole although it is shown the record.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct HiddenEdges {
+    /// When they were recorded and superseded: what the changes of those instants were about is not told.
+    pub recorded: BTreeSet<(RecordId, Instant)>,
+    /// On which days they begin and end: that something became effective then is not told.
+    pub valid: BTreeSet<(RecordId, NaiveDate)>,
 }
 
 impl Reader<'_> {
@@ -140,38 +150,36 @@ impl Reader<'_> {
         Ok(found)
     }
 
-    /// Of these records of the owner: when states were recorded or superseded that the reader is not shown whole. What the
-    /// changes of those instants were about is not told.
+    /// Of these records of the owner: the edges of states that the reader is not shown whole.
     ///
     /// # Errors
     /// [`StoreError`] of the database.
-    pub fn hidden_moments(
+    pub fn hidden_edges(
         &mut self,
         owner: &OwnerKey,
         records: &[RecordId],
         visibility: &Visibility,
-    ) -> Result<BTreeSet<(RecordId, Instant)>, StoreError> {
+    ) -> Result<HiddenEdges, StoreError> {
         type RowTypes = (
-            SqlId,
-            SmallInt,
-            Nullable<SqlId>,
-            SmallInt,
-            SqlMoment,
-            SqlMoment,
-            Text,
+            (SqlId, SmallInt, Nullable<SqlId>, SmallInt, Text),
+            (SqlMoment, SqlMoment, SqlDay, SqlDay),
         );
-        type RowParts = (Id, i16, Option<Id>, i16, Moment, Moment, String);
-        let mut hidden = BTreeSet::new();
+        type RowParts = (
+            (Id, i16, Option<Id>, i16, String),
+            (Moment, Moment, Day, Day),
+        );
+        let mut hidden = HiddenEdges::default();
         for chunk in records.chunks(LIST) {
             let mut sql = Sql::<RowTypes>::new(
-                "SELECT r.id, r.domain, r.controller, s.protection, s.recorded_at, s.superseded_at, r.owner FROM record r \
+                "SELECT r.id, r.domain, r.controller, s.protection, r.owner, s.recorded_at, s.superseded_at, s.valid_from, \
+                 s.valid_to FROM record r \
                  JOIN state s ON s.owner = r.owner AND s.record_id = r.id WHERE s.protection > 0 AND r.owner = ",
             );
             sql.text(owner.as_str())
                 .push(" AND r.id IN ")
                 .ids(chunk.iter().copied());
             for parts in self.connection.load::<_, RowParts>(&sql)? {
-                let (id, code, controller, level, recorded, superseded, owner) = parts;
+                let ((id, code, controller, level, owner), edges) = parts;
                 let seen = Seen {
                     owner: &owner,
                     controller: controller.map(Id::record),
@@ -179,8 +187,12 @@ impl Reader<'_> {
                     level: u8::try_from(level).unwrap_or(u8::MAX),
                 };
                 if visibility.hides(&seen) {
-                    hidden.insert((id.record(), recorded.0));
-                    hidden.insert((id.record(), superseded.0));
+                    let (recorded, superseded, from, to) = edges;
+                    let id = id.record();
+                    hidden
+                        .recorded
+                        .extend([(id, recorded.0), (id, superseded.0)]);
+                    hidden.valid.extend([(id, from.0), (id, to.0)]);
                 }
             }
         }

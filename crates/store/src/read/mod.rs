@@ -7,6 +7,7 @@ mod hierarchy;
 mod identifiers;
 mod links;
 mod pin;
+mod planned;
 mod recorded;
 mod records;
 mod search;
@@ -20,11 +21,12 @@ use crate::connection::Connection;
 use crate::engine::Engine;
 
 pub use changes::ChangeEntry;
-pub use feed::{ChangeFilter, ChangeScan};
+pub use feed::{ChangeFilter, ChangeScan, HiddenEdges};
 pub use find::{Absent, Lookup};
 pub use hierarchy::HierarchyRow;
 pub use identifiers::IdentifierRow;
 pub use links::{Direction, LinkCursor, LinkRow};
+pub use planned::TurnRow;
 pub use recorded::RecordedLink;
 pub use records::{RecordRow, Targets};
 pub use search::{

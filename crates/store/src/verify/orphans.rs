@@ -8,7 +8,7 @@ use crate::verify::Verifier;
 use crate::write::owner_key;
 
 /// Each rule counts, per owner, rows that must not be there.
-const RULES: [(&str, &str); 22] = [
+const RULES: [(&str, &str); 23] = [
     (
         "state-has-record",
         "SELECT s.owner, COUNT(*) FROM state s LEFT JOIN record r ON r.owner = s.owner AND r.id = s.record_id \
@@ -70,6 +70,12 @@ const RULES: [(&str, &str); 22] = [
         "SELECT c.owner, COUNT(*) FROM change c LEFT JOIN accepted_transaction t ON t.owner = c.owner \
          AND t.id = c.transaction_id AND c.position >= t.first_position AND c.position <= t.last_position \
          WHERE t.owner IS NULL GROUP BY c.owner",
+    ),
+    (
+        // What time itself did makes no version.
+        "effective-has-version",
+        "SELECT e.owner, COUNT(*) FROM change e LEFT JOIN change c ON c.owner = e.owner AND c.record_id = e.record_id \
+         AND c.version = e.version AND c.operation <> 11 WHERE e.operation = 11 AND c.owner IS NULL GROUP BY e.owner",
     ),
     (
         "record-has-owner",

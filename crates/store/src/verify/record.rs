@@ -269,6 +269,7 @@ impl Verifier<'_> {
         sql.text(owner.as_str())
             .push(" AND c.record_id IN ")
             .ids(ids.iter().copied());
+        sql.push(" AND c.effective_on = ").not_effective();
         sql.push(" ORDER BY c.record_id, c.version");
         let mut changes = Changes::new();
         let rows: Vec<(Id, i32, Moment, Vec<u8>)> = self.connection.load(&sql)?;

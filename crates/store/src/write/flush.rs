@@ -13,7 +13,7 @@ use crate::connection::Connection;
 use crate::error::StoreError;
 use crate::loads::write_steps;
 use crate::sql::{Bind, Sql};
-use crate::sql_types::{Day, Id, Moment};
+use crate::sql_types::{Day, Id, Moment, NOT_EFFECTIVE};
 use crate::write::derive::{
     Derived, EntryKey, IdentifierKey, LinkKey, derived, difference, protection, timeline_hash,
 };
@@ -57,6 +57,7 @@ pub(crate) fn flush(
     let mut rounds: Vec<Vec<Placed<'_>>> = Vec::new();
     let mut seen: HashMap<RecordId, usize> = HashMap::new();
     let mut transactions: Vec<TransactionRow<'_>> = Vec::new();
+    let mut effective: Vec<ChangeRow<'_>> = Vec::new();
     for job in jobs {
         for (write, version) in &job.writes {
             last += 1;
@@ -89,12 +90,29 @@ pub(crate) fn flush(
                 }),
             }
         }
+        let Some(told) = job.told.as_deref() else {
+            continue;
+        };
+        told.note(connection, owner)?;
+        let first = last + 1;
+        effective.extend(told.rows(owner, last, job.instant));
+        last = effective.last().map_or(last, |row| row.position.max(last));
+        if last >= first {
+            transactions.push(TransactionRow {
+                owner,
+                id: told.transaction.into(),
+                first_position: first,
+                last_position: last,
+                recorded_at: Moment(job.instant),
+            });
+        }
     }
     let mut words = NewWords::new();
     for mut round in rounds {
         round.sort_unstable_by_key(|placed| placed.write.id);
         words.extend(Round::compute(owner, &round).write(connection, known)?);
     }
+    ChangeRow::insert(connection, &effective)?;
     protect(connection, model, owner, jobs)?;
     transactions.sort_unstable_by_key(|row| row.id);
     TransactionRow::insert(connection, &transactions)?;
@@ -214,6 +232,7 @@ impl<'a> Round<'a> {
             valid_from: Day(write.touched.from()),
             valid_to: Day(write.touched.to()),
             hash: timeline_hash(&write.after).to_vec(),
+            effective_on: NOT_EFFECTIVE,
         });
     }
 

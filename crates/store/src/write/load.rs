@@ -342,6 +342,7 @@ pub(crate) fn instant_of_version(
     );
     sql.text(owner.as_str()).push(" AND c.record_id = ").id(id);
     sql.push(" AND c.version = ").int(version);
+    sql.push(" AND c.effective_on = ").not_effective();
     let found: Option<(crate::sql_types::Moment,)> = connection.first(&sql)?;
     Ok(found.map(|(moment,)| moment.0))
 }

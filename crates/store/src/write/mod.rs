@@ -3,6 +3,7 @@
 
 mod claims;
 mod derive;
+mod effective;
 mod erase;
 mod flush;
 mod inbound;
@@ -41,6 +42,7 @@ pub(crate) use vocabulary::{Vocabulary, deletions, is_eligible};
 
 pub use claims::Claim;
 pub use derive::Protection;
+pub use effective::Effective;
 pub use erase::{Erased, Erasure};
 pub use inbound::Inbound;
 pub use staged::{

@@ -12,6 +12,7 @@ use crate::error::StoreError;
 use crate::loads::LoadStep;
 use crate::write::claims::Claim;
 use crate::write::derive::Protection;
+use crate::write::effective::StagedEffective;
 use crate::write::inbound::Inbound;
 use crate::write::staged::{RecordImage, StagedWrite, StoredOutcome};
 
@@ -45,6 +46,18 @@ pub(crate) struct AcceptedJob {
     pub(crate) remembered: Option<([u8; 32], StoredOutcome)>,
     /// What it does to a load.
     pub(crate) step: Option<Box<LoadStep>>,
+    /// What it tells of what time itself did.
+    pub(crate) told: Option<Box<StagedEffective>>,
+}
+
+impl AcceptedJob {
+    /// Whether it leaves nothing behind.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.writes.is_empty()
+            && self.remembered.is_none()
+            && self.step.is_none()
+            && self.told.is_none()
+    }
 }
 
 /// Staged records with the way to them from identifiers and link targets.

@@ -187,6 +187,7 @@ row! {
         valid_from: Day,
         valid_to: Day,
         hash: Vec<u8>,
+        effective_on: Day,
     }
 }
 

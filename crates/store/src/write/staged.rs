@@ -30,6 +30,8 @@ stored_code! {
         Merge = 9, "merge";
         /// Content removed for legal reasons.
         Erase = 10, "erase";
+        /// No write: on this day something that was planned began, or something ended. It makes no version.
+        Effective = 11, "effective";
     }
 }
 

@@ -14,6 +14,7 @@ use crate::marks::{MarkKind, marked};
 use crate::sql::{LIST, Sql};
 use crate::write::claims::Claim;
 use crate::write::derive::{Protection, identifiers_of, links_of, protection};
+use crate::write::effective::StagedEffective;
 use crate::write::inbound::Inbound;
 use crate::write::load::{instant_of_version, timeline_at};
 use crate::write::overlay::{AcceptedJob, Batch, Layer};
@@ -34,6 +35,8 @@ pub struct WriteTx<'a> {
     remembered: Option<([u8; 32], StoredOutcome)>,
     /// What it does to a load.
     pub(crate) step: Option<Box<LoadStep>>,
+    /// What it tells of what time itself did.
+    pub(super) told: Option<Box<StagedEffective>>,
 }
 
 impl<'a> WriteTx<'a> {
@@ -47,6 +50,7 @@ impl<'a> WriteTx<'a> {
             originals: HashMap::new(),
             remembered: None,
             step: None,
+            told: None,
         }
     }
 
@@ -67,6 +71,7 @@ impl<'a> WriteTx<'a> {
                 .collect(),
             remembered: self.remembered,
             step: self.step,
+            told: self.told,
         });
     }
 
