@@ -375,6 +375,7 @@ impl Settings {
                     .followers_of_client
                     .unwrap_or(defaults.limits.followers_of_client),
                 heartbeat: defaults.limits.heartbeat,
+                patience: defaults.limits.patience,
                 rate: limits
                     .requests_per_second
                     .map(|per_second| server::RateLimit {

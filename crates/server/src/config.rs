@@ -132,6 +132,8 @@ pub struct Limits {
     pub followers_of_client: usize,
     /// How often something is sent on a stream where there is nothing to tell.
     pub heartbeat: Duration,
+    /// How long a streamed answer waits for a client that takes nothing of it.
+    pub patience: Duration,
     /// How often one client may ask (`too-many-requests`); `None` = as often as it likes.
     pub rate: Option<RateLimit>,
     /// How many failed authentications from one address (`locked-out`); `None` = any number.
@@ -183,6 +185,7 @@ impl Default for Limits {
             followers: 2_000,
             followers_of_client: 100,
             heartbeat: Duration::from_secs(15),
+            patience: Duration::from_secs(60),
             rate: None,
             failures: Some(FailureLimit::default()),
             refusal_step: Duration::from_millis(20),

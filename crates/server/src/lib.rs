@@ -27,6 +27,7 @@ mod metrics;
 mod openapi;
 pub mod operations;
 mod parameters;
+mod patience;
 mod pool;
 pub mod problem;
 mod rate;

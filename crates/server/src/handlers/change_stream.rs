@@ -16,6 +16,7 @@ use super::changes::{Asked, begun, written};
 use crate::access::{Authorised, Read};
 use crate::call::Call;
 use crate::following::{Following, News};
+use crate::patience::Patient;
 use crate::problem::Problem;
 use crate::reply::Reply;
 use crate::visit::Visit;
@@ -91,7 +92,8 @@ pub(crate) async fn stream(caller: Authorised<Read>, call: Call) -> Reply {
             Some((Ok::<_, actix_web::Error>(Bytes::from(bytes)), (None, under)))
         },
     );
-    Ok(response.streaming(pieces))
+    let patience = call.app.config.limits.patience;
+    Ok(response.streaming(Patient::new(pieces, patience)))
 }
 
 impl Under {

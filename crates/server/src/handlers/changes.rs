@@ -21,6 +21,7 @@ use crate::envelope;
 use crate::following::{Following, News};
 use crate::links::Link;
 use crate::parameters::{Parameters, invalid};
+use crate::patience::Patient;
 use crate::problem::Problem;
 use crate::reply::{self, Reply, refused};
 use crate::visit::Visit;
@@ -254,10 +255,11 @@ async fn lines(caller: Authorised<Read>, call: &Call, asked: Asked) -> Reply {
             }
         }
     });
+    let patience = call.app.config.limits.patience;
     Ok(HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, NDJSON))
         .insert_header((header::CACHE_CONTROL, "private, no-cache"))
-        .streaming(pieces))
+        .streaming(Patient::new(pieces, patience)))
 }
 
 /// The next lines, logged, and whether they were the last.

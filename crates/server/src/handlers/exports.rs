@@ -21,6 +21,7 @@ use crate::app::App;
 use crate::call::Call;
 use crate::compression::Pieces;
 use crate::exporting::{Aside, ExportStream};
+use crate::patience::Patient;
 use crate::problem::Problem;
 use crate::reply::{Reply, refused};
 use crate::visit::Visit;
@@ -138,7 +139,8 @@ pub(crate) async fn export(caller: Authorised<Read>, call: Call) -> Reply {
             }
         }
     });
-    Ok(response.streaming(pieces))
+    let patience = call.app.config.limits.patience;
+    Ok(response.streaming(Patient::new(pieces, patience)))
 }
 
 pub(super) fn permit(

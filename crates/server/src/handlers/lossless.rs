@@ -6,7 +6,6 @@
 use std::io::{self, BufWriter, Write};
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant};
 
 use actix_web::HttpResponse;
 use actix_web::http::Method;
@@ -15,7 +14,6 @@ use grunddata_model::OwnerKey;
 use grunddata_registry::{OwnerSet, Refusal};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
-use tokio::sync::mpsc::error::TrySendError;
 
 use super::exports::{encoded, head, permit};
 use crate::access::{Admin, Authorised};
@@ -24,6 +22,7 @@ use crate::body::NDJSON;
 use crate::call::Call;
 use crate::compression::Pieces;
 use crate::parameters;
+use crate::patience::Patient;
 use crate::problem::Problem;
 use crate::reply::{Reply, refused};
 use crate::visit::Visit;
@@ -32,9 +31,6 @@ use crate::visit::Visit;
 pub(crate) const AT_ONCE: usize = 1;
 /// Pieces that wait for the client. Whoever makes them waits then, too.
 const WAITING: usize = 2;
-/// How long it waits for a client that takes nothing, and how often it looks.
-const PATIENCE: Duration = Duration::from_secs(60);
-const PAUSE: Duration = Duration::from_millis(20);
 /// About how large a piece is, in bytes.
 const PIECE: usize = 256 * 1024;
 
@@ -134,7 +130,8 @@ pub(crate) async fn export(caller: Authorised<Admin>, call: Call) -> Reply {
             }
         }
     });
-    Ok(response.streaming(pieces))
+    let patience = call.app.config.limits.patience;
+    Ok(response.streaming(Patient::new(pieces, patience)))
 }
 
 /// What is sent of what was made, and whether that is the end.
@@ -181,23 +178,11 @@ fn owners(given: Option<&str>) -> Result<OwnerSet, Problem> {
 struct Sending(mpsc::Sender<Made>);
 
 impl Write for Sending {
-    /// A client that takes nothing for too long is given up: the database cannot clean up behind a snapshot.
+    /// Waits until the client has taken what was made before, or is given up.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let begun = Instant::now();
-        let mut piece = Made::Piece(bytes.to_vec());
-        loop {
-            match self.0.try_send(piece) {
-                Ok(()) => return Ok(bytes.len()),
-                Err(TrySendError::Closed(_)) => return Err(io::ErrorKind::BrokenPipe.into()),
-                Err(TrySendError::Full(_)) if begun.elapsed() > PATIENCE => {
-                    return Err(io::ErrorKind::TimedOut.into());
-                }
-                Err(TrySendError::Full(full)) => {
-                    piece = full;
-                    thread::sleep(PAUSE);
-                }
-            }
-        }
+        let sent = self.0.blocking_send(Made::Piece(bytes.to_vec()));
+        sent.map_err(|_| io::ErrorKind::BrokenPipe)?;
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
