@@ -47,12 +47,13 @@ pub use law::{
 };
 pub use load::{
     Apply, Approval, AssertedReference, AssertedValue, Assertion, AssertionKey, Authoritative,
-    ChangesFrom, Collect, CollectKind, CollectPlace, CollectState, Ends, FileFacts, GuardHit,
-    Guards, Introduced, LeftTask, Level, Load, LoadCounts, LoadFailure, LoadFinding, LoadKind,
-    LoadPace, LoadPage, LoadPlanner, LoadProgress, LoadStatus, LoadTaskKind, NewLoad, NewSource,
-    OpenLoad, PlanRowState, PlanRowView, PlanRowsPage, PlanRowsQuery, Precedence, PropertyChange,
-    PropertyProvenance, Provenance, Pruned, ReferenceDate, RowDifference, RowOutcome, RowProblem,
-    Schedule, Signature, Source, SourceSettings, SourceState, StaleRows, Threshold, problem,
+    ChangesFrom, Collect, CollectKind, CollectPlace, CollectState, Ends, FileFacts, FollowedBy,
+    Follows, GuardHit, Guards, Introduced, LeftTask, Level, Load, LoadCounts, LoadFailure,
+    LoadFinding, LoadKind, LoadPace, LoadPage, LoadPlanner, LoadProgress, LoadStatus, LoadTaskKind,
+    NewLoad, NewSource, OpenLoad, PlanRowState, PlanRowView, PlanRowsPage, PlanRowsQuery,
+    Precedence, PropertyChange, PropertyProvenance, Provenance, Pruned, ReferenceDate,
+    RowDifference, RowOutcome, RowProblem, Schedule, Signature, Source, SourceSettings,
+    SourceState, StaleRows, Threshold, problem,
 };
 pub use owners::{NewOwner, Owner};
 pub use patch::Patch;

@@ -39,6 +39,7 @@ mod options;
 mod owner;
 mod read;
 mod reclaim;
+mod rehearsal;
 mod retention;
 mod schema;
 mod sql;
@@ -70,6 +71,7 @@ pub use read::{
     Page, Reader, RecordRow, RecordedLink, SearchCursor, SortBy, SortKey, StoreSearch, Targets,
     TurnRow, WithdrawnRow,
 };
+pub use rehearsal::Rehearsal;
 pub use retention::{DisposalRow, ErasedRow, RetentionCandidate, RetentionRuleRow};
 pub use store::Store;
 pub use verify::{Finding, Progress};

@@ -172,10 +172,10 @@ pub(super) enum Saying {
 }
 
 /// One try at a batch.
-struct Attempt {
-    job: Option<Job>,
+pub(super) struct Attempt {
+    pub(super) job: Option<Job>,
     /// The row of each command.
-    rows_of_commands: Vec<i64>,
+    pub(super) rows_of_commands: Vec<i64>,
     ready: Vec<Ready>,
 }
 
@@ -348,7 +348,7 @@ impl Registry {
     }
 
     /// Prepares the rows that are not set aside; what is refused, with the rows of the commands.
-    fn attempt(
+    pub(super) fn attempt(
         &self,
         context: &Context,
         load: &LoadRow,

@@ -11,8 +11,9 @@ use grunddata_store::{
 use super::apply::{KeptFinding, Ready, Saying};
 use super::content::{Content, GuardHit};
 use super::read::{known, wrong_state};
+use super::rehearse::{follows_of, not_foreseen};
 use super::row::{Before, Effect, RowContent, RowProblem, problem, unhex};
-use crate::write::{Failure, Job};
+use crate::write::{Failure, Follower, Job};
 use crate::{Code, Refusal, TransactionWritten};
 
 /// The most findings that are kept of a batch.
@@ -62,7 +63,9 @@ impl Batch {
             .into());
         }
         let stale = self.stale(tx)?;
-        let written = job.map(|job| job.run(tx)).transpose()?;
+        let done = job.map(|job| job.run_with_followers(tx)).transpose()?;
+        let (written, followers) = done.unzip();
+        self.is_foreseen(&followers.unwrap_or_default())?;
         let mut set_aside = self.set_aside.clone();
         let mut said: Vec<AssertionRow> = Vec::with_capacity(self.ready.len());
         let mut unsaid = Vec::new();
@@ -127,6 +130,24 @@ impl Batch {
             reversed,
         });
         Ok((load, content))
+    }
+
+    /// A plan that was rehearsed says what follows its rows: where something else refers to them by now, the row is worked
+    /// out anew.
+    fn is_foreseen(&self, followers: &[Follower]) -> Result<(), Failure> {
+        if !self.content.rehearsed {
+            return Ok(());
+        }
+        for (row, follows) in follows_of(followers, &self.rows_of_commands) {
+            let planned = self.ready.iter().find(|ready| ready.number == row);
+            let command = self.rows_of_commands.iter().position(|of| *of == row);
+            if let (Some(planned), Some(command)) = (planned, command)
+                && !planned.content.follows.foresees(&follows)
+            {
+                return Err(not_foreseen(command).into());
+            }
+        }
+        Ok(())
     }
 
     /// Rows without an operation whose record is another than the one that they were worked out from.

@@ -107,6 +107,7 @@ impl Registry {
             failed: None,
             pruned: None,
             rows: 0,
+            rehearsed: false,
             done: 0,
         };
         let load = LoadRow {

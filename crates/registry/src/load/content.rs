@@ -74,6 +74,11 @@ pub struct LoadCounts {
     pub unreadable: u64,
     /// Rows that were set aside, when the plan was made or when it was applied.
     pub set_aside: u64,
+    /// Records without a row of their own that end because they refer to what ends or changes, as far as the plan was
+    /// rehearsed.
+    pub follow_end: u64,
+    /// And those that only lose the reference.
+    pub follow_change: u64,
     /// Rows that are applied.
     pub applied: u64,
     /// What was let through but is worth a look.
@@ -197,6 +202,9 @@ pub(super) struct Content {
     /// When its rows were removed because they were old.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) pruned: Option<Instant>,
+    /// Whether it was found out what the rows do beyond their own records.
+    #[serde(default)]
+    pub(super) rehearsed: bool,
     /// Rows of the plan.
     #[serde(default)]
     pub(super) rows: u64,

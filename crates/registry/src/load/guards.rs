@@ -36,11 +36,19 @@ pub(super) fn hits(
     let exceeded = |threshold: &Threshold, some: u64, whole: u64| {
         threshold.is_exceeded(some, whole, guards.floor)
     };
-    if exceeded(&guards.ends, counts.end, spoke) {
+    // What refers to them and ends with them counts too, wherever it comes from.
+    if exceeded(&guards.ends, counts.end + counts.follow_end, spoke) {
+        let (also, ocksa) = match counts.follow_end {
+            0 => (String::new(), String::new()),
+            more => (
+                format!(", and {more} more that refer to them or to what changes"),
+                format!(", och {more} till som hänvisar till dem eller till det som ändras"),
+            ),
+        };
         hits.push(hit(
             "ends",
-            format!("{} of the {spoke} records that the source speaks of would end. Check that the file is whole; if it is right, override the guard ends.", counts.end),
-            format!("{} av de {spoke} poster som källan anger skulle upphöra. Kontrollera att filen är hel; är det rätt, åsidosätt spärren ends.", counts.end),
+            format!("{} of the {spoke} records that the source speaks of would end{also}. Check that the file is whole; if it is right, override the guard ends.", counts.end),
+            format!("{} av de {spoke} poster som källan anger skulle upphöra{ocksa}. Kontrollera att filen är hel; är det rätt, åsidosätt spärren ends.", counts.end),
         ));
     }
     if spoke > 0 && exceeded(&guards.changes, counts.change, spoke) {

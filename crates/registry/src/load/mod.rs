@@ -35,6 +35,7 @@ mod planner;
 mod provenance;
 mod prune;
 mod read;
+mod rehearse;
 mod reverse;
 mod row;
 mod settings;
@@ -59,6 +60,7 @@ pub use prune::Pruned;
 pub use read::{
     Load, LoadFinding, LoadPage, PlanRowState, PlanRowView, PlanRowsPage, PlanRowsQuery,
 };
+pub use rehearse::{FollowedBy, Follows};
 pub use row::{PropertyChange, RowDifference, RowProblem, problem};
 pub use settings::{
     Approval, Authoritative, ChangesFrom, Ends, Guards, Level, Precedence, ReferenceDate, Schedule,

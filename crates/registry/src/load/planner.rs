@@ -240,6 +240,7 @@ impl LoadPlanner {
             self.plan_missing()?;
         }
         self.write(Vec::new())?;
+        self.rehearse()?;
         self.count()?;
         let last = {
             let (owner, source) = (&self.load.owner, &self.load.source);

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use chrono::NaiveDate;
+use grunddata_information_model::InformationModel;
 use grunddata_model::{Domain, Instant, OwnerKey, RecordId};
 use grunddata_store::{
     Form, LoadKind, LoadRow, LoadStatus, PlanRow, Reached, RowFilter, RowOutcome, RowState, Seen,
@@ -16,6 +17,7 @@ use super::apply::KeptFinding;
 use super::assertion::AssertionKey;
 use super::content::{Content, FileFacts, GuardHit, LoadCounts, LoadFailure, Signature};
 use super::must_load;
+use super::rehearse::Follows;
 use super::row::{Planned, RowContent, RowDifference, RowProblem};
 use crate::registry::refuse_store;
 use crate::{Code, Context, Refusal, Registry};
@@ -207,6 +209,9 @@ pub struct PlanRowView {
     pub diff: Vec<RowDifference>,
     /// What is wrong, in the way, or worth a look.
     pub problems: Vec<RowProblem>,
+    /// Which records without a row of their own end or change because they refer to what the row takes away.
+    #[serde(skip_serializing_if = "Follows::is_empty")]
+    pub follows: Follows,
 }
 
 /// A page of rows of a plan.
@@ -254,6 +259,7 @@ pub(super) fn wrong_state(load: &LoadRow, why: &str) -> Refusal {
 
 /// What decides whether a reader sees a row.
 struct RowSight<'a> {
+    model: &'a InformationModel,
     visibility: &'a Visibility,
     owner: &'a OwnerKey,
     /// Of records that rows would make.
@@ -351,17 +357,24 @@ impl Registry {
         rows.truncate(query.limit as usize);
         let next = rows.last().map(|row| row.number).filter(|_| more);
         let visibility = self.visibility(context)?;
-        let ids = rows.iter().filter_map(|row| row.record).collect();
+        let rows = rows
+            .into_iter()
+            .map(|row| RowContent::read(&row.content).map(|content| (row, content)))
+            .collect::<Result<Vec<_>, _>>()?;
+        let ids = rows
+            .iter()
+            .flat_map(|(row, content)| row.record.into_iter().chain(content.follows.named()));
+        let ids = ids.collect();
         let sight = self.row_sight(&visibility, &load, ids)?;
         let items = rows
-            .iter()
-            .map(|row| view(context, row, load.reached, &sight))
+            .into_iter()
+            .map(|(row, content)| view(context, &row, content, load.reached, &sight))
             .collect::<Result<_, _>>()?;
         Ok(PlanRowsPage { items, next })
     }
 
     fn row_sight<'a>(
-        &self,
+        &'a self,
         visibility: &'a Visibility,
         load: &'a LoadRow,
         ids: Vec<RecordId>,
@@ -373,6 +386,7 @@ impl Registry {
             .read(|reader| reader.protection_of(&load.owner, &ids))
             .map_err(refuse_store)?;
         Ok(RowSight {
+            model: &self.inner.model,
             visibility,
             owner: &load.owner,
             controller,
@@ -435,10 +449,10 @@ impl Registry {
 fn view(
     context: &Context,
     row: &PlanRow,
+    content: RowContent,
     reached: Reached,
     sight: &RowSight<'_>,
 ) -> Result<PlanRowView, Refusal> {
-    let content = RowContent::read(&row.content)?;
     let place = Reached {
         turn: row.turn,
         number: row.number,
@@ -463,6 +477,7 @@ fn view(
         operations: json!([]),
         diff: Vec::new(),
         problems: Vec::new(),
+        follows: Follows::default(),
     };
     if !sight.sees(row.domain, row.record, row.protection, row.classes) {
         return Ok(shown);
@@ -483,6 +498,14 @@ fn view(
     shown.operations = operations(&content)?;
     shown.diff = content.diff;
     shown.problems = content.problems;
+    shown.follows = content.follows.seen(|one| {
+        let class = sight.model.domain(one.domain).class().bit();
+        let seen = sight.sees(one.domain, Some(one.id), 0, class);
+        if seen {
+            context.disclosed.note(sight.owner, one.id, class);
+        }
+        seen
+    });
     Ok(shown)
 }
 

@@ -103,6 +103,7 @@ impl Registry {
                 );
             planner.take_back(&load, batch, start, &mut twice)?;
         }
+        planner.rehearse()?;
         planner.count()?;
         planner.close(LoadStatus::Planned)
     }

@@ -7,6 +7,7 @@ use serde_json::Value;
 use std::borrow::Cow;
 
 use super::assertion::{AssertionKey, Said};
+use super::rehearse::Follows;
 use crate::{Code, Fault, Refusal};
 
 /// The codes of problems of rows that are not codes of the information model or of refusals.
@@ -307,6 +308,9 @@ pub(super) struct RowContent {
     /// What is wrong, in the way or worth a look.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) problems: Vec<RowProblem>,
+    /// What ends or changes because it refers to the record.
+    #[serde(default, skip_serializing_if = "Follows::is_empty")]
+    pub(super) follows: Follows,
     /// The assertion before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) before: Option<Before>,

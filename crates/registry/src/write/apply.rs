@@ -105,6 +105,23 @@ pub(crate) struct Run<'job, 'tx, 'store> {
     pub(crate) faults: Vec<(Option<usize>, Code, Fault)>,
     /// What was let through but belongs in a list of findings, by command.
     pub(crate) findings: Vec<(Option<usize>, Fault)>,
+    /// Which records followed, each with the commands that it followed.
+    pub(crate) followed: BTreeMap<RecordId, BTreeSet<usize>>,
+}
+
+/// A record that was cut because it refers to what a command took away.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Follower {
+    /// The record.
+    pub(crate) record: RecordId,
+    /// Its domain.
+    pub(crate) domain: grunddata_model::Domain,
+    /// Whether there are days on which it does not hold any more; otherwise it has only lost the reference.
+    pub(crate) ends: bool,
+    /// Whether the writer may see it.
+    pub(crate) seen: bool,
+    /// The commands that it follows.
+    pub(crate) commands: BTreeSet<usize>,
 }
 
 impl Job {
@@ -148,10 +165,19 @@ impl Job {
 
     /// Runs the job. May be called again after a lost race: it keeps nothing between calls.
     pub(crate) fn run(&self, tx: &mut WriteTx<'_>) -> Result<TransactionWritten, Failure> {
+        self.run_with_followers(tx).map(|(written, _)| written)
+    }
+
+    /// The same, and which records followed.
+    pub(crate) fn run_with_followers(
+        &self,
+        tx: &mut WriteTx<'_>,
+    ) -> Result<(TransactionWritten, Vec<Follower>), Failure> {
         if let Some((key, fingerprint)) = &self.idempotency
             && let Some(stored) = tx.idempotent(key)?
         {
-            return replay(&stored.outcome, stored.request_hash == *fingerprint);
+            let replayed = replay(&stored.outcome, stored.request_hash == *fingerprint)?;
+            return Ok((replayed, Vec::new()));
         }
         let mut run = Run {
             job: self,
@@ -161,6 +187,7 @@ impl Job {
             versions: BTreeMap::new(),
             faults: Vec::new(),
             findings: Vec::new(),
+            followed: BTreeMap::new(),
         };
         let items = run.commands()?;
         check::all(&mut run)?;
@@ -172,7 +199,8 @@ impl Job {
             let outcome = serde_json::to_string(&written).map_err(|_| Refusal::internal())?;
             run.tx.remember(*key, *fingerprint, outcome);
         }
-        Ok(written)
+        let followers = run.followers()?;
+        Ok((written, followers))
     }
 }
 
@@ -308,6 +336,33 @@ impl Run<'_, '_, '_> {
     /// Notes a fault of a check.
     pub(crate) fn fault(&mut self, command: Option<usize>, code: Code, fault: Fault) {
         self.faults.push((command, code, fault));
+    }
+
+    /// Those that followed.
+    fn followers(&mut self) -> Result<Vec<Follower>, StoreError> {
+        let mut followers = Vec::with_capacity(self.followed.len());
+        for (record, commands) in std::mem::take(&mut self.followed) {
+            let Some(touched) = self.touched.get(&record) else {
+                continue;
+            };
+            if touched.before == touched.after {
+                continue;
+            }
+            let changed = touched.before.diff(&touched.after);
+            let ends = changed
+                .iter()
+                .any(|difference| difference.before.is_some() && difference.after.is_none());
+            let domain = touched.domain;
+            let image = self.tx.record(record)?;
+            followers.push(Follower {
+                record,
+                domain,
+                ends,
+                seen: image.is_some_and(|image| self.job.context.allows(&image)),
+                commands,
+            });
+        }
+        Ok(followers)
     }
 
     fn refusal_of_faults(&mut self) -> Option<Refusal> {

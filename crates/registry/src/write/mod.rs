@@ -15,7 +15,7 @@ mod upsert;
 mod validate;
 mod withheld;
 
-pub(crate) use apply::{Failure, Job, JobContext};
+pub(crate) use apply::{Failure, Follower, Job, JobContext};
 pub(crate) use guards::{not_yours, unknown_version};
 pub(crate) use kept::kept;
 pub(crate) use prepare::{check_name, check_text, unknown_scheme};

@@ -193,6 +193,22 @@ fn of_row(row: &PlanRowView, language: Language, lines: &mut Vec<Line>) {
         );
         lines.push(line);
     }
+    let follows = &row.follows;
+    let (ends, loses, more) = match language {
+        Language::Swedish => ("upphör också", "mister hänvisningen", "fler följer med"),
+        Language::English => ("ends too", "loses the reference", "more follow"),
+    };
+    let named = [(&follows.end, ends), (&follows.change, loses)];
+    let named = named.into_iter().flat_map(|(list, what)| {
+        list.iter()
+            .map(move |one| format!("{what}: {} {}", one.domain, one.id))
+    });
+    let more = (follows.more > 0).then(|| format!("{} {more}", follows.more));
+    for message in named.chain(more) {
+        let mut line = start.clone();
+        fill(&mut line, 13, ["follows".to_owned(), message]);
+        lines.push(line);
+    }
     for (from, to, properties) in changes(row) {
         for (pointer, was, becomes) in properties {
             let mut line = start.clone();

@@ -52,6 +52,8 @@ pub(in super::super) fn plan(load: &Load) {
         some(counts.rejected, "rejected"),
         some(counts.conflict, "in conflict"),
         some(counts.set_aside, "set aside"),
+        some(counts.follow_end, "more that end with them"),
+        some(counts.follow_change, "more that lose a reference"),
     ]
     .into_iter()
     .flatten()
@@ -176,6 +178,20 @@ pub(super) fn row(row: &PlanRowView) {
     for problem in &row.problems {
         line(format!("    {}", told(problem)));
     }
+    let follows = &row.follows;
+    for (list, what) in [
+        (&follows.end, "ends too"),
+        (&follows.change, "loses the reference"),
+    ] {
+        for one in list.iter().take(PROPERTIES) {
+            line(format!("    {what}: {} {}", one.domain, one.id));
+        }
+    }
+    let named = follows.end.len().min(PROPERTIES) + follows.change.len().min(PROPERTIES);
+    let more = (follows.end.len() + follows.change.len() - named) as u64 + follows.more;
+    if let Some(more) = some(more, "more follow") {
+        line(format!("    {more}"));
+    }
 }
 
 /// A row with everything that is known of it.
@@ -195,6 +211,7 @@ pub(super) fn as_json(row: &PlanRowView) -> Value {
         "operations": row.operations,
         "diff": row.diff,
         "problems": row.problems,
+        "follows": row.follows,
     })
 }
 

@@ -3,7 +3,7 @@
 //!
 //! Only referrers of the same owner follow. A referrer that follows may have referrers of its own.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use grunddata_information_model::{LinkUse, OnTargetEnd, Relation, Resolved};
@@ -239,6 +239,12 @@ fn stage(
         forward_to: None,
     };
     run.stage(staged, None, OnUncovered::Reject)?;
+    // What follows a follower follows what that one did.
+    let causes = match run.touched.get(&target).and_then(|touched| touched.command) {
+        Some(command) => BTreeSet::from([command]),
+        None => run.followed.get(&target).cloned().unwrap_or_default(),
+    };
+    run.followed.entry(source).or_default().extend(causes);
     Ok(true)
 }
 

@@ -4,6 +4,7 @@ mod access;
 mod applying;
 mod feed;
 mod first;
+mod foreseen;
 mod model;
 mod periods;
 mod references;
