@@ -6,6 +6,7 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::print_stderr,
+    clippy::print_stdout,
     reason = "a test that cannot go on must fail, and say why"
 )]
 
@@ -18,6 +19,7 @@ mod demo;
 mod deploy;
 mod desk;
 mod durability;
+mod faults;
 mod http_access;
 mod http_audit;
 mod http_bad_input;

@@ -50,7 +50,25 @@ pub(crate) fn run(arguments: &[&str]) -> Output {
 /// A command of the program. The settings of whoever runs the tests do not reach it.
 pub(crate) fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(binary());
-    command.args(arguments).stdin(Stdio::null());
+    command.args(arguments);
+    prepared(command)
+}
+
+/// The same, with files that can grow to so many KiB and no more: as on a disk that is full.
+pub(crate) fn cramped(arguments: &[&str], kib: u64) -> Command {
+    let mut command = Command::new("sh");
+    command
+        .args([
+            "-c",
+            &format!("trap '' XFSZ; ulimit -f {}; exec \"$0\" \"$@\"", kib * 2),
+        ])
+        .arg(binary())
+        .args(arguments);
+    prepared(command)
+}
+
+fn prepared(mut command: Command) -> Command {
+    command.stdin(Stdio::null());
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("GRUNDDATA_") {
             command.env_remove(name);
@@ -99,9 +117,13 @@ impl Drop for Program {
 impl Program {
     /// Starts `grunddata ARGUMENTS --listen ADDRESS` and waits until it is ready.
     pub(crate) fn start(arguments: &[&str], patience: Duration) -> Program {
+        Self::start_as(command(arguments), patience)
+    }
+
+    /// The same with a command that somebody has prepared.
+    pub(crate) fn start_as(mut command: Command, patience: Duration) -> Program {
         let address = free_address();
         let log = tempfile::NamedTempFile::new().expect("a file for the log");
-        let mut command = command(arguments);
         command.args(["--listen", &address.to_string()]);
         command
             .stdout(log.reopen().expect("the log"))
@@ -156,6 +178,10 @@ impl Program {
     /// `path` outside the API, `/metrics`.
     pub(crate) fn root(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
     }
 
     pub(crate) fn client(&self) -> &reqwest::blocking::Client {

@@ -185,6 +185,8 @@ codes! {
     Busy => "busy",
     /// The clock jumped; writes are stopped.
     ClockJump => "clock-jump",
+    /// The disk of the database is full, or broken.
+    StorageFull => "storage-full",
     /// The statement took longer than it may.
     Timeout => "timeout",
     /// An error of ours. The cause is in the log under the request id, never in the answer.

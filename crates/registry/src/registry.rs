@@ -166,6 +166,13 @@ pub(crate) fn refuse_store(error: StoreError) -> Refusal {
                 "The database cannot be reached just now. If this was a write, repeat it with the same Idempotency-Key.",
             )
         }
+        StoreError::Full(cause) => {
+            tracing::error!(%cause, "the disk of the database takes no more");
+            Refusal::new(
+                Code::StorageFull,
+                "The disk of the database is full, or broken. Nothing was stored; it works again when the operator has made room.",
+            )
+        }
         StoreError::Timeout(longest) => Refusal::new(
             Code::Timeout,
             format!(

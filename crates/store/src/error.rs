@@ -14,6 +14,9 @@ pub enum StoreError {
     /// The connection could not be opened or was lost.
     #[error("the database cannot be reached: {0}")]
     Unavailable(Arc<str>),
+    /// The disk of the database is full, or broken.
+    #[error("the disk of the database takes no more: {0}")]
+    Full(Arc<str>),
     /// The statement took longer than the statement timeout (PostgreSQL).
     #[error("the statement took longer than {0:?}")]
     Timeout(Duration),
@@ -149,7 +152,15 @@ fn from_message(message: &str) -> StoreError {
         "connection refused",
         "Connection refused",
     ];
-    if busy.iter().any(|text| message.contains(text)) {
+    let full = [
+        "database or disk is full",
+        "disk I/O error",
+        "No space left on device",
+        "could not extend file",
+    ];
+    if full.iter().any(|text| message.contains(text)) {
+        StoreError::Full(message.into())
+    } else if busy.iter().any(|text| message.contains(text)) {
         StoreError::Busy
     } else if lost.iter().any(|text| message.contains(text)) {
         StoreError::Unavailable(message.into())

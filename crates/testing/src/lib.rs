@@ -6,11 +6,13 @@
 //! Architecture invariant: this crate is a dev-dependency only. It knows nothing of our tables; what a
 //! template holds is decided by the caller. It never skips: without PostgreSQL it panics with the cure.
 
+mod dice;
 mod engine;
 mod postgres;
 mod sqlite;
 mod template;
 
+pub use dice::Dice;
 pub use engine::{Database, Engine};
 
 /// Writes each test once and runs it on both engines.

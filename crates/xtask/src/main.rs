@@ -11,6 +11,7 @@
 mod bench;
 mod check;
 mod cluster;
+mod faults;
 mod guard;
 mod shell;
 mod test_run;
@@ -45,6 +46,8 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Kill servers, break the network and fill the disk while clients write, and count what is lost or there twice.
+    Faults(faults::Arguments),
     /// Keep a throwaway PostgreSQL running until Ctrl-C, and print its TEST_DATABASE_URL.
     Postgres,
     /// Stop the cluster when the parent is gone (started by the other tasks, never by hand).
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
         Task::Test { arguments } => test_run::run(&arguments),
         Task::Bench { arguments } => bench::run(&arguments),
         Task::Check => check::run(),
+        Task::Faults(arguments) => faults::run(&arguments),
         Task::Postgres => cluster::keep_running(),
         Task::Guard(arguments) => guard::run(&arguments),
     };

@@ -85,7 +85,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
 
 /// Where cargo puts the program when it builds the tests of the whole workspace. It does so only because the program
 /// has an integration test of its own; without one the end-to-end tests build it themselves.
-fn program() -> Option<std::path::PathBuf> {
+pub(crate) fn program() -> Option<std::path::PathBuf> {
     let metadata = xtask::structure::metadata().ok()?;
     let package = metadata
         .packages

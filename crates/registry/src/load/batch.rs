@@ -206,6 +206,7 @@ pub(super) fn set_aside_faults(
     let not_of_rows = matches!(
         refusal.code,
         Code::Busy
+            | Code::StorageFull
             | Code::ClockJump
             | Code::Timeout
             | Code::Internal

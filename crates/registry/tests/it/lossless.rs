@@ -17,10 +17,9 @@ use grunddata_registry::{
     NewDelivery, NewLoad, NewRetentionRule, NewSource, NewToken, OwnerScope, OwnerSet, Place,
     Refusal, Role, SourceSettings, SubjectKind, Transaction,
 };
-use grunddata_testing::on_both;
+use grunddata_testing::{Dice, on_both};
 use serde_json::json;
 
-use crate::proof::rules::Dice;
 use crate::proof::world;
 use crate::stack::*;
 

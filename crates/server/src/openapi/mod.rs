@@ -24,7 +24,7 @@ const RECORD_COMPONENTS: &str = include_str!("record-components.json");
 pub(crate) const BASE_PLACEHOLDER: &str = "https://grunddata.example.se";
 
 /// Problems that every operation may answer with.
-const EVERYWHERE: [&str; 11] = [
+const EVERYWHERE: [&str; 12] = [
     "method-not-allowed",
     "too-many-requests",
     "locked-out",
@@ -35,6 +35,7 @@ const EVERYWHERE: [&str; 11] = [
     "not-acceptable",
     "internal",
     "busy",
+    "storage-full",
     "timeout",
 ];
 

@@ -10,9 +10,10 @@ use grunddata_registry::{
     Action, At, Code, Context, ControllerScope, Form, Got, Grant, KnownAt, OwnerScope, PageChoice,
     Place, Record, Refusal, Role,
 };
+use grunddata_testing::Dice;
 use serde_json::Value;
 
-use super::rules::{Controllers, Dice, Right, Shown, written};
+use super::rules::{Controllers, Right, Shown, written};
 use super::world::{Built, OWNERS};
 use crate::stack::*;
 

@@ -7,12 +7,12 @@ use grunddata_model::{Domain, Instant, RecordId};
 use grunddata_registry::{
     Code, Command, Grant, NewOwner, Note, OwnerScope, ProtectionPolicy, Role,
 };
+use grunddata_testing::Dice;
 use serde_json::{Value, json};
 
 use super::learn::learn;
 use super::rules::{
-    Decided, Dice, FORMS, INTERNAL, LEVELS, Made, Mark, PERSONAL, PROTECTED, PUBLIC, RELATIONS,
-    World,
+    Decided, FORMS, INTERNAL, LEVELS, Made, Mark, PERSONAL, PROTECTED, PUBLIC, RELATIONS, World,
 };
 use crate::stack::*;
 

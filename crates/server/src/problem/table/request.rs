@@ -221,6 +221,14 @@ pub(super) static TYPES: &[ProblemType] = &[
         "Skicka hela innehållet inom den tid som anges.",
     ),
     row(
+        "storage-full",
+        503,
+        "The disk of the registry takes no more",
+        "Registrets disk tar inte emot mer",
+        "Tell the operator, who has to make room. Nothing was stored: repeat the request later, with the same Idempotency-Key.",
+        "Säg till driften, som behöver ge plats. Inget är lagrat: upprepa anropet senare, med samma Idempotency-Key.",
+    ),
+    row(
         "timeout",
         503,
         "It took too long",
