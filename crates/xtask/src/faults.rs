@@ -28,6 +28,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         "Seed {}, {} rounds, on SQLite and on {}.\n",
         arguments.seed, arguments.rounds, cluster.about
     );
+    // With all tests the program is built too, which one of its own needs.
+    shell::run(shell::cargo().args(["test", "--quiet", "--workspace", "--no-run"]))?;
     let mut command = shell::cargo();
     if let Some(program) = crate::test_run::program() {
         command.env("GRUNDDATA_BIN", program);
