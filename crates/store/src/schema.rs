@@ -30,6 +30,9 @@ diesel::table! {
         position -> BigInt,
         last_instant -> SqlMoment,
         created_at -> SqlMoment,
+        epoch -> BigInt,
+        tree_size -> BigInt,
+        tree_nodes -> Binary,
     }
 }
 
@@ -185,6 +188,8 @@ diesel::table! {
         valid_from -> SqlDay,
         valid_to -> SqlDay,
         hash -> Binary,
+        leaf -> Nullable<Binary>,
+        opening -> Nullable<Binary>,
     }
 }
 
@@ -481,5 +486,42 @@ diesel::table! {
         same_at -> Nullable<SqlMoment>,
         failures -> Integer,
         failure -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    log_node (owner, level, number) {
+        owner -> Text,
+        level -> SmallInt,
+        number -> BigInt,
+        hash -> Binary,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    log_epoch (owner, epoch) {
+        owner -> Text,
+        epoch -> BigInt,
+        fork_position -> BigInt,
+        begun_at -> SqlMoment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    log_key (id) {
+        id -> Text,
+        public_key -> Binary,
+        seed -> Nullable<Binary>,
+        created_at -> SqlMoment,
+        retired_at -> Nullable<SqlMoment>,
     }
 }

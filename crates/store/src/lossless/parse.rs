@@ -7,11 +7,13 @@ use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
 use grunddata_information_model::{InformationModel, Resolved};
+use grunddata_log_proof::entry::Opening;
+use grunddata_log_proof::merkle::Hash;
 use grunddata_model::{Domain, Instant, Period, RecordId, State, Timeline};
 use sha2::{Digest as _, Sha256};
 
 use super::lines::{End, Header, Line, OwnerLine, RecordLine, SECTIONS};
-use super::registers::digest;
+use super::registers::{bytes, digest};
 use super::{FORMAT, LONGEST_LINE, LosslessError, LosslessSummary, VERSION, hexadecimal};
 use crate::write::{ChangeKind, Operation, RecordStatus, timeline_hash};
 
@@ -41,6 +43,8 @@ pub(super) struct CheckedChange {
     pub(super) source: Option<String>,
     pub(super) touched: Period,
     pub(super) hash: [u8; 32],
+    pub(super) leaf: Option<Hash>,
+    pub(super) opening: Option<Opening>,
 }
 
 /// One state of a record in both times.
@@ -167,7 +171,10 @@ impl<'a> Decoder<'a> {
 
     /// Hands a line on; whether anybody listens.
     fn take(&mut self, line: Line<'_>, length: usize) -> Result<bool, LosslessError> {
-        let whose = matches!(line, Line::Token(_) | Line::Grant(_) | Line::Owner(_));
+        let whose = matches!(
+            line,
+            Line::Token(_) | Line::Grant(_) | Line::LogKey(_) | Line::Owner(_)
+        );
         if !whose && !self.owned {
             return Err(self.wrong("it belongs to an owner, and none was named".to_owned()));
         }
@@ -204,6 +211,7 @@ impl<'a> Decoder<'a> {
             }
             Line::Token(line) => Decoded::Register(Box::new(Line::Token(line))),
             Line::Grant(line) => Decoded::Register(Box::new(Line::Grant(line))),
+            Line::LogKey(line) => Decoded::Register(Box::new(Line::LogKey(line))),
             Line::RetentionRule(line) => Decoded::Register(Box::new(Line::RetentionRule(line))),
             Line::Disposal(line) => Decoded::Register(Box::new(Line::Disposal(line))),
             Line::Delivery(line) => Decoded::Register(Box::new(Line::Delivery(line))),
@@ -349,6 +357,18 @@ fn check(model: &InformationModel, line: RecordLine<'_>) -> Result<CheckedRecord
             touched: Period::new(change.valid_from, change.valid_to)
                 .map_err(|error| wrong(error.to_string()))?,
             hash: digest(&change.hash).map_err(wrong)?,
+            leaf: match &change.leaf {
+                Some(leaf) => Some(Hash(digest(leaf).map_err(wrong)?)),
+                None => None,
+            },
+            opening: match &change.opening {
+                Some(text) => Some(
+                    bytes(text)
+                        .and_then(|bytes| Opening::from_bytes(&bytes))
+                        .ok_or_else(|| unknown("opening of the leaf"))?,
+                ),
+                None => None,
+            },
         });
     }
     if usize::try_from(line.version).ok() != Some(changes.len()) || changes.is_empty() {

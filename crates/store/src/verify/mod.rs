@@ -7,6 +7,7 @@ mod log;
 mod orphans;
 mod record;
 mod rows;
+mod tree;
 
 use std::fmt;
 
@@ -93,6 +94,7 @@ impl<'a> Verifier<'a> {
         for (key, position, last) in owners {
             let key = owner_key(&key)?;
             self.check_log(&key, position, last.0)?;
+            self.check_tree(&key, position)?;
             self.check_records(&key, progress)?;
             if self.findings.len() >= FINDINGS {
                 return Ok(self.findings);

@@ -187,6 +187,8 @@ row! {
         valid_from: Day,
         valid_to: Day,
         hash: Vec<u8>,
+        leaf: Option<Vec<u8>>,
+        opening: Option<Vec<u8>>,
     }
 }
 
