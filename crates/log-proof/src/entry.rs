@@ -45,6 +45,8 @@ pub const ENTRY: usize = 0;
 pub const ACTOR: usize = 1;
 /// The part that says why.
 pub const REASON: usize = 2;
+/// The part that says from which source.
+pub const SOURCE: usize = 3;
 /// The first of the four parts of the privacy classes.
 pub const CLASSES: usize = 6;
 

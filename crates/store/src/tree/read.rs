@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use diesel::sql_types::{BigInt, Binary, Nullable, SmallInt, SqlType};
-use grunddata_log_proof::entry::EntryProof;
+use grunddata_log_proof::entry::{ACTOR, EntryProof, REASON, SOURCE};
 use grunddata_log_proof::merkle::{
     CompactRange, Hash, consistency_ranges, empty_root, inclusion_ranges,
 };
@@ -129,7 +129,8 @@ impl Reader<'_> {
     }
 
     /// What is needed to compute the leaves of the entries at these positions, in the order of the log. Only for readers of
-    /// the whole owner. Entries over which the tree has not grown are left out.
+    /// the whole owner; who is not `told` who wrote, why and from where gets the bare commitments to that. Entries over
+    /// which the tree has not grown are left out.
     ///
     /// # Errors
     /// [`StoreError`] of the database.
@@ -137,6 +138,7 @@ impl Reader<'_> {
         &mut self,
         owner: &OwnerKey,
         positions: &[u64],
+        told: bool,
     ) -> Result<Vec<(u64, EntryProof)>, StoreError> {
         let model = self.model().clone();
         let mut proofs = Vec::with_capacity(positions.len());
@@ -145,7 +147,12 @@ impl Reader<'_> {
                 condition.positions(chunk);
             })?;
             for entry in found {
-                if let (Some(leaf), Some(opening)) = (entry.leaf, entry.opening) {
+                if let (Some(leaf), Some(mut opening)) = (entry.leaf, entry.opening) {
+                    if !told {
+                        let commitments = opening.commitments(&entry.contents);
+                        let hidden = [ACTOR, REASON, SOURCE];
+                        opening = opening.without(&commitments, |part| hidden.contains(&part));
+                    }
                     let proof = EntryProof::new(leaf, &opening, entry.contents);
                     proofs.push((entry.change.position, proof));
                 }
