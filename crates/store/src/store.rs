@@ -125,7 +125,7 @@ impl Store {
     /// [`StoreError`] of the database.
     pub fn migrate(&self) -> Result<Vec<String>, StoreError> {
         let done = migrations::run(&mut self.connect()?)?;
-        self.grow_trees()?;
+        self.grow_trees(&|| true)?;
         Ok(done)
     }
 
@@ -318,6 +318,14 @@ impl Store {
     /// [`StoreError`] of the database.
     pub fn verify(&self, progress: &mut dyn FnMut(Progress)) -> Result<Vec<Finding>, StoreError> {
         Verifier::new(&self.shared.engine.model, &mut self.connect()?).run(progress)
+    }
+
+    /// Checks the logs of all owners alone: their positions and instants, every leaf, and the trees over them.
+    ///
+    /// # Errors
+    /// [`StoreError`] of the database.
+    pub fn verify_logs(&self) -> Result<Vec<Finding>, StoreError> {
+        Verifier::new(&self.shared.engine.model, &mut self.connect()?).run_logs()
     }
 
     /// Figures for monitoring.

@@ -5,6 +5,8 @@ use grunddata_log_proof::head::{Head, PublicKey};
 use grunddata_log_proof::merkle::Hash;
 use grunddata_model::{Instant, OwnerKey};
 
+use grunddata_store::LogKeyRow;
+
 use crate::registry::refuse_store;
 use crate::{Code, Context, Refusal, Registry, fact};
 
@@ -153,15 +155,16 @@ impl Registry {
             store.log_signing_key().map_err(refuse_store)?;
             keys = store.log_keys().map_err(refuse_store)?;
         }
-        Ok(keys
-            .into_iter()
-            .map(|key| LogKey {
-                id: key.id,
-                public: key.public,
-                created_at: key.created_at,
-                retired_at: key.retired_at,
-            })
-            .collect())
+        Ok(keys.into_iter().map(log_key).collect())
+    }
+
+    /// Signs heads with a new key from now on; the new one. For administrators at the console.
+    ///
+    /// # Errors
+    /// [`Code::Busy`], [`Code::Internal`].
+    pub fn rotate_log_key(&self) -> Result<LogKey, Refusal> {
+        let made = self.inner.store.rotate_log_key().map_err(refuse_store)?;
+        Ok(log_key(made))
     }
 
     fn admit_to_proofs(&self, context: &Context, owner: &OwnerKey) -> Result<(), Refusal> {
@@ -222,6 +225,15 @@ impl Registry {
                 })
                 .collect(),
         })
+    }
+}
+
+fn log_key(row: LogKeyRow) -> LogKey {
+    LogKey {
+        id: row.id,
+        public: row.public,
+        created_at: row.created_at,
+        retired_at: row.retired_at,
     }
 }
 

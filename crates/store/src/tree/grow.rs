@@ -111,16 +111,20 @@ pub(crate) fn grow_all(
 impl Store {
     /// Grows the trees of all logs over the changes that they do not have yet; of how many owners. Changes that were made
     /// before there were trees get their leaves here, from what is stored of them now. Each transaction takes some hundred
-    /// changes; what is done stays done when it is broken off, and the next call goes on.
+    /// changes; what is done stays done when it is broken off (`goes_on` is asked between them), and the next call goes on.
     ///
     /// # Errors
     /// [`StoreError`] of the database; [`StoreError::Disagrees`] when a log has a hole.
-    pub fn grow_trees(&self) -> Result<usize, StoreError> {
+    pub fn grow_trees(&self, goes_on: &dyn Fn() -> bool) -> Result<usize, StoreError> {
         let owners = behind(&mut self.connect()?)?;
         for owner in &owners {
             while self.under_lock(owner, |store, connection| {
                 grow(connection, store.model(), owner)
-            })? {}
+            })? {
+                if !goes_on() {
+                    return Ok(owners.len());
+                }
+            }
             tracing::info!(%owner, "the tree of the log has grown over all of its changes");
         }
         Ok(owners.len())

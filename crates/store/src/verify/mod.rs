@@ -104,6 +104,20 @@ impl<'a> Verifier<'a> {
         Ok(self.findings)
     }
 
+    /// The logs alone.
+    pub(crate) fn run_logs(mut self) -> Result<Vec<Finding>, StoreError> {
+        let sql = Sql::<(Text, BigInt, SqlMoment)>::new(
+            "SELECT o.key, o.position, o.last_instant FROM owner o ORDER BY o.key",
+        );
+        let owners: Vec<(String, i64, Moment)> = self.connection.load(&sql)?;
+        for (key, position, last) in owners {
+            let key = owner_key(&key)?;
+            self.check_log(&key, position, last.0)?;
+            self.check_tree(&key, position)?;
+        }
+        Ok(self.findings)
+    }
+
     fn found(
         &mut self,
         owner: &OwnerKey,
