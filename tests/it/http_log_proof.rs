@@ -134,7 +134,7 @@ fn erase(http: &Http, id: &str) {
             "/erasures",
             json!({"records": [id], "decision": "Gallringsbeslut", "reference": "Dnr 17"}),
         )
-        .expect(200);
+        .expect(201);
 }
 
 on_both! {

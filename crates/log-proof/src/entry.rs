@@ -103,12 +103,12 @@ pub enum Kept {
 }
 
 /// What is kept to open an entry.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Opening {
     /// All of it.
     Whole(Secret),
     /// Part by part: something of it was removed.
-    Parts([Kept; COUNT]),
+    Parts(Box<[Kept; COUNT]>),
 }
 
 impl fmt::Debug for Opening {
@@ -157,7 +157,7 @@ impl Opening {
                 self.part(part)
             };
         }
-        Self::Parts(parts)
+        Self::Parts(Box::new(parts))
     }
 
     /// As bytes to be stored: the 32 of the secret, or ten times a byte (1 = salt, 0 = commitment) and its 32.
@@ -167,7 +167,7 @@ impl Opening {
             Self::Whole(secret) => secret.0.to_vec(),
             Self::Parts(parts) => {
                 let mut bytes = Vec::with_capacity(COUNT * 33);
-                for part in parts {
+                for part in parts.iter() {
                     match part {
                         Kept::Salt(salt) => {
                             bytes.push(1);
@@ -202,6 +202,6 @@ impl Opening {
                 _ => return None,
             };
         }
-        Some(Self::Parts(parts))
+        Some(Self::Parts(Box::new(parts)))
     }
 }

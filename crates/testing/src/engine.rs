@@ -95,6 +95,7 @@ impl Database {
     /// # Panics
     /// When the database refuses it.
     #[must_use]
+    #[allow(clippy::panic)]
     pub fn execute(&self, statement: &str) -> usize {
         let query = diesel::sql_query(statement);
         let done = match self.engine {

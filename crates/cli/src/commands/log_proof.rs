@@ -10,6 +10,7 @@ use grunddata_store::verify_lossless_logs;
 use serde_json::json;
 
 use super::import;
+use super::restore::file_of;
 use crate::console::{self, Act};
 use crate::database;
 use crate::failure::{Failure, Kind};
@@ -66,8 +67,16 @@ pub(super) fn verify_file(
     Ok(ExitCode::from(u8::from(problems > 0)))
 }
 
-/// Verifies the logs in the database; whether they hold.
+/// Verifies the logs in the database; whether they hold. Where there is none, as beside a copy of the access log, that is
+/// said.
 pub(super) fn verify(settings: &Settings) -> Result<bool, Failure> {
+    if let Some(path) = file_of(settings).filter(|path| !path.exists()) {
+        note(format!(
+            "There is no database in {}: the logs of changes were not verified.",
+            path.display()
+        ));
+        return Ok(true);
+    }
     let registry = database::open(settings)?;
     let findings = registry.store().verify_logs()?;
     let owners = registry.store().owners()?.len();

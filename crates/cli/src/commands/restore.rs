@@ -140,7 +140,7 @@ fn occupied(what: &str) -> Failure {
 }
 
 /// The file of the database; `None` = it is not one.
-fn file_of(settings: &Settings) -> Option<PathBuf> {
+pub(super) fn file_of(settings: &Settings) -> Option<PathBuf> {
     let url = settings.database();
     if url.starts_with("postgres://") || url.starts_with("postgresql://") {
         return None;

@@ -118,7 +118,7 @@ impl EntryProof {
                 _ => return Err(form(name)),
             };
         }
-        Ok(Opening::Parts(kept))
+        Ok(Opening::Parts(Box::new(kept)))
     }
 
     fn part(&self, name: &str) -> Result<&PartProof, EntryError> {

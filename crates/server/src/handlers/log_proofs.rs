@@ -140,16 +140,19 @@ pub(crate) async fn keys(call: Call) -> Reply {
     let keys: Vec<Value> = keys
         .iter()
         .map(|key| {
-            let mut written = json!({
-                "id": key.id,
-                "algorithm": "Ed25519",
-                "publicKey": key.public.encoded(),
-                "createdAt": key.created_at,
-            });
-            if let Some(retired) = key.retired_at {
-                written["retiredAt"] = json!(retired);
-            }
-            written
+            let retired = key.retired_at.map(|at| ("retiredAt", json!(at)));
+            let members = [
+                ("id", json!(key.id)),
+                ("algorithm", json!("Ed25519")),
+                ("publicKey", json!(key.public.encoded())),
+                ("createdAt", json!(key.created_at)),
+            ];
+            let members = members.into_iter().chain(retired);
+            Value::Object(
+                members
+                    .map(|(name, value)| (name.to_owned(), value))
+                    .collect(),
+            )
         })
         .collect();
     let mut response = reply::value(StatusCode::OK, &json!({ "keys": keys }));

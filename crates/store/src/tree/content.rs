@@ -14,6 +14,9 @@ use crate::sql::Sql;
 use crate::sql_types::{Day, Id, SqlDay, SqlId};
 use crate::write::{domain, period, reload};
 
+type RowTypes = (Types, (Nullable<Binary>, Nullable<Binary>));
+type StateTypes = (BigInt, SqlId, SmallInt, SqlDay, SqlDay, Text, Text);
+
 /// What of an entry is not in its states.
 pub(crate) struct Facts<'a> {
     pub(crate) record: grunddata_model::RecordId,
@@ -141,9 +144,7 @@ pub(crate) fn entries(
     owner: &OwnerKey,
     choose: &dyn Fn(&mut Condition<'_, '_>),
 ) -> Result<Vec<StoredEntry>, StoreError> {
-    type RowTypes = (Types, (Nullable<Binary>, Nullable<Binary>));
     type RowParts = (Parts, (Option<Vec<u8>>, Option<Vec<u8>>));
-    type StateTypes = (BigInt, SqlId, SmallInt, SqlDay, SqlDay, Text, Text);
     type StateParts = (i64, Id, i16, Day, Day, String, String);
     let mut sql = Sql::<RowTypes>::new(&format!(
         "{}, c.leaf, c.opening FROM change c WHERE c.owner = ",
@@ -197,8 +198,8 @@ pub(crate) fn entries(
 
 /// A condition that is added to both statements of [`entries`].
 pub(crate) enum Condition<'s, 'b> {
-    Changes(&'s mut Sql<'b, (Types, (Nullable<Binary>, Nullable<Binary>))>),
-    States(&'s mut Sql<'b, (BigInt, SqlId, SmallInt, SqlDay, SqlDay, Text, Text)>),
+    Changes(&'s mut Sql<'b, RowTypes>),
+    States(&'s mut Sql<'b, StateTypes>),
 }
 
 impl Condition<'_, '_> {

@@ -26,14 +26,14 @@ pub(crate) fn keep_commitments(
         condition.records(ids);
     })?;
     for entry in all {
-        let (Some(leaf), Some(opening)) = (entry.leaf, entry.opening) else {
+        let (Some(leaf), Some(opening)) = (entry.leaf, &entry.opening) else {
             // The tree will grow over what is left.
             continue;
         };
         if entry.change.operation == Operation::Erase {
             continue;
         }
-        if entry.computed(owner, &opening) != leaf {
+        if entry.computed(owner, opening) != leaf {
             // What was tampered with is not covered up: its leaf stays, and `verify` finds it.
             tracing::error!(%owner, position = entry.change.position, "an erased change was not what its leaf commits to");
         }

@@ -128,7 +128,7 @@ mod tests {
             frontier.push(leaf, &mut nodes);
             plain.push(leaf);
             tile.push(leaf);
-            if tile.end() % FAN == 0 {
+            if tile.end().is_multiple_of(FAN) {
                 assert_eq!(nodes[before].hash, tile.root().unwrap());
                 assert_eq!(
                     (nodes[before].level, nodes[before].number),
@@ -136,7 +136,7 @@ mod tests {
                 );
                 tile = CompactRange::new(number + 1);
             }
-            if number % 97 == 0 || number % FAN < 2 || number % FAN > FAN - 2 {
+            if number.is_multiple_of(97) || number % FAN < 2 || number % FAN > FAN - 2 {
                 assert_eq!(Some(frontier.root()), plain.root());
                 let again = Frontier::from_bytes(number + 1, &frontier.to_bytes()).unwrap();
                 assert_eq!(again, frontier);

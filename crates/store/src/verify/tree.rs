@@ -36,12 +36,12 @@ impl Verifier<'_> {
             for entry in page {
                 let at = entry.change.position;
                 let record = Some(entry.change.record);
-                let (Some(leaf), Some(opening)) = (entry.leaf, entry.opening) else {
+                let (Some(leaf), Some(opening)) = (entry.leaf, &entry.opening) else {
                     let detail = format!("position {at} has no leaf");
                     self.found(owner, record, "log-leaf", detail);
                     return Ok(());
                 };
-                if entry.computed(owner, &opening) != leaf {
+                if entry.computed(owner, opening) != leaf {
                     let detail = format!("position {at} is not what its leaf commits to");
                     self.found(owner, record, "log-leaf", detail);
                 }
