@@ -12,71 +12,73 @@ use crate::plan::{Node, Role};
 use crate::record::Resolved;
 use crate::release::Release;
 
-/// For each privacy class, the most open first, what the data holds of it: a JSON list (RFC 8785) of pairs, a JSON Pointer
-/// (RFC 6901) and the value that stands there. A part of the data that is of one class as a whole is one pair. The
-/// pairs of all four lists together are the data.
+/// A text for each privacy class, the most open first.
 pub type ByClass = [String; 4];
 
 impl Resolved {
-    /// The data in pieces by privacy class, as the annotations of its own model say. The same data of the same model gives
-    /// the same texts.
+    /// Appends to each class's text what the data holds of it: a JSON list (RFC 8785) of pairs, a JSON Pointer (RFC 6901) and
+    /// the value that stands there. A part of the data that is of one class as a whole is one pair. The pairs of all four
+    /// together are the data. Classes are those that the annotations of the data's own model give: the same data of the same
+    /// model gives the same texts.
     ///
     /// # Errors
     /// [`ModelError`] when the stored body cannot be read with its model.
-    pub fn by_class(&self) -> Result<ByClass, ModelError> {
+    pub fn push_by_class(&self, texts: &mut ByClass) -> Result<(), ModelError> {
         let classes = self.classes();
-        if let Some(at) = PrivacyClass::ALL
-            .iter()
-            .position(|class| class.bit() == classes)
-        {
-            let whole = format!("[[\"\",{}]]", self.body());
-            let mut texts = [const { String::new() }; 4];
-            for (index, text) in texts.iter_mut().enumerate() {
-                *text = if index == at {
-                    whole.clone()
-                } else {
-                    "[]".to_owned()
-                };
-            }
-            return Ok(texts);
+        if !PrivacyClass::ALL.iter().any(|class| class.bit() == classes) {
+            let model = self.information_model();
+            return model.push_by_class(self.domain(), self.model(), &self.value(), texts);
         }
-        self.information_model()
-            .by_class(self.domain(), self.model(), &self.value())
+        for (class, text) in PrivacyClass::ALL.iter().zip(texts) {
+            if class.bit() == classes {
+                text.push_str("[[\"\",");
+                text.push_str(self.body());
+                text.push_str("]]");
+            } else {
+                text.push_str("[]");
+            }
+        }
+        Ok(())
     }
 }
 
 impl InformationModel {
-    fn by_class(&self, domain: Domain, model: &str, data: &Value) -> Result<ByClass, ModelError> {
+    fn push_by_class(
+        &self,
+        domain: Domain,
+        model: &str,
+        data: &Value,
+        texts: &mut ByClass,
+    ) -> Result<(), ModelError> {
         let (release, extensions) = self.stored_release(model)?;
         let plan = release.plan(domain);
+        for text in &mut *texts {
+            text.push('[');
+        }
         let mut split = Split {
             release,
             domain,
             extensions,
-            texts: [const { String::new() }; 4],
+            texts,
         };
         if let Some(class) = split.visit(&plan.root, data, &Path::Root, plan.class) {
             split.put(class, &Path::Root, data);
         }
-        let mut texts = split.texts;
-        for text in &mut texts {
-            if text.is_empty() {
-                text.push('[');
-            }
+        for text in texts {
             text.push(']');
         }
-        Ok(texts)
+        Ok(())
     }
 }
 
-struct Split<'m> {
+struct Split<'m, 't> {
     release: &'m Release,
     domain: Domain,
     extensions: Vec<&'m str>,
-    texts: ByClass,
+    texts: &'t mut ByClass,
 }
 
-impl<'m> Split<'m> {
+impl<'m> Split<'m, '_> {
     /// The class of everything in the value; `None` = there are several, and its pieces are put.
     fn visit(
         &mut self,
@@ -170,7 +172,9 @@ impl<'m> Split<'m> {
         let Some(text) = at.and_then(|at| self.texts.get_mut(at)) else {
             return;
         };
-        text.push(if text.is_empty() { '[' } else { ',' });
+        if !text.ends_with('[') {
+            text.push(',');
+        }
         text.push('[');
         write_value(&Value::String(path.pointer()), text);
         text.push(',');
@@ -196,6 +200,12 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    fn by_class(resolved: &Resolved) -> ByClass {
+        let mut texts = ByClass::default();
+        resolved.push_by_class(&mut texts).unwrap();
+        texts
+    }
 
     /// What the pairs of the lists say, put together.
     fn leaves(texts: &ByClass) -> Vec<(String, Value)> {
@@ -245,7 +255,7 @@ mod tests {
                 let id: grunddata_model::RecordId =
                     "01990c3e-7a5b-7000-8000-000000000001".parse().unwrap();
                 let resolved = validated.resolve(&mut |_| Some(id)).unwrap();
-                let texts = resolved.by_class().unwrap();
+                let texts = by_class(&resolved);
                 let mut whole = Vec::new();
                 flatten("", &resolved.value(), &mut whole);
                 whole.sort_by(|one, other| one.0.cmp(&other.0));
@@ -278,7 +288,7 @@ mod tests {
                         std::sync::Arc::clone(resolved.body()),
                     )
                     .unwrap();
-                assert_eq!(again.by_class().unwrap(), texts, "as stored");
+                assert_eq!(by_class(&again), texts, "as stored");
             }
         }
         assert!(mixed > 10, "{mixed} examples of several classes");

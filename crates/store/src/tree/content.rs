@@ -59,7 +59,11 @@ pub(crate) fn contents_of<'s>(
 ) -> Result<[String; COUNT], StoreError> {
     let mut contents = [const { String::new() }; COUNT];
     let [said, actor, reason, source, period, timeline, classes @ ..] = &mut contents;
-    *said = json!([
+    use std::fmt::Write as _;
+    // Into memory, which cannot fail; none of these needs an escape.
+    let _ = write!(
+        said,
+        "[\"{}\",\"{}\",\"{}\",{},\"{}\",\"{}\",\"{}\",",
         facts.record,
         facts.domain,
         facts.operation,
@@ -67,12 +71,20 @@ pub(crate) fn contents_of<'s>(
         facts.recorded_at,
         facts.transaction,
         facts.change_kind,
-        facts.corrects,
-    ])
-    .to_string();
+    );
+    match facts.corrects {
+        Some(version) => {
+            let _ = write!(said, "{version}]");
+        }
+        None => said.push_str("null]"),
+    }
     *actor = json!(facts.actor).to_string();
-    *reason = json!(facts.reason).to_string();
-    *source = json!(facts.source).to_string();
+    for (text, said) in [(reason, facts.reason), (source, facts.source)] {
+        match said {
+            Some(said) => *text = json!(said).to_string(),
+            None => text.push_str("null"),
+        }
+    }
     period.push('[');
     put_period(period, &facts.touched);
     period.push(']');
@@ -85,16 +97,14 @@ pub(crate) fn contents_of<'s>(
         timeline.push_str(comma);
         timeline.push('[');
         put_period(timeline, &period);
-        timeline.push(',');
-        timeline.push_str(&json!(value.model()).to_string());
-        timeline.push(']');
-        let pieces = value
-            .by_class()
-            .map_err(|error| StoreError::Model(error.to_string().into()))?;
-        for (class, piece) in classes.iter_mut().zip(&pieces) {
+        // Names and versions of packages: nothing that needs an escape.
+        let _ = write!(timeline, ",\"{}\"]", value.model());
+        for class in classes.iter_mut() {
             class.push_str(comma);
-            class.push_str(piece);
         }
+        value
+            .push_by_class(classes)
+            .map_err(|error| StoreError::Model(error.to_string().into()))?;
     }
     timeline.push(']');
     for class in classes.iter_mut() {
@@ -108,11 +118,15 @@ pub(crate) fn contents_of<'s>(
 fn put_period(out: &mut String, period: &Period) {
     use std::fmt::Write as _;
     match period.valid_from() {
-        Some(from) => drop(write!(out, "\"{from}\",")),
+        Some(from) => {
+            let _ = write!(out, "\"{from}\",");
+        }
         None => out.push_str("\"unknown\","),
     }
     match period.valid_to() {
-        Some(to) => drop(write!(out, "\"{to}\"")),
+        Some(to) => {
+            let _ = write!(out, "\"{to}\"");
+        }
         None => out.push_str("null"),
     }
 }
