@@ -262,7 +262,7 @@ on_both! {
         lines.expect(200);
         assert_eq!(lines.header("content-type"), "application/x-ndjson");
         let mut lines: Vec<Value> = lines.text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
-        assert_eq!(lines.pop(), Some(json!({"_meta": {"owner": "norrberga", "count": 4, "after": 4}})));
+        assert_eq!(lines.pop(), Some(json!({"_meta": {"owner": "norrberga", "epoch": 1, "count": 4, "after": 4}})));
         assert_eq!(lines, found);
         // The links lead on.
         let page = http.admin().get(&format!("{LOG}&limit=3&kind=create"));

@@ -147,6 +147,11 @@ fn question(http: &Http, place: &Place, method: &str, path: &str) -> Option<Ques
         return match (method, below) {
             ("get", "/records") => plain("/records?identifier=se-municipality-code:2480", None),
             ("get", "/changes") => plain("/changes?owner=norrberga&limit=1", None),
+            ("get", "/changes/head") => plain("/changes/head?owner=norrberga", None),
+            ("get", "/changes/consistency") => {
+                plain("/changes/consistency?owner=norrberga&from=1", None)
+            }
+            ("get", "/changes/{position}/proof") => plain("/changes/1/proof?owner=norrberga", None),
             ("get", "/changes/stream") => plain("/changes/stream?owner=norrberga&wait=0", None),
             ("get", "/exports") => plain("/exports?collection=organisations", None),
             ("get", "/exports/lossless") => plain("/exports/lossless?owner=norrberga", None),
@@ -247,6 +252,7 @@ fn question(http: &Http, place: &Place, method: &str, path: &str) -> Option<Ques
                 | "/healthz"
                 | "/readyz"
                 | "/metrics"
+                | "/.well-known/grunddata-log-keys"
                 | "/.well-known/security.txt",
             ) => plain(below, None),
             _ => None,

@@ -213,6 +213,12 @@ impl Http {
         (id, path)
     }
 
+    /// As a restore from a backup does; the new epoch.
+    pub(crate) fn begin_epoch(&self, owner: &str) -> u64 {
+        let owner = OwnerKey::new(owner).expect("key");
+        self.store.begin_epoch(&owner).expect("an epoch").epoch
+    }
+
     /// For the program itself beside the server.
     pub(crate) fn database_url(&self) -> &str {
         &self.database.url

@@ -30,6 +30,7 @@ mod http_exports;
 mod http_law;
 mod http_loads;
 mod http_log;
+mod http_log_proof;
 mod http_lossless;
 mod http_matrix;
 mod http_proof;

@@ -35,13 +35,20 @@ fn refused(arguments: &[&str], db: &Database, log: Option<&Path>) -> String {
     told(&output)
 }
 
-/// What a database holds, but when it was written.
+/// What a database holds, but when it was written, and the keys and signatures of this installation.
 fn content(db: &Database, directory: &Path, name: &str) -> Vec<String> {
     let file = directory.join(name);
     done(&["export", "--lossless", file.to_str().unwrap()], db);
     let text = std::fs::read_to_string(&file).unwrap();
-    let lines: Vec<String> = text.lines().map(str::to_owned).collect();
-    lines[1..lines.len() - 1].to_vec()
+    let lines: Vec<&str> = text.lines().collect();
+    lines[1..lines.len() - 1]
+        .iter()
+        .filter(|line| !line.starts_with("{\"logKey\""))
+        .map(|line| match line.split_once("\\n\\n\u{2014} ") {
+            Some((unsigned, _)) if line.starts_with("{\"owner\"") => unsigned.to_owned(),
+            _ => (*line).to_owned(),
+        })
+        .collect()
 }
 
 on_both! {
@@ -65,6 +72,23 @@ on_both! {
         assert!(done(&["verify"], &other).contains("0 problems"));
         assert_eq!(content(&db, directory.path(), "one"), content(&other, directory.path(), "other"));
         assert!(refused(&["import", "--lossless", path], &other, None).contains("not empty"));
+        // The logs in the file are proven without a database, against the key that the registry has.
+        let keys = done(&["log", "keys"], &db);
+        let key = keys.split_whitespace().nth(1).unwrap();
+        let verify = |arguments: &[&str]| program::run(&[&["log", "verify", "--file"], arguments].concat());
+        let output = verify(&[path, "--key", key]);
+        assert!(output.status.success() && told(&output).contains("\n0 problems in the logs of 1 owners"), "{}", told(&output));
+        assert!(told(&verify(&[path])).contains("--key"));
+        let output = verify(&[path, "--key", &key.replacen(&key[..4], "AAAA", 1)]);
+        assert!(!output.status.success() && told(&output).contains("key"), "{}", told(&output));
+        assert!(!verify(&[path, "--key", "x"]).status.success());
+        // Another key, another signature of the same root.
+        let head = done(&["log", "head", "se-test"], &db);
+        let rotated = done(&["log", "rotate-key"], &db);
+        assert!(!rotated.contains(key), "{rotated}");
+        let again = done(&["log", "head", "se-test"], &db);
+        assert!(head != again && head.split("\n\n").next() == again.split("\n\n").next(), "{head}{again}");
+        assert!(done(&["log", "keys"], &db).contains("until"));
         // Nothing is left beside the files.
         let mut files: Vec<String> = std::fs::read_dir(directory.path()).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
         files.sort();
@@ -102,6 +126,7 @@ on_both! {
         let output = command(&["restore", path], &copy, Some(&log));
         let said = told(&output);
         assert!(output.status.success(), "{said}");
+        assert!(said.contains("goes on after position"), "{said}");
         assert!(said.contains("Verified: 0 problems") && said.contains("grunddata erasures apply"), "{said}");
         let there = content(&copy, directory.path(), "copy").concat();
         for name in &before {
@@ -111,7 +136,7 @@ on_both! {
         let now = content(&db, directory.path(), "now").concat();
         assert!(there.matches("\"record\"").count() <= now.matches("\"record\"").count());
         let output = command(&["log", "verify"], &copy, Some(&log));
-        assert!(output.status.success(), "{}", told(&output));
+        assert!(output.status.success() && told(&output).contains("in the logs of changes of"), "{}", told(&output));
         let output = command(&["log", "search", "--kind", "administration"], &copy, Some(&log));
         assert!(told(&output).contains("restore"), "{}", told(&output));
         // Nothing is written over.

@@ -41,7 +41,6 @@ mod error;
 mod finding;
 mod log;
 mod mask;
-pub mod merkle;
 mod proof;
 mod queue;
 mod receipt;
@@ -63,6 +62,7 @@ pub use entry::{
 };
 pub use error::AccessLogError;
 pub use finding::{Fault, Finding};
+pub use grunddata_log_proof::merkle;
 pub use log::{AccessLog, Metrics, Opening, Settings};
 pub use proof::{ConsistencyProof, InclusionProof};
 pub use receipt::{Position, Receipt};

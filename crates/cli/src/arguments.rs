@@ -401,8 +401,33 @@ Each line: when, what was done, who, by which operation, for what purpose, which
         #[arg(long, default_value_t = 100)]
         limit: usize,
     },
-    /// Read the whole log and tell what is missing or was changed
-    Verify,
+    /// Read the whole access log and the logs of changes, and tell what is missing or was changed
+    #[command(after_long_help = "\
+Examples:
+  grunddata log verify
+  grunddata log verify --file norrberga.ndjson.zst --key 11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=
+
+With --file nothing but the file is read: a lossless export. Every entry is compared with its leaf, the leaves with the
+root, and the root with the signed head. Without --key the head is checked with the keys in the file itself, which says
+only that the file is as it was written.")]
+    Verify {
+        /// A lossless export, instead of this installation
+        #[arg(long, value_name = "FILE")]
+        file: Option<PathBuf>,
+        /// A key that the head must be signed with, in base64; may be given several times
+        #[arg(long, value_name = "KEY", requires = "file")]
+        key: Vec<String>,
+    },
+    /// Print the signed head of an owner's log of changes, to be kept elsewhere
+    Head {
+        /// The owner
+        #[arg(value_name = "OWNER")]
+        owner: String,
+    },
+    /// Print the keys that heads are and were signed with
+    Keys,
+    /// Sign heads with a new key from now on; the old one stays published
+    RotateKey,
 }
 
 /// `validate`

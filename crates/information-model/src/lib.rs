@@ -30,6 +30,7 @@ mod plan;
 mod record;
 mod release;
 mod scheme;
+mod split;
 mod text;
 mod validate;
 mod walk;
@@ -49,6 +50,7 @@ pub use record::{
     Validated,
 };
 pub use scheme::{IdentifierScheme, Uniqueness};
+pub use split::ByClass;
 pub use text::{Text, nearest};
 
 /// The name of the core package.

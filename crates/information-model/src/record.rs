@@ -370,6 +370,10 @@ impl Resolved {
         }))
     }
 
+    pub(crate) fn information_model(&self) -> &InformationModel {
+        &self.0.information_model
+    }
+
     fn extract(&self) -> &Extract {
         self.0.extract.get_or_init(|| {
             self.0

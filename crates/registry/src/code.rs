@@ -59,6 +59,8 @@ codes! {
     InvalidCursor => "invalid-cursor",
     /// A cursor of the feed from when the reader was shown something else.
     AccessChanged => "access-changed",
+    /// A place in a log from before it was restored from a backup.
+    LogForked => "log-forked",
     /// An `asOf` token that was not given by this registry.
     InvalidAsOf => "invalid-as-of",
     /// An explicit `knownAt` later than now.

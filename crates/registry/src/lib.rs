@@ -35,7 +35,7 @@ pub use coordinate::{AsOf, At, CoordinateParameters, KnownAt, Pins};
 pub use export::{Export, ExportRequest, Exported};
 pub use feed::{
     FEED_KINDS, Feed, FeedChange, FeedContent, FeedEntry, FeedFilter, FeedPosition, FeedStates,
-    FeedStep,
+    FeedStep, LogEpoch, LogKey, LogProof, SignedHead,
 };
 pub use grants::{GivenGrant, GrantSubject, SubjectKind};
 pub use grunddata_store::{Form, LogWatch, LosslessProgress, LosslessSummary, OwnerSet};

@@ -45,6 +45,7 @@ mod schema;
 mod sql;
 mod sql_types;
 mod store;
+mod tree;
 mod verify;
 mod visibility;
 mod write;
@@ -60,7 +61,9 @@ pub use loads::{
     LoadStep, PlanRow, PlanWriter, Reached, RowFilter, RowOutcome, RowState, SetAside, SourceRow,
     TaskKind, TaskRow, WatchRow,
 };
-pub use lossless::{LosslessError, LosslessProgress, LosslessSummary};
+pub use lossless::{
+    LosslessError, LosslessProgress, LosslessSummary, ProvenLog, verify_lossless_logs,
+};
 pub use marks::{MarkKind, MarkRow};
 pub use metrics::{BATCH_SIZES, StoreMetrics};
 pub use options::{COMMITS_WITHIN, Clock, Stopwatch, StoreOptions};
@@ -74,6 +77,7 @@ pub use read::{
 pub use rehearsal::Rehearsal;
 pub use retention::{DisposalRow, ErasedRow, RetentionCandidate, RetentionRuleRow};
 pub use store::Store;
+pub use tree::{EpochRow, LogHead, LogKeyRow, TreeProof};
 pub use verify::{Finding, Progress};
 pub use visibility::{
     ALL_CLASSES, ControllerSet, DomainSet, Form, Forms, LEVELS, Seen, Sight, Visibility,

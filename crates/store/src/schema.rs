@@ -32,6 +32,9 @@ diesel::table! {
         created_at -> SqlMoment,
         told_day -> SqlDay,
         told_record -> Nullable<SqlId>,
+        epoch -> BigInt,
+        tree_size -> BigInt,
+        tree_nodes -> Binary,
     }
 }
 
@@ -188,6 +191,8 @@ diesel::table! {
         valid_to -> SqlDay,
         hash -> Binary,
         effective_on -> SqlDay,
+        leaf -> Nullable<Binary>,
+        opening -> Nullable<Binary>,
     }
 }
 
@@ -484,5 +489,42 @@ diesel::table! {
         same_at -> Nullable<SqlMoment>,
         failures -> Integer,
         failure -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    log_node (owner, level, number) {
+        owner -> Text,
+        level -> SmallInt,
+        number -> BigInt,
+        hash -> Binary,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    log_epoch (owner, epoch) {
+        owner -> Text,
+        epoch -> BigInt,
+        fork_position -> BigInt,
+        begun_at -> SqlMoment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    log_key (id) {
+        id -> Text,
+        public_key -> Binary,
+        seed -> Nullable<Binary>,
+        created_at -> SqlMoment,
+        retired_at -> Nullable<SqlMoment>,
     }
 }

@@ -118,12 +118,15 @@ impl Store {
         })
     }
 
-    /// Brings the database to this version's tables; the names of the migrations that were run.
+    /// Brings the database to this version's tables; the names of the migrations that were run. The trees of logs grow over
+    /// the changes that have no leaves yet ([`grow_trees`](Self::grow_trees)), also where an earlier call was broken off.
     ///
     /// # Errors
     /// [`StoreError`] of the database.
     pub fn migrate(&self) -> Result<Vec<String>, StoreError> {
-        migrations::run(&mut self.connect()?)
+        let done = migrations::run(&mut self.connect()?)?;
+        self.grow_trees(&|| true)?;
+        Ok(done)
     }
 
     /// The names of the migrations that the database lacks.
@@ -315,6 +318,14 @@ impl Store {
     /// [`StoreError`] of the database.
     pub fn verify(&self, progress: &mut dyn FnMut(Progress)) -> Result<Vec<Finding>, StoreError> {
         Verifier::new(&self.shared.engine.model, &mut self.connect()?).run(progress)
+    }
+
+    /// Checks the logs of all owners alone: their positions and instants, every leaf, and the trees over them.
+    ///
+    /// # Errors
+    /// [`StoreError`] of the database.
+    pub fn verify_logs(&self) -> Result<Vec<Finding>, StoreError> {
+        Verifier::new(&self.shared.engine.model, &mut self.connect()?).run_logs()
     }
 
     /// Figures for monitoring.

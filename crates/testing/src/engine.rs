@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use diesel::pg::PgConnection;
+use diesel::sqlite::SqliteConnection;
+use diesel::{Connection as _, RunQueryDsl as _};
 use tempfile::TempDir;
 
 use crate::{postgres, sqlite};
@@ -84,6 +87,27 @@ impl Database {
         match &self.guard {
             Guard::Directory(directory) => Database::file(sqlite::copy(directory.path())),
             Guard::Database(dropped) => Database::created(postgres::copy(dropped)),
+        }
+    }
+
+    /// Runs a statement past the program, as somebody would who tampers with the database; how many rows it changed.
+    ///
+    /// # Panics
+    /// When the database refuses it.
+    #[must_use]
+    #[allow(clippy::panic)]
+    pub fn execute(&self, statement: &str) -> usize {
+        let query = diesel::sql_query(statement);
+        let done = match self.engine {
+            Engine::Sqlite => SqliteConnection::establish(&self.url)
+                .map(|mut connection| query.execute(&mut connection)),
+            Engine::Postgres => PgConnection::establish(&self.url)
+                .map(|mut connection| query.execute(&mut connection)),
+        };
+        match done {
+            Ok(Ok(rows)) => rows,
+            Ok(Err(error)) => panic!("{statement}: {error}"),
+            Err(error) => panic!("{} cannot be opened: {error}", self.url),
         }
     }
 

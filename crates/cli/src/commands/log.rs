@@ -5,13 +5,25 @@ use std::process::ExitCode;
 use grunddata_access_log::{Archive, Kind, Order, Query, Scope};
 use grunddata_model::{Instant, OwnerKey, RecordId};
 
+use super::log_proof;
 use crate::arguments::Log;
 use crate::failure::{Failure, Kind as FailureKind};
 use crate::output::{line, note};
 use crate::settings::Settings;
 
-/// Searches the access log or checks that nothing of it was changed. Whoever can run this can read the files anyway.
+/// Searches the access log, checks that nothing of it and of the logs of changes was changed, and keeps the keys of their
+/// heads. Whoever can run this can read the files anyway.
 pub(crate) fn run(settings: &Settings, log: Log) -> Result<ExitCode, Failure> {
+    match log {
+        Log::Verify {
+            file: Some(file),
+            key,
+        } => return log_proof::verify_file(settings, &file, &key),
+        Log::Head { owner } => return log_proof::head(settings, &owner),
+        Log::Keys => return log_proof::keys(settings),
+        Log::RotateKey => return log_proof::rotate(settings),
+        Log::Search { .. } | Log::Verify { file: None, .. } => {}
+    }
     let directory = settings.access_log();
     if !directory.is_dir() {
         return Err(Failure::new(
@@ -44,7 +56,15 @@ pub(crate) fn run(settings: &Settings, log: Log) -> Result<ExitCode, Failure> {
             };
             search(&archive, query)
         }
-        Log::Verify => verify(&archive),
+        _ => {
+            let access = verify(&archive)?;
+            let changes = log_proof::verify(settings)?;
+            Ok(if access && changes {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            })
+        }
     }
 }
 
@@ -77,7 +97,8 @@ fn search(archive: &Archive, mut query: Query) -> Result<ExitCode, Failure> {
     }
 }
 
-fn verify(archive: &Archive) -> Result<ExitCode, Failure> {
+/// Whether the access log holds.
+fn verify(archive: &Archive) -> Result<bool, Failure> {
     let verification = archive.verify(&Scope::default()).map_err(failed)?;
     for finding in &verification.findings {
         line(finding);
@@ -88,11 +109,7 @@ fn verify(archive: &Archive) -> Result<ExitCode, Failure> {
         verification.entries,
         verification.segments
     ));
-    Ok(if verification.findings.is_empty() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(verification.findings.is_empty())
 }
 
 fn failed(error: grunddata_access_log::AccessLogError) -> Failure {

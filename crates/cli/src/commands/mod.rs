@@ -14,6 +14,7 @@ pub(crate) mod hold;
 pub(crate) mod import;
 pub(crate) mod load;
 pub(crate) mod log;
+mod log_proof;
 pub(crate) mod migrate;
 pub(crate) mod openapi;
 pub(crate) mod owner;

@@ -83,6 +83,11 @@ pub(crate) fn run(settings: &Settings, restore: Restore) -> Result<ExitCode, Fai
             return Err(failure);
         }
     };
+    // What was written after the backup may have been told to others: they must learn that it is gone.
+    let mut epochs = Vec::new();
+    for owner in registry.store().owners()? {
+        epochs.push((owner.key.clone(), registry.store().begin_epoch(&owner.key)?));
+    }
     let context = console::context(&registry);
     let detail = json!({"file": named(&restore.file), "madeAt": head.made_at});
     console::log(
@@ -96,6 +101,12 @@ pub(crate) fn run(settings: &Settings, restore: Restore) -> Result<ExitCode, Fai
         head.made_at,
         staged_log.len()
     ));
+    for (owner, epoch) in epochs {
+        line(format!(
+            "The log of {owner} goes on after position {} as epoch {}.",
+            epoch.fork_position, epoch.epoch
+        ));
+    }
     note(ERASURES);
     let code = verify(&registry, restore.quiet)?;
     registry.store().shutdown();
@@ -129,7 +140,7 @@ fn occupied(what: &str) -> Failure {
 }
 
 /// The file of the database; `None` = it is not one.
-fn file_of(settings: &Settings) -> Option<PathBuf> {
+pub(super) fn file_of(settings: &Settings) -> Option<PathBuf> {
     let url = settings.database();
     if url.starts_with("postgres://") || url.starts_with("postgresql://") {
         return None;

@@ -9,9 +9,9 @@ use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundK
 use crate::Refusal;
 
 /// The form of what is sealed.
-const FORM: u8 = 2;
-/// Form, position, since when, begun when, and rights.
-const LENGTH: usize = 1 + 8 + 8 + 8 + 16;
+const FORM: u8 = 3;
+/// Form, position, epoch, since when, begun when, and rights.
+const LENGTH: usize = 1 + 8 + 8 + 8 + 8 + 16;
 /// In the place of when it was begun: it was not. No instant is as early.
 const NOT_BEGUN: i64 = i64::MIN;
 
@@ -20,6 +20,8 @@ const NOT_BEGUN: i64 = i64::MIN;
 pub(super) struct Place {
     /// Everything up to here has been looked at.
     pub(super) position: u64,
+    /// The epoch of the log in which that was.
+    pub(super) epoch: u64,
     /// Since when its reader has followed.
     pub(super) since: Instant,
     /// How far the log had come when its reader began to read on; `None` = it has been told everything.
@@ -69,6 +71,7 @@ impl FeedKey {
         let mut sealed = Vec::with_capacity(LENGTH);
         sealed.push(FORM);
         sealed.extend(place.position.to_be_bytes());
+        sealed.extend(place.epoch.to_be_bytes());
         sealed.extend(place.since.micros().to_be_bytes());
         let begun = place.begun.map_or(NOT_BEGUN, Instant::micros);
         sealed.extend(begun.to_be_bytes());
@@ -95,11 +98,13 @@ impl FeedKey {
         let plain = self.key.open_in_place(nonce, aad, &mut sealed).ok()?;
         let (form, rest) = plain.split_first()?;
         let (position, rest) = rest.split_first_chunk()?;
+        let (epoch, rest) = rest.split_first_chunk()?;
         let (since, rest) = rest.split_first_chunk()?;
         let (begun, rest) = rest.split_first_chunk()?;
         let begun = i64::from_be_bytes(*begun);
         (*form == FORM).then_some(Place {
             position: u64::from_be_bytes(*position),
+            epoch: u64::from_be_bytes(*epoch),
             since: Instant::from_micros(i64::from_be_bytes(*since)),
             begun: (begun != NOT_BEGUN).then(|| Instant::from_micros(begun)),
             rights: rest.try_into().ok()?,
@@ -119,6 +124,7 @@ mod tests {
     fn a_cursor_opens_with_its_key_and_owner_alone() {
         let place = Place {
             position: 17,
+            epoch: 1,
             since: Instant::from_micros(1_700_000_000_000_000),
             begun: Some(Instant::from_micros(1_700_000_000_000_001)),
             rights: [7; 16],
@@ -141,6 +147,7 @@ mod tests {
     fn two_cursors_of_one_place_have_nothing_in_common_but_their_length() {
         let place = Place {
             position: 17,
+            epoch: 1,
             since: Instant::from_micros(0),
             begun: None,
             rights: [7; 16],

@@ -4,11 +4,14 @@
 //! them leaves holes in the positions, and those would tell of it.
 
 mod cursor;
+mod epoch;
+mod proof;
 mod step;
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use grunddata_log_proof::entry::EntryProof;
 use grunddata_model::{Domain, Instant, OwnerKey, Period, RecordId, TransactionId};
 use grunddata_store::{ChangeFilter, LogWatch, Operation};
 
@@ -16,6 +19,9 @@ use crate::registry::refuse_store;
 use crate::{ChangeKind, Code, Context, Refusal, Registry, TimelineItem, fact, nearest};
 
 use cursor::{FeedKey, Place};
+use epoch::Epochs;
+
+pub use proof::{LogEpoch, LogKey, LogProof, SignedHead};
 
 /// The words of what changes do; they choose in a feed.
 pub const FEED_KINDS: [&str; 11] = [
@@ -37,6 +43,8 @@ pub const FEED_KINDS: [&str; 11] = [
 pub struct FeedFilter {
     choice: ChangeFilter,
     states: bool,
+    proofs: bool,
+    epoch: Option<u64>,
 }
 
 impl FeedFilter {
@@ -93,6 +101,20 @@ impl FeedFilter {
     #[must_use]
     pub fn with_states(mut self, states: bool) -> Self {
         self.states = states;
+        self
+    }
+
+    /// With what is needed to compute the leaf of each entry (`docs/log.md`). Only for readers of the whole owner.
+    #[must_use]
+    pub fn with_proofs(mut self, proofs: bool) -> Self {
+        self.proofs = proofs;
+        self
+    }
+
+    /// In which epoch of the log the position was given after which to begin; `None` = it is not said.
+    #[must_use]
+    pub fn of_epoch(mut self, epoch: Option<u64>) -> Self {
+        self.epoch = epoch;
         self
     }
 }
@@ -171,6 +193,8 @@ pub struct FeedStates {
     pub reason: Option<String>,
     /// From which source.
     pub source: Option<String>,
+    /// What is needed to compute the leaf, where it is asked for.
+    pub proof: Option<Box<EntryProof>>,
 }
 
 /// What was found by one look at the log.
@@ -195,6 +219,8 @@ pub struct Feed {
     begun: Option<Instant>,
     /// What the reader was shown of the owner when it began.
     rights: [u8; 16],
+    /// The epoch of the log.
+    epoch: u64,
     /// For readers who are not shown the whole owner.
     key: Option<Arc<FeedKey>>,
     /// Whether it ends where the log ends when it is looked at first.
@@ -222,6 +248,12 @@ impl Feed {
         self.at(self.position)
     }
 
+    /// The epoch of the log.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
     /// How far the log has been looked through. For waiting, never to be shown.
     #[must_use]
     pub fn reached(&self) -> u64 {
@@ -241,6 +273,7 @@ impl Feed {
             Some(key) => {
                 let place = Place {
                     position,
+                    epoch: self.epoch,
                     since: self.since,
                     begun: self.begun,
                     rights: self.rights,
@@ -257,7 +290,7 @@ impl Registry {
     ///
     /// # Errors
     /// [`Code::UnknownOwner`], [`Code::Forbidden`] or [`Code::Unauthenticated`] for who is shown nothing of the owner, [`Code::InvalidCursor`],
-    /// [`Code::AccessChanged`].
+    /// [`Code::AccessChanged`], [`Code::LogForked`].
     pub fn feed(
         &self,
         context: &Context,
@@ -269,9 +302,15 @@ impl Registry {
         let head = self
             .inner
             .store
-            .read(|reader| reader.log_head(owner))
+            .read(|reader| {
+                let epochs = Epochs {
+                    now: reader.log_epoch(owner)?.unwrap_or_default(),
+                    after_first: reader.log_epochs(owner)?,
+                };
+                Ok(reader.log_head(owner)?.map(|head| (head, epochs)))
+            })
             .map_err(refuse_store)?;
-        let Some((head, last)) = head else {
+        let Some(((head, last), epochs)) = head else {
             return Err(refuse_store(grunddata_store::StoreError::UnknownOwner(
                 owner.clone(),
             )));
@@ -288,6 +327,10 @@ impl Registry {
             ));
         }
         let whole = visibility.sees_all_of(owner);
+        if filter.proofs && !whole {
+            return Err(proof::not_whole(context, owner));
+        }
+        let epoch = filter.epoch;
         let key = if whole {
             None
         } else {
@@ -300,6 +343,7 @@ impl Registry {
             since: last,
             begun: None,
             rights: visibility.fingerprint(owner),
+            epoch: epochs.now,
             key,
             ends: false,
             until: None,
@@ -308,7 +352,12 @@ impl Registry {
             (None | Some("0"), _) => {}
             (Some("now"), _) => feed.position = head,
             (Some(text), true) => match text.parse::<u64>() {
-                Ok(position) => feed.position = position,
+                Ok(position) => {
+                    epochs
+                        .holds(epoch.unwrap_or(epochs.now), position)
+                        .map_err(|fork| epochs.forked(owner, fork))?;
+                    feed.position = position;
+                }
                 // It was given when less was shown.
                 Err(_) if self.feed_key(owner)?.open(text).is_some() => {
                     return Err(access_changed());
@@ -327,11 +376,21 @@ impl Registry {
                 if place.rights != feed.rights {
                     return Err(access_changed());
                 }
+                if epochs.holds(place.epoch, place.position).is_err() {
+                    return Err(epochs.forked_cursor(owner));
+                }
                 (feed.position, feed.since) = (place.position, place.since);
                 feed.begun = place.begun;
             }
         }
         if feed.position > head {
+            if let Some(fork) = epochs.fork() {
+                return Err(if whole {
+                    epochs.forked(owner, fork)
+                } else {
+                    epochs.forked_cursor(owner)
+                });
+            }
             return Err(Refusal::new(
                 Code::InvalidCursor,
                 format!("The log of {owner} does not go that far: it may have been restored from a backup. Begin again with after=0."),

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use grunddata_log_proof::entry::EntryProof;
 use grunddata_model::{Instant, OwnerKey, RecordId};
 use grunddata_store::{
     ChangeEntry, ChangeScan, Coordinate, Followed, HiddenEdges, Known, Operation, Reader,
@@ -28,6 +29,7 @@ struct Found {
     withdrawn: Vec<WithdrawnRow>,
     hidden: HiddenEdges,
     states: BTreeMap<u64, Vec<TimelineItem>>,
+    proofs: BTreeMap<u64, EntryProof>,
     /// Everything up to here was looked at.
     position: u64,
     caught_up: bool,
@@ -119,6 +121,7 @@ impl Registry {
             withdrawn: Vec::new(),
             hidden: HiddenEdges::default(),
             states: BTreeMap::new(),
+            proofs: BTreeMap::new(),
             position: until.max(feed.position),
             caught_up: until >= target,
             head: (head, last),
@@ -147,6 +150,12 @@ impl Registry {
         }
         if feed.filter.states {
             self.add_states(reader, context, &feed.owner, &mut found, visibility)?;
+        }
+        if feed.filter.proofs && feed.key.is_none() {
+            let positions: Vec<u64> = found.changes.iter().map(|change| change.position).collect();
+            let told = context.actor.reads_changes_of(&feed.owner);
+            let proofs = reader.entry_proofs(&feed.owner, &positions, told)?;
+            found.proofs.extend(proofs);
         }
         Ok(Some(found))
     }
@@ -243,6 +252,7 @@ impl Registry {
                 actor: told.then_some(change.actor),
                 reason: change.reason.filter(|_| told),
                 source: change.source.filter(|_| told),
+                proof: found.proofs.remove(&change.position).map(Box::new),
             });
             let content = FeedChange {
                 kind: change.operation.as_str(),

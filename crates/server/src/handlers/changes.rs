@@ -74,6 +74,19 @@ impl Asked {
             Some("states") => true,
             Some(other) => return Err(invalid("content", other, "thin or states")),
         };
+        let proofs = match parameters.get("proof") {
+            None | Some("false") => false,
+            Some("true") if states => true,
+            Some("true") => {
+                return Err(Problem::new(
+                    "invalid-parameter",
+                    "Proofs come with the states that they are about: ask with content=states.",
+                )
+                .fact("parameter", "proof"));
+            }
+            Some(other) => return Err(invalid("proof", other, "true or false")),
+        };
+        let epoch = number(parameters, "epoch", "the epoch of a log: a number from 1")?;
         let wait = parameters
             .get("wait")
             .map(|text| {
@@ -92,6 +105,8 @@ impl Asked {
             .of_record(id("record")?)
             .of_controller(id("controller")?)
             .with_states(states)
+            .with_proofs(proofs)
+            .of_epoch(epoch)
             .of_kinds(listed("kind"))
             .map_err(refused)?;
         Ok(Self {
@@ -101,6 +116,21 @@ impl Asked {
             wait,
         })
     }
+}
+
+/// A parameter that is a number from 1.
+pub(super) fn number(
+    parameters: &Parameters<'_>,
+    name: &'static str,
+    form: &str,
+) -> Result<Option<u64>, Problem> {
+    parameters
+        .get(name)
+        .map(|text| {
+            let number = text.parse().ok().filter(|number| *number > 0);
+            number.ok_or_else(|| invalid(name, text, form))
+        })
+        .transpose()
 }
 
 /// Begins the feed, on a thread that may wait for the database.
@@ -180,6 +210,7 @@ pub(crate) async fn page(caller: Authorised<Read>, call: Call) -> Reply {
     let after = following.after()?;
     let mut meta = Map::new();
     meta.insert("owner".into(), following.feed().owner().as_str().into());
+    meta.insert("epoch".into(), following.feed().epoch().into());
     meta.insert("limit".into(), limit.into());
     meta.insert("count".into(), count.into());
     meta.insert("after".into(), place(&after));
@@ -281,7 +312,7 @@ async fn piece(under: &mut Under, begun: bool) -> Result<(Bytes, bool), Problem>
         last = step.caught_up;
         if last {
             let after = following.after()?;
-            let meta = json!({"owner": following.feed().owner().as_str(), "count": under.count, "after": place(&after)});
+            let meta = json!({"owner": following.feed().owner().as_str(), "epoch": following.feed().epoch(), "count": under.count, "after": place(&after)});
             envelope::json(&mut out, &json!({ "_meta": meta }));
             out.push(b'\n');
         }
@@ -365,6 +396,10 @@ pub fn written(out: &mut Vec<u8>, entry: &FeedEntry) {
             envelope::put(out, &state.data);
             envelope::put(out, "}");
         });
+        if let Some(proof) = &states.proof {
+            envelope::put(out, ",\"proof\":");
+            envelope::json(out, proof);
+        }
     }
     envelope::put(out, "}");
 }

@@ -15,6 +15,7 @@ pub(crate) mod landing;
 pub(crate) mod law;
 pub(crate) mod load_rows;
 pub(crate) mod loads;
+pub(crate) mod log_proofs;
 pub(crate) mod lossless;
 pub(crate) mod model;
 pub(crate) mod owners;

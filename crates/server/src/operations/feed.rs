@@ -6,9 +6,9 @@ use super::parameter as p;
 use super::table::FEED;
 use super::{Operation, Parameter, read};
 use crate::body::NDJSON;
-use crate::handlers::{change_stream, changes};
+use crate::handlers::{change_stream, changes, log_proofs};
 
-const CHOICE: [&Parameter; 8] = [
+const CHOICE: [&Parameter; 10] = [
     &p::FEED_OWNER,
     &p::FEED_AFTER,
     &p::FEED_WAIT,
@@ -17,16 +17,20 @@ const CHOICE: [&Parameter; 8] = [
     &p::FEED_RECORD,
     &p::CONTROLLER,
     &p::FEED_CONTENT,
+    &p::FEED_PROOF,
+    &p::FEED_EPOCH,
 ];
-const PROBLEMS: [&str; 7] = [
+const PROBLEMS: [&str; 8] = [
     "owner-required",
     "unknown-owner",
     "invalid-parameter",
     "invalid-id",
     "invalid-cursor",
     "access-changed",
+    "log-forked",
     "too-many-streams",
 ];
+const PROOF_PROBLEMS: [&str; 3] = ["owner-required", "unknown-owner", "invalid-parameter"];
 
 pub(super) fn operations() -> Vec<Operation> {
     vec![
@@ -51,5 +55,27 @@ pub(super) fn operations() -> Vec<Operation> {
             .answers_as(200, change_stream::EVENTS, "ChangeEvents", "The events", "Händelserna")
             .problems(&PROBLEMS)
             .problems(&["timeout"]),
+        Operation::get("/changes/head", "getLogHead", read(log_proofs::head))
+            .tag(FEED)
+            .summary("The signed head of a log", "En loggs signerade huvud")
+            .text("The root over all entries of an owner's log (RFC 9162), or over its first ones, signed with the installation's key: as a C2SP checkpoint in note. Only for those who are shown the whole of the owner. The keys are at /.well-known/grunddata-log-keys.", "Roten över alla händelser i en informationsägares logg (RFC 9162), eller över de första, signerad med installationens nyckel: som C2SP-checkpoint i note. Bara för den som visas hela informationsägaren. Nycklarna finns på /.well-known/grunddata-log-keys.")
+            .takes(&[&p::FEED_OWNER, &p::LOG_SIZE])
+            .answers(200, "LogHead", "The head", "Huvudet")
+            .problems(&PROOF_PROBLEMS),
+        Operation::get("/changes/consistency", "getLogConsistency", read(log_proofs::consistency))
+            .tag(FEED)
+            .summary("That a log continues an earlier one", "Att en logg fortsätter en tidigare")
+            .text("The proof of consistency (RFC 9162, section 2.1.4) from the head of from entries to that of to, or to the one of now.", "Konsistensbeviset (RFC 9162, avsnitt 2.1.4) från huvudet med from händelser till det med to, eller till det som gäller nu.")
+            .takes(&[&p::FEED_OWNER, &p::HEAD_FROM, &p::HEAD_TO])
+            .answers(200, "LogProof", "The proof", "Beviset")
+            .problems(&PROOF_PROBLEMS),
+        Operation::get("/changes/{position}/proof", "getLogInclusion", read(log_proofs::inclusion))
+            .tag(FEED)
+            .summary("That an entry is in a log", "Att en händelse finns i en logg")
+            .text("The proof of inclusion (RFC 9162, section 2.1.3) of the entry at a position in the head of size entries, or in the one of now.", "Inklusionsbeviset (RFC 9162, avsnitt 2.1.3) för händelsen på en position i huvudet med size händelser, eller i det som gäller nu.")
+            .takes(&[&p::LOG_POSITION, &p::FEED_OWNER, &p::LOG_SIZE])
+            .answers(200, "LogProof", "The proof", "Beviset")
+            .problems(&PROOF_PROBLEMS)
+            .problems(&["not-found"]),
     ]
 }

@@ -183,6 +183,18 @@ parameters! {
         "Only of this record." "Bara om denna post.";
     FEED_CONTENT Query "content" r#"{"type":"string","enum":["thin","states"],"default":"thin"}"# "states"
         "`states`: with every state as believed at the change, and with who wrote and why." "`states`: med alla tillstånd som ändringen ledde till, och med vem som skrivit och varför.";
+    FEED_PROOF Query "proof" r#"{"type":"boolean","default":false}"# "true"
+        "With content=states, for readers of the whole owner: what is needed to compute the leaf of each entry in the log's tree." "Med content=states, för den som läser hela informationsägaren: det som behövs för att räkna ut varje händelses löv i loggens träd.";
+    FEED_EPOCH Query "epoch" r#"{"type":"integer","minimum":1}"# "1"
+        "In which epoch of the log the position in after was given, as an answer said in _meta.epoch. After a restore from a backup a position that is gone is refused then, with where to go back to." "I vilken av loggens epoker positionen i after gavs, enligt ett svars _meta.epoch. Efter en återställning från säkerhetskopia avvisas då en position som inte längre finns, med uppgift om vart läsaren ska backa.";
+    LOG_POSITION Path "position" r#"{"type":"integer","minimum":1}"# "4711"
+        "The position in the log." "Positionen i loggen.";
+    LOG_SIZE Query "size" r#"{"type":"integer","minimum":1}"# "5000"
+        "The head of the log when it had so many entries. Without it that of now." "Loggens huvud när den hade så många händelser. Utan det gäller huvudet nu.";
+    HEAD_FROM Query "from" r#"{"type":"integer","minimum":1}"# "4711"
+        "Required. How many entries the earlier head covers." "Krävs. Hur många händelser det tidigare huvudet omfattar.";
+    HEAD_TO Query "to" r#"{"type":"integer","minimum":1}"# "5000"
+        "How many entries the later head covers. Without it that of now." "Hur många händelser det senare huvudet omfattar. Utan det gäller huvudet nu.";
     FEED_FORMAT Query "format" r#"{"type":"string","enum":["json","ndjson"],"default":"json"}"# "ndjson"
         "`ndjson`: everything there is now in one answer, one entry on each line." "`ndjson`: allt som finns nu i ett svar, en händelse per rad.";
     SOURCE_KEY Path "source" r#"{"type":"string"}"# "hr"

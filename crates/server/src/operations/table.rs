@@ -8,8 +8,8 @@ use super::parameter as p;
 use super::{Operation, Parameter, admin, public, read, visitor, write};
 use crate::body::{JSON, JSON_PATCH, MERGE_PATCH, NDJSON};
 use crate::handlers::{
-    about, amendments, docs, exports, graph, history, identifiers, landing, lossless, model,
-    records, search, transactions, validations,
+    about, amendments, docs, exports, graph, history, identifiers, landing, log_proofs, lossless,
+    model, records, search, transactions, validations,
 };
 
 const RECORDS: &str = "Records";
@@ -553,5 +553,10 @@ fn of_the_api() -> Vec<Operation> {
         Operation::get("/.well-known/security.txt", "getSecurityText", public(about::security_text)).at_root()
             .tag(ABOUT).summary("Where to report vulnerabilities", "Var sårbarheter anmäls").text("RFC 9116.", "RFC 9116.")
             .answers_as(200, "text/plain", "Page", "The contact", "Kontakten"),
+        Operation::get("/.well-known/grunddata-log-keys", "getLogKeys", public(log_proofs::keys)).at_root()
+            .tag(FEED).summary("The keys that heads of logs are signed with", "Nycklarna som loggars huvuden signeras med")
+            .text("Ed25519, public halves, the oldest first. Those that were replaced stay, so that old heads can be verified.", "Ed25519, de öppna halvorna, den äldsta först. De som bytts ut står kvar, så att gamla huvuden kan verifieras.")
+            .answers(200, "LogKeys", "The keys", "Nycklarna")
+            .problems(&["busy"]),
     ]
 }

@@ -177,6 +177,11 @@ impl Round {
                 "plans were given up whose making nobody goes on with"
             );
         }
+        // Changes of a program from before there were trees, on the same database.
+        let grown = self.registry().store().grow_trees(&|| !self.stopping());
+        if let Err(error) = grown {
+            tracing::warn!(%error, "the trees of the logs cannot grow just now");
+        }
         let mut known = std::mem::take(&mut self.known);
         let sources = self.registry().every_source(&mut known);
         self.known = known;

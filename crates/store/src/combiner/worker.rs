@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant as Stopwatch};
 
-use diesel::sql_types::BigInt;
+use diesel::sql_types::{BigInt, Binary};
 use grunddata_model::{Instant, OwnerKey};
 
 use crate::combiner::job::{BatchFailure, Job};
@@ -15,6 +15,7 @@ use crate::error::StoreError;
 use crate::options::COMMITS_WITHIN;
 use crate::sql::Sql;
 use crate::sql_types::{Id, Moment, SqlId, SqlMoment};
+use crate::tree::Frontier;
 use crate::write::{AcceptedJob, Batch, Needs, WriteTx, flush};
 
 /// How often a batch is tried before its jobs are told that the database is busy.
@@ -129,7 +130,12 @@ impl Worker {
             None => Connection::open(&self.engine.target, &self.engine.options, Purpose::Write)?,
         };
         connection.begin()?;
-        let Some((position, last)) = lock_owner(&mut connection, owner)? else {
+        let Some(Counter {
+            position,
+            last,
+            mut tree,
+        }) = lock_owner(&mut connection, owner)?
+        else {
             connection.rollback()?;
             self.connection = Some(connection);
             return Ok(Outcome::Failed(BatchFailure::Store(
@@ -165,11 +171,11 @@ impl Worker {
             &mut connection,
             &self.engine.known,
             &self.engine.model,
-            owner.as_str(),
+            owner,
             &accepted,
-            position,
+            (position, &mut tree),
         )?;
-        advance(&mut connection, owner, position, instant)?;
+        advance(&mut connection, owner, position, instant, &tree)?;
         let took = (self.engine.options.stopwatch)().saturating_sub(begun);
         if took > COMMITS_WITHIN {
             tracing::warn!(%owner, ?took, "a batch took too long for its instant");
@@ -282,18 +288,33 @@ fn run_jobs(
     Ok(decided)
 }
 
-/// Takes the owner's counter row until the end of the transaction; its position and last instant.
+/// What stands with an owner's counter.
+pub(crate) struct Counter {
+    pub(crate) position: i64,
+    pub(crate) last: Instant,
+    /// The tree over the log.
+    pub(crate) tree: Frontier,
+}
+
+/// Takes the owner's counter row until the end of the transaction.
 pub(crate) fn lock_owner(
     connection: &mut Connection,
     owner: &OwnerKey,
-) -> Result<Option<(i64, Instant)>, StoreError> {
-    let mut sql = Sql::<(BigInt, SqlMoment)>::new(
-        "SELECT o.position, o.last_instant FROM owner o WHERE o.key = ",
+) -> Result<Option<Counter>, StoreError> {
+    let mut sql = Sql::<(BigInt, SqlMoment, BigInt, Binary)>::new(
+        "SELECT o.position, o.last_instant, o.tree_size, o.tree_nodes FROM owner o WHERE o.key = ",
     );
     sql.text(owner.as_str())
         .push(dialect::for_update(connection));
-    let row: Option<(i64, Moment)> = connection.first(&sql)?;
-    Ok(row.map(|(position, last)| (position, last.0)))
+    let row: Option<(i64, Moment, i64, Vec<u8>)> = connection.first(&sql)?;
+    row.map(|(position, last, size, nodes)| {
+        Ok(Counter {
+            position,
+            last: last.0,
+            tree: Frontier::from_bytes(u64::try_from(size).unwrap_or_default(), &nodes)?,
+        })
+    })
+    .transpose()
 }
 
 fn advance(
@@ -301,9 +322,14 @@ fn advance(
     owner: &OwnerKey,
     position: i64,
     instant: Instant,
+    tree: &Frontier,
 ) -> Result<(), StoreError> {
     let mut sql = Sql::<()>::new("UPDATE owner SET position = ");
     sql.big(position).push(", last_instant = ").moment(instant);
+    sql.push(", tree_size = ")
+        .big(i64::try_from(tree.size()).unwrap_or(i64::MAX))
+        .push(", tree_nodes = ")
+        .bytes(tree.to_bytes());
     sql.push(" WHERE key = ").text(owner.as_str());
     connection.execute(&sql)?;
     Ok(())

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use grunddata_log_proof::entry::Opening;
 use grunddata_model::{Instant, Period, RecordId};
 
 use super::parse::{CheckedChange, CheckedRecord};
@@ -92,6 +93,8 @@ impl<'a> Rows<'a> {
                 valid_to: Day(change.touched.to()),
                 hash: change.hash.to_vec(),
                 effective_on: change.effective_on.map_or(NOT_EFFECTIVE, Day),
+                leaf: change.leaf.map(|leaf| leaf.0.to_vec()),
+                opening: change.opening.as_ref().map(Opening::to_bytes),
             }));
         let versions: Vec<(Instant, Derived<'a>)> = record
             .changes

@@ -129,6 +129,7 @@ impl Store {
         out: &mut (dyn Write + '_),
         progress: &mut dyn FnMut(LosslessProgress),
     ) -> Result<LosslessSummary, LosslessError> {
+        let key = self.log_signing_key()?;
         let mut connection = self.connect()?;
         connection.begin_snapshot()?;
         let chosen = chosen(&mut connection, owners)?;
@@ -159,6 +160,7 @@ impl Store {
                         chunk: Chunk::default(),
                         sender,
                     },
+                    key,
                 };
                 let read = snapshot.read(&chosen, whole);
                 // Nothing was written: what the snapshot held on to is let go.

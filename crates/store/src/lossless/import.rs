@@ -52,7 +52,7 @@ impl Store {
         progress: &mut dyn FnMut(LosslessProgress),
     ) -> Result<LosslessSummary, LosslessError> {
         let model = self.model();
-        let mut inserting = Inserting::new(connection, model);
+        let mut inserting = Inserting::new(connection, model, (self.engine().options.clock)());
         inserting.begin()?;
         let (sender, receiver) = sync_channel(WAITING);
         let (summary, partial) = std::thread::scope(|scope| {

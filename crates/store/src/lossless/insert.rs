@@ -5,6 +5,7 @@ use grunddata_information_model::InformationModel;
 use grunddata_model::{Instant, OwnerKey, RecordId};
 
 use super::derived::Rows;
+use super::heads::compare;
 use super::lines::Line;
 use super::log;
 use super::parse::{CheckedRecord, Decoded};
@@ -31,10 +32,17 @@ pub(super) struct Inserting<'a> {
     /// Records that are protected by themselves.
     protected: Vec<(String, RecordId, Protection)>,
     records: u64,
+    /// The heads of their logs, signed.
+    heads: Vec<(OwnerKey, String)>,
+    now: Instant,
 }
 
 impl<'a> Inserting<'a> {
-    pub(super) fn new(connection: &'a mut Connection, model: &'a InformationModel) -> Self {
+    pub(super) fn new(
+        connection: &'a mut Connection,
+        model: &'a InformationModel,
+        now: Instant,
+    ) -> Self {
         Self {
             connection,
             model,
@@ -42,6 +50,8 @@ impl<'a> Inserting<'a> {
             owners: Vec::new(),
             protected: Vec::new(),
             records: 0,
+            heads: Vec::new(),
+            now,
         }
     }
 
@@ -66,6 +76,9 @@ impl<'a> Inserting<'a> {
             Decoded::Owner(owner) => {
                 let known = (owner.key.clone(), owner.position, owner.last_instant);
                 self.owners.push(known);
+                let head = owner.log_head.clone();
+                self.heads
+                    .extend(head.map(|head| (owner.key.clone(), head)));
                 insert_owner(self.connection, *owner)?;
             }
             Decoded::Geometry { hash, body } => {
@@ -79,7 +92,7 @@ impl<'a> Inserting<'a> {
                     self.protected
                         .push((owner.to_owned(), mark.record, RESTRICTED));
                 }
-                insert_register(self.connection, owner, *line)?;
+                insert_register(self.connection, owner, *line, self.now)?;
             }
             Decoded::Records(records) => {
                 self.insert_records(owner, &records)?;
@@ -125,6 +138,7 @@ impl<'a> Inserting<'a> {
         let mut protected = std::mem::take(&mut self.protected);
         self.keep_living(&mut protected)?;
         raise_heads(self.connection, self.model, protected)?;
+        compare(self.connection, self.model, &self.heads)?;
         Ok(())
     }
 

@@ -20,6 +20,7 @@ pub(super) enum Line<'a> {
     Header(Header),
     Token(TokenLine),
     Grant(GrantLine),
+    LogKey(LogKeyLine),
     Owner(OwnerLine),
     #[serde(borrow)]
     Geometry(GeometryLine<'a>),
@@ -41,9 +42,10 @@ pub(super) enum Line<'a> {
 
 /// The kinds of lines between the header and the end, as the header lists them: a reader that does not know one of them
 /// must not take the file for whole.
-pub(super) const SECTIONS: [&str; 16] = [
+pub(super) const SECTIONS: [&str; 17] = [
     "token",
     "grant",
+    "logKey",
     "owner",
     "geometry",
     "retentionRule",
@@ -103,6 +105,32 @@ pub(super) struct OwnerLine {
     pub(super) told_day: Option<NaiveDate>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) told_record: Option<RecordId>,
+    /// The epochs of its log after the first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) epochs: Vec<EpochLine>,
+    /// The head of its log, signed (`docs/log.md`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) log_head: Option<String>,
+}
+
+/// Where a log began to be another one.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct EpochLine {
+    pub(super) epoch: i64,
+    pub(super) fork_position: i64,
+    pub(super) begun_at: Instant,
+}
+
+/// The public half of a key that heads of logs were signed with.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct LogKeyLine {
+    /// In base64.
+    pub(super) public_key: String,
+    pub(super) created_at: Instant,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) retired_at: Option<Instant>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -167,6 +195,12 @@ pub(super) struct ChangeLine<'a> {
     /// Of an entry that is no write: the day on which something began or ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) effective_on: Option<NaiveDate>,
+    /// Its leaf in the tree of the log, in hexadecimal; absent in files from before there were trees.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub(super) leaf: Option<Cow<'a, str>>,
+    /// What opens the leaf, in hexadecimal: the secret, or what an erasure has left of it part by part.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub(super) opening: Option<Cow<'a, str>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -296,6 +330,7 @@ impl Line<'_> {
             Self::Header(_) => "header",
             Self::Token(_) => "token",
             Self::Grant(_) => "grant",
+            Self::LogKey(_) => "logKey",
             Self::Owner(_) => "owner",
             Self::Geometry(_) => "geometry",
             Self::RetentionRule(_) => "retentionRule",

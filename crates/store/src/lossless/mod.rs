@@ -1,7 +1,7 @@
 //! The lossless form of an installation: everything that its answers depend on, as text, whichever database it lies in.
 //!
-//! One JSON object on each line (NDJSON), in this order: the header; tokens and grants (of a whole installation only); and
-//! for each owner its own line, its geometries, rules, disposals, deliveries, remembered outcomes, records, marks, sources and
+//! One JSON object on each line (NDJSON), in this order: the header; tokens and grants (of a whole installation only); the
+//! public keys that heads of logs were signed with; and for each owner its own line with the signed head of its log, its geometries, rules, disposals, deliveries, remembered outcomes, records, marks, sources and
 //! loads; last
 //! the end, with how many lines there were of each kind and the SHA-256 of all bytes before it. A record's line holds its
 //! head, its changes with their positions, and its states in both times; a body stands in it byte for byte.
@@ -15,11 +15,13 @@
 
 mod derived;
 mod export;
+mod heads;
 mod import;
 mod insert;
 mod lines;
 mod log;
 mod parse;
+mod prove;
 mod registers;
 mod snapshot;
 mod tables;
@@ -31,6 +33,8 @@ use grunddata_model::OwnerKey;
 
 use crate::error::StoreError;
 use crate::verify::Finding;
+
+pub use prove::{ProvenLog, verify_lossless_logs};
 
 /// What the file calls itself in its first line.
 pub(crate) const FORMAT: &str = "grunddata-lossless";
@@ -164,7 +168,7 @@ pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     /// Tables whose rows are lines, or parts of one.
-    const CARRIED: [&str; 18] = [
+    const CARRIED: [&str; 19] = [
         "access_grant",
         "owner",
         "record",
@@ -183,9 +187,10 @@ mod tests {
         "load_batch",
         "assertion",
         "assertion_content",
+        "log_epoch",
     ];
     /// Tables whose rows follow from the others.
-    const DERIVED: [&str; 9] = [
+    const DERIVED: [&str; 10] = [
         "identifier",
         "link",
         "entry",
@@ -195,10 +200,12 @@ mod tests {
         "directory_id",
         "directory_identifier",
         "owner_reference",
+        "log_node",
     ];
 
     /// Tables whose rows belong to one installation, or tell what its processes are doing: they mean nothing elsewhere.
-    const LOCAL: [&str; 3] = ["feed_key", "load_task", "source_watch"];
+    /// Of the keys that heads are signed with the public halves are lines, so that heads from before can be verified.
+    const LOCAL: [&str; 4] = ["feed_key", "load_task", "source_watch", "log_key"];
 
     /// A table that is added must be decided on here, or it is lost without a word.
     #[test]

@@ -8,11 +8,13 @@ use std::sync::mpsc::SyncSender;
 
 use chrono::NaiveDate;
 use grunddata_information_model::{InformationModel, Resolved};
+use grunddata_log_proof::entry::Opening;
+use grunddata_log_proof::merkle::Hash;
 use grunddata_model::{Domain, Instant, Period, RecordId, State, Timeline};
 use sha2::{Digest as _, Sha256};
 
 use super::lines::{End, Header, Line, OwnerLine, RecordLine, SECTIONS};
-use super::registers::digest;
+use super::registers::{bytes, digest};
 use super::{FORMAT, LONGEST_LINE, LosslessError, LosslessSummary, VERSION, hexadecimal};
 use crate::write::{ChangeKind, Operation, RecordStatus, timeline_hash};
 
@@ -44,6 +46,8 @@ pub(super) struct CheckedChange {
     pub(super) hash: [u8; 32],
     /// Of an entry that is no write: its day.
     pub(super) effective_on: Option<NaiveDate>,
+    pub(super) leaf: Option<Hash>,
+    pub(super) opening: Option<Opening>,
 }
 
 impl CheckedChange {
@@ -177,7 +181,10 @@ impl<'a> Decoder<'a> {
 
     /// Hands a line on; whether anybody listens.
     fn take(&mut self, line: Line<'_>, length: usize) -> Result<bool, LosslessError> {
-        let whose = matches!(line, Line::Token(_) | Line::Grant(_) | Line::Owner(_));
+        let whose = matches!(
+            line,
+            Line::Token(_) | Line::Grant(_) | Line::LogKey(_) | Line::Owner(_)
+        );
         if !whose && !self.owned {
             return Err(self.wrong("it belongs to an owner, and none was named".to_owned()));
         }
@@ -214,6 +221,7 @@ impl<'a> Decoder<'a> {
             }
             Line::Token(line) => Decoded::Register(Box::new(Line::Token(line))),
             Line::Grant(line) => Decoded::Register(Box::new(Line::Grant(line))),
+            Line::LogKey(line) => Decoded::Register(Box::new(Line::LogKey(line))),
             Line::RetentionRule(line) => Decoded::Register(Box::new(Line::RetentionRule(line))),
             Line::Disposal(line) => Decoded::Register(Box::new(Line::Disposal(line))),
             Line::Delivery(line) => Decoded::Register(Box::new(Line::Delivery(line))),
@@ -369,6 +377,18 @@ fn check(model: &InformationModel, line: RecordLine<'_>) -> Result<CheckedRecord
                 .map_err(|error| wrong(error.to_string()))?,
             hash: digest(&change.hash).map_err(wrong)?,
             effective_on: change.effective_on,
+            leaf: match &change.leaf {
+                Some(leaf) => Some(Hash(digest(leaf).map_err(wrong)?)),
+                None => None,
+            },
+            opening: match &change.opening {
+                Some(text) => Some(
+                    bytes(text)
+                        .and_then(|bytes| Opening::from_bytes(&bytes))
+                        .ok_or_else(|| unknown("opening of the leaf"))?,
+                ),
+                None => None,
+            },
         });
     }
     if line.version != place || changes.is_empty() {

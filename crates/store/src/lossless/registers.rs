@@ -1,6 +1,7 @@
 //! The small tables beside the records: out of the snapshot into lines, and from lines into rows.
 
 use diesel::sql_types::{Binary, Nullable, SmallInt, Text};
+use grunddata_log_proof::head::PublicKey;
 use grunddata_model::{Instant, OwnerKey, RecordId};
 use uuid::Uuid;
 
@@ -17,6 +18,7 @@ use crate::marks::MarkKind;
 use crate::read::Reader;
 use crate::sql::{Bind, Sql};
 use crate::sql_types::{Day, Id, Moment, SqlId, SqlMoment};
+use crate::write::insert_missing;
 
 type TokenTypes = (
     Binary,
@@ -238,13 +240,37 @@ pub(super) fn digest(text: &str) -> Result<[u8; 32], String> {
     Ok(bytes)
 }
 
+/// Bytes in hexadecimal.
+pub(super) fn bytes(text: &str) -> Option<Vec<u8>> {
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    let byte = |[high, low]: &[u8; 2]| u8::try_from(digit(*high)? * 16 + digit(*low)?).ok();
+    rest.is_empty()
+        .then(|| pairs.iter().map(byte).collect())
+        .flatten()
+}
+
 pub(super) fn insert_owner(
     connection: &mut Connection,
     owner: OwnerLine,
 ) -> Result<(), StoreError> {
+    for epoch in &owner.epochs {
+        insert(
+            connection,
+            "log_epoch (owner, epoch, fork_position, begun_at)",
+            vec![
+                text(owner.key.to_string()),
+                Bind::Big(epoch.epoch),
+                Bind::Big(epoch.fork_position),
+                moment(epoch.begun_at),
+            ],
+        )?;
+    }
+    let epoch = owner.epochs.iter().map(|epoch| epoch.epoch).max();
     insert(
         connection,
-        "owner (key, name, organisation, open_data, protection_policy, position, last_instant, created_at, told_day, told_record)",
+        "owner (key, name, organisation, open_data, protection_policy, position, last_instant, created_at, told_day, told_record, \
+         epoch)",
         vec![
             text(owner.key.to_string()),
             text(owner.name),
@@ -259,6 +285,7 @@ pub(super) fn insert_owner(
                 .told_day
                 .unwrap_or_else(|| owner.last_instant.date_time().date_naive()))),
             record(owner.told_record),
+            Bind::Big(epoch.unwrap_or(1)),
         ],
     )
 }
@@ -285,6 +312,7 @@ pub(super) fn insert_register(
     connection: &mut Connection,
     owner: &str,
     line: Line<'static>,
+    imported: Instant,
 ) -> Result<(), StoreError> {
     let whose = || text(owner.to_owned());
     let hash = |text: &str| {
@@ -321,6 +349,21 @@ pub(super) fn insert_register(
                 optional(grant.ended_by),
             ],
         ),
+        Line::LogKey(key) => {
+            let public = PublicKey::decoded(&key.public_key)
+                .map_err(|error| StoreError::disagrees(error.to_string()))?;
+            // Its seed stays where it is: here heads are signed with another.
+            insert_missing(
+                connection,
+                "log_key (id, public_key, created_at, retired_at)",
+                vec![vec![
+                    text(public.id()),
+                    Bind::Bytes(public.0.to_vec().into()),
+                    moment(key.created_at),
+                    moment(key.retired_at.unwrap_or(imported)),
+                ]],
+            )
+        }
         Line::RetentionRule(rule) => insert(
             connection,
             "retention_rule (owner, id, controller, domain, kind, years, decision, reference, archive, valid_from, valid_to, \

@@ -3,6 +3,7 @@
 use std::io::Write as _;
 
 use diesel::sql_types::{BigInt, Binary, Integer, Nullable, SmallInt, Text};
+use grunddata_log_proof::head::SigningKey;
 use grunddata_model::{OwnerKey, TransactionId};
 
 use super::export::{Lines, Stopped, believed_until};
@@ -31,6 +32,8 @@ pub(super) struct Snapshot<'a> {
     pub(super) engine: &'a Engine,
     pub(super) connection: &'a mut Connection,
     pub(super) lines: Lines,
+    /// What the heads of the logs are signed with.
+    pub(super) key: SigningKey,
 }
 
 type HeadTypes = (
@@ -66,6 +69,8 @@ type ChangeTypes = (
         SqlDay,
         Binary,
         SqlDay,
+        Nullable<Binary>,
+        Nullable<Binary>,
     ),
 );
 type Change = (
@@ -79,6 +84,8 @@ type Change = (
         Day,
         Vec<u8>,
         Day,
+        Option<Vec<u8>>,
+        Option<Vec<u8>>,
     ),
 );
 type StateTypes = (
@@ -108,7 +115,9 @@ impl Snapshot<'_> {
             self.tokens()?;
             self.grants()?;
         }
+        self.log_keys()?;
         for owner in owners {
+            let (epochs, log_head) = self.log_head(&owner.key)?;
             let line = OwnerLine {
                 key: owner.key.clone(),
                 name: owner.name.clone(),
@@ -120,6 +129,8 @@ impl Snapshot<'_> {
                 created_at: owner.created_at,
                 told_day: Some(owner.told.day),
                 told_record: owner.told.record,
+                epochs,
+                log_head,
             };
             self.lines.put("owner", &line)?;
             self.geometries(&owner.key)?;
@@ -182,8 +193,8 @@ impl Snapshot<'_> {
             // Whole stretches of the keys: one walk along an index each.
             let mut sql = Sql::<ChangeTypes>::new(
                 "SELECT c.record_id, c.position, c.version, c.recorded_at, c.transaction_id, c.operation, c.change_kind, \
-                 c.corrects, c.actor, c.reason, c.source, c.valid_from, c.valid_to, c.hash, c.effective_on FROM change c \
-                 WHERE c.owner = ",
+                 c.corrects, c.actor, c.reason, c.source, c.valid_from, c.valid_to, c.hash, c.effective_on, c.leaf, c.opening \
+                 FROM change c WHERE c.owner = ",
             );
             stretch(&mut sql, "c", owner, first, last);
             sql.push(" ORDER BY c.record_id, c.version, c.effective_on");
@@ -269,7 +280,7 @@ impl Snapshot<'_> {
 
 fn change_line(change: &Change) -> Result<ChangeLine<'_>, StoreError> {
     let ((_, position, version, at, transaction, operation, kind), said) = change;
-    let (corrects, actor, reason, source, from, to, hash, effective_on) = said;
+    let (corrects, actor, reason, source, from, to, hash, effective_on, leaf, opening) = said;
     Ok(ChangeLine {
         position: *position,
         version: *version,
@@ -293,6 +304,10 @@ fn change_line(change: &Change) -> Result<ChangeLine<'_>, StoreError> {
         effective_on: Some(*effective_on)
             .filter(|day| *day != NOT_EFFECTIVE)
             .map(|day| day.0),
+        leaf: leaf.as_deref().map(|leaf| hexadecimal(leaf).into()),
+        opening: opening
+            .as_deref()
+            .map(|opening| hexadecimal(opening).into()),
     })
 }
 

@@ -21,6 +21,7 @@ use crate::connection::Connection;
 use crate::engine::Engine;
 
 pub use changes::ChangeEntry;
+pub(crate) use changes::{COLUMNS as CHANGE_COLUMNS, Parts, Types, entry};
 pub use feed::{ChangeFilter, ChangeScan, HiddenEdges};
 pub use find::{Absent, Lookup};
 pub use hierarchy::HierarchyRow;
@@ -44,6 +45,10 @@ pub struct Reader<'a> {
 impl<'a> Reader<'a> {
     pub(crate) fn new(engine: &'a Engine, connection: &'a mut Connection) -> Self {
         Self { engine, connection }
+    }
+
+    pub(crate) fn model(&self) -> &grunddata_information_model::InformationModel {
+        &self.engine.model
     }
 
     pub(crate) fn now(&self) -> Instant {

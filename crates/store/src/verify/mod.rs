@@ -7,6 +7,7 @@ mod log;
 mod orphans;
 mod record;
 mod rows;
+mod tree;
 
 use std::fmt;
 
@@ -93,12 +94,27 @@ impl<'a> Verifier<'a> {
         for (key, position, last) in owners {
             let key = owner_key(&key)?;
             self.check_log(&key, position, last.0)?;
+            self.check_tree(&key, position)?;
             self.check_records(&key, progress)?;
             if self.findings.len() >= FINDINGS {
                 return Ok(self.findings);
             }
         }
         self.check_orphans()?;
+        Ok(self.findings)
+    }
+
+    /// The logs alone.
+    pub(crate) fn run_logs(mut self) -> Result<Vec<Finding>, StoreError> {
+        let sql = Sql::<(Text, BigInt, SqlMoment)>::new(
+            "SELECT o.key, o.position, o.last_instant FROM owner o ORDER BY o.key",
+        );
+        let owners: Vec<(String, i64, Moment)> = self.connection.load(&sql)?;
+        for (key, position, last) in owners {
+            let key = owner_key(&key)?;
+            self.check_log(&key, position, last.0)?;
+            self.check_tree(&key, position)?;
+        }
         Ok(self.findings)
     }
 

@@ -11,6 +11,7 @@ use crate::error::StoreError;
 use crate::owner::Told;
 use crate::sql::{Bind, Sql};
 use crate::sql_types::{Day, Id, Moment, SqlDay, SqlId};
+use crate::tree::{Facts, Leaves};
 use crate::write::derive::timeline_hash;
 use crate::write::rows::ChangeRow;
 use crate::write::staged::{ChangeKind, Operation, RecordImage, RecordStatus};
@@ -79,16 +80,34 @@ impl WriteTx<'_> {
 }
 
 impl StagedEffective {
-    /// The rows of the log, from the position after this one on.
+    /// The rows of the log, from the position after this one on, with their leaves.
     pub(crate) fn rows<'a>(
         &'a self,
         owner: &'a str,
         position: i64,
         instant: Instant,
-    ) -> impl Iterator<Item = ChangeRow<'a>> {
-        (position + 1..)
-            .zip(&self.entries)
-            .map(move |(position, (day, image))| ChangeRow {
+        leaves: &mut Leaves<'_>,
+    ) -> Result<Vec<ChangeRow<'a>>, StoreError> {
+        let mut rows = Vec::with_capacity(self.entries.len());
+        for (position, (day, image)) in (position + 1..).zip(&self.entries) {
+            let touched = Period::since(*day)
+                .map_err(|error| StoreError::disagrees(format!("a day of the calendar: {error}")))?;
+            let facts = Facts {
+                record: image.id,
+                domain: image.domain.as_str(),
+                operation: Operation::Effective.as_str(),
+                version: image.version,
+                recorded_at: instant,
+                transaction: self.transaction,
+                change_kind: ChangeKind::Change.as_str(),
+                corrects: None,
+                actor: &self.actor,
+                reason: None,
+                source: None,
+                touched,
+            };
+            let (leaf, opening) = leaves.make_of(&facts, &image.timeline, position)?;
+            rows.push(ChangeRow {
                 owner,
                 position,
                 record_id: image.id.into(),
@@ -102,11 +121,15 @@ impl StagedEffective {
                 actor: &self.actor,
                 reason: None,
                 source: None,
-                valid_from: Day(*day),
-                valid_to: Day(Period::OPEN),
+                valid_from: Day(touched.from()),
+                valid_to: Day(touched.to()),
                 hash: timeline_hash(&image.timeline).to_vec(),
                 effective_on: Day(*day),
-            })
+                leaf: Some(leaf),
+                opening: Some(opening),
+            });
+        }
+        Ok(rows)
     }
 
     /// Notes how far it is told.

@@ -7,13 +7,14 @@
 use std::collections::{HashMap, HashSet};
 
 use grunddata_information_model::InformationModel;
-use grunddata_model::{Instant, Period, RecordId};
+use grunddata_model::{Instant, OwnerKey, Period, RecordId};
 
 use crate::connection::Connection;
 use crate::error::StoreError;
 use crate::loads::write_steps;
 use crate::sql::{Bind, Sql};
 use crate::sql_types::{Day, Id, Moment, NOT_EFFECTIVE};
+use crate::tree::{Frontier, Leaves, save};
 use crate::write::derive::{
     Derived, EntryKey, IdentifierKey, LinkKey, derived, difference, protection, timeline_hash,
 };
@@ -44,20 +45,24 @@ struct Placed<'a> {
 /// Words whose rows the batch has written, to be [learnt](Vocabulary::learn) once it is committed.
 pub(crate) type NewWords = Vec<(i16, String)>;
 
-/// Writes everything that the jobs staged. Positions follow on `position`; the last one is given back.
+/// Writes everything that the jobs staged. Positions follow on `position`; the last one is given back. The tree grows over
+/// the changes.
 pub(crate) fn flush(
     connection: &mut Connection,
     known: &Known,
     model: &InformationModel,
-    owner: &str,
+    owner: &OwnerKey,
     jobs: &[AcceptedJob],
-    position: i64,
+    (position, tree): (i64, &mut Frontier),
 ) -> Result<(i64, NewWords), StoreError> {
+    let key = owner;
+    let owner = owner.as_str();
     let mut last = position;
     let mut rounds: Vec<Vec<Placed<'_>>> = Vec::new();
     let mut seen: HashMap<RecordId, usize> = HashMap::new();
     let mut transactions: Vec<TransactionRow<'_>> = Vec::new();
     let mut effective: Vec<ChangeRow<'_>> = Vec::new();
+    let mut leaves = Leaves::new(owner, jobs.iter().map(AcceptedJob::entries).sum());
     for job in jobs {
         for (write, version) in &job.writes {
             last += 1;
@@ -95,7 +100,7 @@ pub(crate) fn flush(
         };
         told.note(connection, owner)?;
         let first = last + 1;
-        effective.extend(told.rows(owner, last, job.instant));
+        effective.extend(told.rows(owner, last, job.instant, &mut leaves)?);
         last = effective.last().map_or(last, |row| row.position.max(last));
         if last >= first {
             transactions.push(TransactionRow {
@@ -110,15 +115,16 @@ pub(crate) fn flush(
     let mut words = NewWords::new();
     for mut round in rounds {
         round.sort_unstable_by_key(|placed| placed.write.id);
-        words.extend(Round::compute(owner, &round).write(connection, known)?);
+        words.extend(Round::compute(owner, &round, &mut leaves)?.write(connection, known)?);
     }
     ChangeRow::insert(connection, &effective)?;
+    save(connection, key, &leaves.add_to(tree, position))?;
     protect(connection, model, owner, jobs)?;
     transactions.sort_unstable_by_key(|row| row.id);
     TransactionRow::insert(connection, &transactions)?;
     remember(connection, owner, jobs)?;
     write_steps(connection, owner, jobs)?;
-    let gone = scrub(connection, model, owner, jobs)?;
+    let gone = scrub(connection, model, key, jobs)?;
     known.vocabulary.forget(owner, &gone);
     words.retain(|word| !gone.contains(word));
     Ok((last, words))
@@ -148,7 +154,11 @@ struct Round<'a> {
 }
 
 impl<'a> Round<'a> {
-    fn compute(owner: &'a str, placed: &[Placed<'a>]) -> Self {
+    fn compute(
+        owner: &'a str,
+        placed: &[Placed<'a>],
+        leaves: &mut Leaves<'_>,
+    ) -> Result<Self, StoreError> {
         let count = placed.len();
         let mut round = Self {
             owner,
@@ -172,7 +182,7 @@ impl<'a> Round<'a> {
             words: HashSet::new(),
         };
         for placed in placed {
-            round.add(placed);
+            round.add(placed, leaves)?;
         }
         round.links.sort_unstable_by_key(|row| {
             (row.source_id, row.relation, row.target_id, row.valid_from)
@@ -196,10 +206,10 @@ impl<'a> Round<'a> {
             .sort_unstable_by_key(|row| (row.scheme, row.value, row.record_id));
         round.geometries.sort_unstable();
         round.geometries.dedup();
-        round
+        Ok(round)
     }
 
-    fn add(&mut self, placed: &Placed<'a>) {
+    fn add(&mut self, placed: &Placed<'a>, leaves: &mut Leaves<'_>) -> Result<(), StoreError> {
         let write = placed.write;
         let new = placed.version == 1;
         self.add_head(placed, new);
@@ -213,6 +223,8 @@ impl<'a> Round<'a> {
         self.add_links(placed, &before, &after);
         self.add_identifiers(placed, &before, &after, new);
         self.add_entries(placed, &before, &after);
+        let (leaf, opening) =
+            leaves.make(write, placed.version, placed.position, placed.instant)?;
         self.changes.push(ChangeRow {
             owner: self.owner,
             position: placed.position,
@@ -233,7 +245,10 @@ impl<'a> Round<'a> {
             valid_to: Day(write.touched.to()),
             hash: timeline_hash(&write.after).to_vec(),
             effective_on: NOT_EFFECTIVE,
+            leaf: Some(leaf),
+            opening: Some(opening),
         });
+        Ok(())
     }
 
     fn add_head(&mut self, placed: &Placed<'a>, new: bool) {

@@ -51,6 +51,12 @@ pub(crate) struct AcceptedJob {
 }
 
 impl AcceptedJob {
+    /// How many entries of the log it makes.
+    pub(crate) fn entries(&self) -> usize {
+        let told = self.told.as_ref().map_or(0, |told| told.entries.len());
+        self.writes.len() + told
+    }
+
     /// Whether it leaves nothing behind.
     pub(crate) fn is_empty(&self) -> bool {
         self.writes.is_empty()

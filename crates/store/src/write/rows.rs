@@ -188,6 +188,8 @@ row! {
         valid_to: Day,
         hash: Vec<u8>,
         effective_on: Day,
+        leaf: Option<Vec<u8>>,
+        opening: Option<Vec<u8>>,
     }
 }
 

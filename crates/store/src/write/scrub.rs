@@ -8,13 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use diesel::sql_types::{BigInt, SmallInt, Text};
 use grunddata_information_model::{InformationModel, Resolved};
-use grunddata_model::{Period, RecordId, Timeline};
+use grunddata_model::{OwnerKey, Period, RecordId, Timeline};
 
 use crate::connection::Connection;
 use crate::error::StoreError;
 use crate::loads;
 use crate::sql::{Bind, LIST, Sql};
 use crate::sql_types::{Id, SqlId};
+use crate::tree::{keep_commitments, keep_without_reason};
 use crate::write::derive::{mode_code, timeline_hash};
 use crate::write::flush::{NewWords, WORD};
 use crate::write::load::{domain, reload};
@@ -42,9 +43,11 @@ struct Traces {
 pub(crate) fn scrub(
     connection: &mut Connection,
     model: &InformationModel,
-    owner: &str,
+    owner: &OwnerKey,
     jobs: &[AcceptedJob],
 ) -> Result<NewWords, StoreError> {
+    let key = owner;
+    let owner = owner.as_str();
     let erased: BTreeSet<RecordId> = jobs
         .iter()
         .flat_map(|job| &job.writes)
@@ -56,10 +59,11 @@ pub(crate) fn scrub(
     let mut geometries = BTreeSet::new();
     for ids in erased.chunks(LIST) {
         let traces = traces(connection, model, owner, ids)?;
+        keep_commitments(connection, model, key, ids)?;
         remove_rows(connection, owner, ids)?;
         remove_identifiers(connection, owner, &traces.identifiers)?;
         remove_entries(connection, owner, &traces.entries)?;
-        clear_log(connection, owner, ids)?;
+        clear_log(connection, key, ids)?;
         forget_outcomes(connection, owner, ids)?;
         clear_marks(connection, owner, ids)?;
         loads::forget(connection, owner, ids)?;
@@ -184,7 +188,12 @@ fn remove_entries(
 /// The rows of the log stay, each at its position; what they say of the content goes. A hash over content that can be
 /// guessed can be guessed too: what stands instead is the hash of a timeline without states, which is what the rows still
 /// say at every version.
-fn clear_log(connection: &mut Connection, owner: &str, ids: &[RecordId]) -> Result<(), StoreError> {
+fn clear_log(
+    connection: &mut Connection,
+    key: &OwnerKey,
+    ids: &[RecordId],
+) -> Result<(), StoreError> {
+    let owner = key.as_str();
     let erase = Operation::Erase.code();
     // A record that followed one of these in the same transaction has its reason from it.
     let mut sql = Sql::<(BigInt, BigInt, Text)>::new(
@@ -198,6 +207,7 @@ fn clear_log(connection: &mut Connection, owner: &str, ids: &[RecordId]) -> Resu
         .small(erase);
     let reasons: Vec<(i64, i64, String)> = connection.load(&sql)?;
     for (first, last, reason) in &reasons {
+        keep_without_reason(connection, key, (*first, *last), Operation::Follow, reason)?;
         let mut sql = Sql::<()>::new("UPDATE change SET reason = NULL WHERE owner = ");
         sql.text(owner)
             .push(" AND position >= ")

@@ -19,4 +19,6 @@ mod reads;
 #[cfg(test)]
 mod search;
 #[cfg(test)]
+mod tree;
+#[cfg(test)]
 mod world;

@@ -232,6 +232,11 @@ impl World {
         &self.database.url
     }
 
+    /// A statement past the store, as somebody would who tampers with the database.
+    pub(crate) fn execute(&self, statement: &str) -> usize {
+        self.database.execute(statement)
+    }
+
     /// Erases the records in one transaction, with the decision `Beslut 17/2026`, and moves the clock on.
     pub(crate) fn erase(&self, records: &[RecordId]) -> Result<Erased, WriteError<StoreError>> {
         self.tick();

@@ -6,17 +6,27 @@ use cargo_metadata::{DependencyKind, Metadata};
 /// its place here and in ARCHITECTURE.md first.
 const OURS: &[(&str, &[&str])] = &[
     ("grunddata-model", &[]),
-    ("grunddata-access-log", &["grunddata-model"]),
+    // Whoever verifies needs nothing else of ours.
+    ("grunddata-log-proof", &[]),
+    (
+        "grunddata-access-log",
+        &["grunddata-model", "grunddata-log-proof"],
+    ),
     ("grunddata-information-model", &["grunddata-model"]),
     // The store knows the information model for `Resolved` alone, so that nothing unvalidated can be stored.
     (
         "grunddata-store",
-        &["grunddata-model", "grunddata-information-model"],
+        &[
+            "grunddata-model",
+            "grunddata-information-model",
+            "grunddata-log-proof",
+        ],
     ),
     (
         "grunddata-registry",
         &[
             "grunddata-model",
+            "grunddata-log-proof",
             "grunddata-information-model",
             "grunddata-store",
         ],
@@ -57,6 +67,7 @@ const OURS: &[(&str, &[&str])] = &[
             "grunddata-information-model",
             "grunddata-store",
             "grunddata-registry",
+            "grunddata-log-proof",
             "grunddata-access-log",
             "grunddata-identity",
             "grunddata-exchange",
@@ -72,6 +83,7 @@ const OURS: &[(&str, &[&str])] = &[
             "grunddata-model",
             "grunddata-information-model",
             "grunddata-store",
+            "grunddata-log-proof",
             "grunddata-access-log",
             "grunddata-registry",
             "grunddata-identity",

@@ -60,6 +60,14 @@ pub(super) static TYPES: &[ProblemType] = &[
         "Vänta de sekunder som står i huvudet Retry-After och skicka en giltig nyckel. Anrop utan nyckel, och med en nyckel som redan används här, går bra.",
     ),
     row(
+        "log-forked",
+        410,
+        "The log has gone on as another one",
+        "Loggen har fortsatt som en annan",
+        "The registry was restored from a backup. Go back to forkPosition, take back what you hold from later positions, and go on there; with a cursor begin again with after=0.",
+        "Registret har återställts från en säkerhetskopia. Backa till forkPosition, ta tillbaka det som sparats från senare positioner och fortsätt där; med en markör börjar läsningen om med after=0.",
+    ),
+    row(
         "personal-identifier-in-address",
         400,
         "A personal identifier must not stand in an address",

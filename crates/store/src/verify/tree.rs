@@ -1,0 +1,81 @@
+//! The tree of an owner's log: every leaf is what the rows of its change say, and the nodes and the frontier follow from the
+//! leaves.
+
+use diesel::sql_types::{BigInt, Binary, SmallInt};
+use grunddata_model::OwnerKey;
+
+use crate::error::StoreError;
+use crate::sql::Sql;
+use crate::tree::{Frontier, entries, frontier};
+use crate::verify::Verifier;
+
+/// How many changes are read at a time.
+const PAGE: u64 = 500;
+
+impl Verifier<'_> {
+    pub(super) fn check_tree(&mut self, owner: &OwnerKey, position: i64) -> Result<(), StoreError> {
+        let mut tree = Frontier::empty();
+        let mut nodes = Vec::new();
+        let grown = frontier(self.connection, owner)?;
+        if u64::try_from(position).ok() != Some(grown.size()) {
+            let detail = format!(
+                "the tree has {} leaves, the owner is at {position}",
+                grown.size()
+            );
+            self.found(owner, None, "log-tree", detail);
+        }
+        loop {
+            let size = tree.size();
+            let until = grown.size().min(size + PAGE);
+            let page = entries(self.connection, self.model, owner, &|condition| {
+                condition.between(size, until);
+            })?;
+            if page.is_empty() {
+                break;
+            }
+            for entry in page {
+                let at = entry.change.position;
+                let record = Some(entry.change.record);
+                let (Some(leaf), Some(opening)) = (entry.leaf, &entry.opening) else {
+                    let detail = format!("position {at} has no leaf");
+                    self.found(owner, record, "log-leaf", detail);
+                    return Ok(());
+                };
+                if entry.computed(owner, opening) != leaf {
+                    let detail = format!("position {at} is not what its leaf commits to");
+                    self.found(owner, record, "log-leaf", detail);
+                }
+                tree.push(leaf, &mut nodes);
+            }
+        }
+        if tree != grown {
+            let detail = format!(
+                "the leaves give the root {}, the owner has {}",
+                tree.root(),
+                grown.root()
+            );
+            self.found(owner, None, "log-root", detail);
+        }
+        let mut sql = Sql::<(SmallInt, BigInt, Binary)>::new(
+            "SELECT n.level, n.number, n.hash FROM log_node n WHERE n.owner = ",
+        );
+        sql.text(owner.as_str()).push(" ORDER BY n.level, n.number");
+        let stored: Vec<(i16, i64, Vec<u8>)> = self.connection.load(&sql)?;
+        let mut wanted: Vec<(i16, i64, Vec<u8>)> = nodes
+            .into_iter()
+            .map(|node| {
+                (
+                    i16::try_from(node.level).unwrap_or(i16::MAX),
+                    i64::try_from(node.number).unwrap_or(i64::MAX),
+                    node.hash.0.to_vec(),
+                )
+            })
+            .collect();
+        wanted.sort_unstable();
+        if stored != wanted {
+            let detail = "the stored nodes do not follow from the leaves";
+            self.found(owner, None, "log-nodes", detail);
+        }
+        Ok(())
+    }
+}
