@@ -38,3 +38,4 @@ mod log_watch;
 mod out;
 mod program;
 mod readme;
+mod subscriptions;

@@ -44,6 +44,7 @@ mod schema;
 mod sql;
 mod sql_types;
 mod store;
+mod subscriptions;
 mod verify;
 mod visibility;
 mod write;
@@ -72,6 +73,10 @@ pub use read::{
 };
 pub use retention::{DisposalRow, ErasedRow, RetentionCandidate, RetentionRuleRow};
 pub use store::Store;
+pub use subscriptions::{
+    LogPlace, SentKind, SentRow, Settlement, Standing, SubscriptionChange, SubscriptionMark,
+    SubscriptionRow, SubscriptionState, SubscriptionWriter,
+};
 pub use verify::{Finding, Progress};
 pub use visibility::{
     ALL_CLASSES, ControllerSet, DomainSet, Form, Forms, LEVELS, Seen, Sight, Visibility,

@@ -4,18 +4,20 @@
 //! them leaves holes in the positions, and those would tell of it.
 
 mod cursor;
+mod resume;
 mod step;
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use grunddata_model::{Domain, Instant, OwnerKey, Period, RecordId, TransactionId};
-use grunddata_store::{ChangeFilter, LogWatch, Operation};
+use grunddata_store::{ChangeFilter, LogPlace, LogWatch, Operation};
 
 use crate::registry::refuse_store;
 use crate::{ChangeKind, Code, Context, Refusal, Registry, TimelineItem, fact, nearest};
 
 use cursor::{FeedKey, Place};
+pub use resume::Resumed;
 
 /// The words of what changes do; they choose in a feed.
 pub const FEED_KINDS: [&str; 10] = [
@@ -98,6 +100,10 @@ pub struct FeedEntry {
     pub domain: Domain,
     /// What happened.
     pub content: FeedContent,
+    /// The same as `after`, as it is kept and never shown.
+    place: LogPlace,
+    /// What tells a withdrawal from others.
+    mark: Option<[u8; 16]>,
 }
 
 /// A place in a feed.

@@ -198,7 +198,14 @@ mod tests {
     ];
 
     /// Tables whose rows belong to one installation, or tell what its processes are doing: they mean nothing elsewhere.
-    const LOCAL: [&str; 3] = ["feed_key", "load_task", "source_watch"];
+    /// Subscriptions are secrets and places in this installation's log: they are made anew where they are wanted.
+    const LOCAL: [&str; 5] = [
+        "feed_key",
+        "load_task",
+        "source_watch",
+        "subscription",
+        "subscription_delivery",
+    ];
 
     /// A table that is added must be decided on here, or it is lost without a word.
     #[test]

@@ -21,10 +21,15 @@ const OURS: &[(&str, &[&str])] = &[
             "grunddata-store",
         ],
     ),
-    ("grunddata-identity", &["grunddata-model"]),
+    // Knows nothing of records: it says where requests may go, and sends them there.
+    ("grunddata-reach", &[]),
+    (
+        "grunddata-identity",
+        &["grunddata-model", "grunddata-reach"],
+    ),
     ("grunddata-exchange", &["grunddata-model"]),
     // Knows nothing of records: it brings files.
-    ("grunddata-pull", &[]),
+    ("grunddata-pull", &["grunddata-reach"]),
     (
         "grunddata-web",
         &[
@@ -61,6 +66,7 @@ const OURS: &[(&str, &[&str])] = &[
             "grunddata-identity",
             "grunddata-exchange",
             "grunddata-pull",
+            "grunddata-reach",
             "grunddata-web",
             "grunddata-graphql",
             "grunddata-client",
@@ -77,6 +83,7 @@ const OURS: &[(&str, &[&str])] = &[
             "grunddata-identity",
             "grunddata-exchange",
             "grunddata-pull",
+            "grunddata-reach",
             "grunddata-seeds",
             "grunddata-server",
             "grunddata-client",
