@@ -218,7 +218,7 @@ on_both! {
         assert!(positions["items"][0]["to"].is_u64(), "{positions:#}");
         // A record that was erased is not sent again.
         let body = json!({"records": [ids[1]], "decision": "Prov", "reference": "KS 2026/1"});
-        world.ask(&process, &world.admin, "POST", "/erasures", Some(body)).expect(200);
+        world.ask(&process, &world.admin, "POST", "/erasures", Some(body)).expect(201);
         until("the erasure is told", || world.receiver.events("/a").len() == 9);
         assert_eq!(world.receiver.events("/a")[8]["type"], "se.grunddata.organisation.erase.v1");
         world.receiver.behave(Manner::Accepts);

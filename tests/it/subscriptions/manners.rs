@@ -113,7 +113,7 @@ on_both! {
         world.receiver.agree(Some("GRUNDDATA.example.se"));
         world.do_(&process, id, "resume", None).expect(200);
         world.receiver.wait_for("/h", 1);
-        assert_eq!(world.show(&process, id)["state"], "active");
+        world.wait_for_state(&process, id, "active");
     }
 
     fn the_console_looks_after_subscriptions(world: World) {

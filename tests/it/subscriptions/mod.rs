@@ -3,5 +3,5 @@
 mod deliveries;
 mod faults;
 mod manners;
-mod receiver;
+pub(crate) mod receiver;
 mod world;

@@ -96,7 +96,7 @@ pub(super) fn operations() -> Vec<Operation> {
             .problems(&BODY)
             .problems(&CHANGED)
             .problems(&["invalid-cursor", "access-changed", "forbidden"]),
-        one(Method::GET, "/subscriptions/{subscription}/deliveries", "listDeliveries", read(subscriptions::deliveries))
+        one(Method::GET, "/subscriptions/{subscription}/deliveries", "listSubscriptionDeliveries", read(subscriptions::deliveries))
             .summary("What was sent", "Vad som skickats")
             .text("The latest first: when, from where to where in the log, what was answered and how long it took; never what stood in it. The last 1,000 are kept, for 30 days.", "Senast först: när, varifrån och vart i loggen, vad som svarades och hur lång tid det tog; aldrig vad som stod där. De senaste 1 000 sparas, i 30 dagar.")
             .takes(&[&p::LIMIT, &p::DELIVERIES_BEFORE])
