@@ -17,7 +17,7 @@ pub(crate) use retention::{
     Erase, Erasures, ExtractPerson, Hold, NewRule, Retention, RetentionRules,
 };
 
-pub(crate) use subscription::Subscription;
+pub(crate) use subscription::{NewSubscription, Subscription};
 
 /// A master-data registry: persons, roles, organisations, geography and services, validated, versioned on two clocks
 /// and linked.

@@ -244,7 +244,11 @@ impl Settings {
             let Some(path) = setting(&name) else { continue };
             let list = match path.as_str() {
                 "models" => Some(':'),
-                "cors_origins" | "subscriptions.hosts" | "subscriptions.networks" => Some(','),
+                "cors_origins"
+                | "subscriptions.hosts"
+                | "subscriptions.ports"
+                | "subscriptions.networks"
+                | "subscriptions.without_handshake" => Some(','),
                 _ => None,
             };
             builder = match list {

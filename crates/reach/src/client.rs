@@ -342,3 +342,157 @@ impl AsyncWrite for Stream {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+    use tokio_rustls::TlsAcceptor;
+
+    use super::*;
+
+    const ANSWER: &[u8] = b"HTTP/1.1 204 No Content\r\nx-said: yes\r\n\r\n";
+
+    fn run(work: impl Future<Output = ()>) {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap()
+            .block_on(work);
+    }
+
+    fn client(authorities: Option<&str>, port: u16, network: &str) -> Client {
+        let reach = Reach {
+            hosts: vec!["localhost".to_owned()],
+            ports: vec![port],
+            networks: vec![network.parse().unwrap()],
+            http: true,
+        };
+        let patience = Patience {
+            connect: Duration::from_millis(500),
+            answer: Duration::from_millis(300),
+        };
+        Client::new(reach, authorities, patience).unwrap()
+    }
+
+    async fn asked(
+        client: &Client,
+        session: &mut Option<Session>,
+        address: &str,
+    ) -> Result<u16, SendError> {
+        let target = client.reach().target(address).unwrap();
+        let body = Bytes::from_static(b"{}");
+        let answer = client
+            .send(session, &target, Method::POST, HeaderMap::new(), body)
+            .await;
+        answer.map(|answer| answer.status)
+    }
+
+    #[test]
+    fn an_encrypted_connection_needs_an_authority_that_is_believed() {
+        run(async {
+            let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+            let key = rustls_pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der())
+                .unwrap();
+            let provider = Arc::new(rustls::crypto::ring::default_provider());
+            let config = rustls::ServerConfig::builder_with_provider(provider)
+                .with_safe_default_protocol_versions()
+                .unwrap()
+                .with_no_client_auth()
+                .with_single_cert(vec![made.cert.der().clone()], key)
+                .unwrap();
+            let acceptor = TlsAcceptor::from(Arc::new(config));
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let port = listener.local_addr().unwrap().port();
+            let server = tokio::spawn(async move {
+                while let Ok((stream, _)) = listener.accept().await {
+                    let Ok(mut stream) = acceptor.accept(stream).await else {
+                        continue;
+                    };
+                    let mut buffer = [0; 1_024];
+                    while stream.read(&mut buffer).await.is_ok_and(|read| read > 0) {
+                        stream.write_all(ANSWER).await.unwrap();
+                    }
+                }
+            });
+            let address = format!("https://localhost:{port}/x");
+            let pem = made.cert.pem();
+            let good = client(Some(&pem), port, "127.0.0.0/8");
+            let mut session = None;
+            // The connection is used again.
+            for _ in 0..3 {
+                assert_eq!(asked(&good, &mut session, &address).await, Ok(204));
+                assert!(session.is_some());
+            }
+            drop(session);
+            let usual = client(None, port, "127.0.0.0/8");
+            let refused = asked(&usual, &mut None, &address).await;
+            assert!(matches!(refused, Err(SendError::Tls(_))), "{refused:?}");
+            server.abort();
+            assert!(Client::new(Reach::default(), Some("no PEM"), good.patience).is_err());
+        });
+    }
+
+    #[test]
+    fn what_ends_or_hangs_or_leads_inside_is_told_apart() {
+        run(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let port = listener.local_addr().unwrap().port();
+            let server = tokio::spawn(async move {
+                for number in 0.. {
+                    let Ok((mut stream, _)) = listener.accept().await else {
+                        return;
+                    };
+                    tokio::spawn(async move {
+                        let mut buffer = [0; 1_024];
+                        let Ok(1..) = stream.read(&mut buffer).await else {
+                            return;
+                        };
+                        match number {
+                            0 => {}
+                            1 => stream.write_all(b"no HTTP at all\r\n\r\n").await.unwrap(),
+                            // Answered once, and then closed without a word.
+                            2 => stream.write_all(ANSWER).await.unwrap(),
+                            3 => {
+                                let long = "x".repeat(100_000);
+                                let answer = format!(
+                                    "HTTP/1.1 500 No\r\ncontent-length: 100000\r\n\r\n{long}"
+                                );
+                                drop(stream.write_all(answer.as_bytes()).await);
+                            }
+                            _ => tokio::time::sleep(Duration::from_secs(5)).await,
+                        }
+                    });
+                }
+            });
+            let address = format!("http://localhost:{port}/x");
+            let open = client(None, port, "127.0.0.0/8");
+            let mut session = None;
+            assert_eq!(
+                asked(&open, &mut session, &address).await,
+                Err(SendError::Broken)
+            );
+            assert_eq!(
+                asked(&open, &mut session, &address).await,
+                Err(SendError::Broken)
+            );
+            assert_eq!(asked(&open, &mut session, &address).await, Ok(204));
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            // On a new connection; the long body is not read to its end, and the connection not used again.
+            assert_eq!(asked(&open, &mut session, &address).await, Ok(500));
+            assert!(session.is_none());
+            assert_eq!(
+                asked(&open, &mut session, &address).await,
+                Err(SendError::Timeout)
+            );
+            let closed = client(None, port, "10.0.0.0/8");
+            assert_eq!(
+                asked(&closed, &mut None, &address).await,
+                Err(SendError::NotAllowed)
+            );
+            server.abort();
+        });
+    }
+}

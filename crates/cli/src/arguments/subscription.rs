@@ -16,44 +16,7 @@ It has the access of the token that --reader names, as it is when something is s
 revoked, it stops. `grunddata token list` shows the ids of tokens. The host of the target must stand in
 [subscriptions] of the settings. A running server asks the target whether it wants events, and delivers.
 What a receiver does is told in docs/subscriptions.md.")]
-    Add {
-        /// Whose log
-        #[arg(long)]
-        owner: String,
-        /// The id of the token whose access it has
-        #[arg(long, value_name = "TOKEN")]
-        reader: String,
-        /// What people call it
-        #[arg(long)]
-        name: String,
-        /// Where events are sent
-        #[arg(long, value_name = "ADDRESS")]
-        target: String,
-        /// structured, binary or batch
-        #[arg(long, default_value = "structured")]
-        mode: String,
-        /// thin or states
-        #[arg(long, default_value = "thin")]
-        content: String,
-        /// Only records of this domain; may be said several times
-        #[arg(long = "domain", value_name = "DOMAIN")]
-        domains: Vec<String>,
-        /// Only changes of this kind; may be said several times
-        #[arg(long = "kind", value_name = "KIND")]
-        kinds: Vec<String>,
-        /// Only this record
-        #[arg(long, value_name = "ID")]
-        record: Option<String>,
-        /// Only records for which this organisation is responsible
-        #[arg(long, value_name = "ID")]
-        controller: Option<String>,
-        /// Hours without an accepted delivery after which it is silent; 0 = never
-        #[arg(long, default_value_t = 24, value_name = "HOURS")]
-        silent_after: u32,
-        /// Where it begins: 0 = everything, now, or a place that the feed has given
-        #[arg(long, default_value = "now")]
-        after: String,
-    },
+    Add(Box<NewSubscription>),
     /// List the subscriptions, and what is wrong with them
     List {
         /// Of this owner alone
@@ -106,4 +69,45 @@ What a receiver does is told in docs/subscriptions.md.")]
 pub(crate) struct OfSubscription {
     /// Its id, as `grunddata subscription list` shows it
     pub(crate) id: Uuid,
+}
+
+/// `subscription add`
+#[derive(Debug, Args)]
+pub(crate) struct NewSubscription {
+    /// Whose log
+    #[arg(long)]
+    pub(crate) owner: String,
+    /// The id of the token whose access it has
+    #[arg(long, value_name = "TOKEN")]
+    pub(crate) reader: String,
+    /// What people call it
+    #[arg(long)]
+    pub(crate) name: String,
+    /// Where events are sent
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) target: String,
+    /// structured, binary or batch
+    #[arg(long, default_value = "structured")]
+    pub(crate) mode: String,
+    /// thin or states
+    #[arg(long, default_value = "thin")]
+    pub(crate) content: String,
+    /// Only records of this domain; may be said several times
+    #[arg(long = "domain", value_name = "DOMAIN")]
+    pub(crate) domains: Vec<String>,
+    /// Only changes of this kind; may be said several times
+    #[arg(long = "kind", value_name = "KIND")]
+    pub(crate) kinds: Vec<String>,
+    /// Only this record
+    #[arg(long, value_name = "ID")]
+    pub(crate) record: Option<String>,
+    /// Only records for which this organisation is responsible
+    #[arg(long, value_name = "ID")]
+    pub(crate) controller: Option<String>,
+    /// Hours without an accepted delivery after which it is silent; 0 = never
+    #[arg(long, default_value_t = 24, value_name = "HOURS")]
+    pub(crate) silent_after: u32,
+    /// Where it begins: 0 = everything, now, or a place that the feed has given
+    #[arg(long, default_value = "now")]
+    pub(crate) after: String,
 }

@@ -11,7 +11,7 @@ use grunddata_registry::{
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::arguments::Subscription as Arguments;
+use crate::arguments::{NewSubscription as Asked, Subscription as Arguments};
 use crate::console::{self, Act};
 use crate::database;
 use crate::failure::{Failure, Kind};
@@ -89,7 +89,7 @@ pub(crate) fn run(settings: &Settings, arguments: Arguments) -> Result<ExitCode,
             })?;
             line(format!("The subscription {} is removed.", of.id));
         }
-        add @ Arguments::Add { .. } => desk.add(add)?,
+        Arguments::Add(new) => desk.add(*new)?,
     }
     registry.store().shutdown();
     Ok(ExitCode::SUCCESS)
@@ -116,33 +116,16 @@ impl Desk<'_> {
         Ok(())
     }
 
-    fn add(&self, arguments: Arguments) -> Result<(), Failure> {
-        let Arguments::Add {
-            owner,
-            reader,
-            name,
-            target,
-            mode,
-            content,
-            domains,
-            kinds,
-            record,
-            controller,
-            silent_after,
-            after,
-        } = arguments
-        else {
-            return Ok(());
-        };
-        let owner = owner_key(&owner)?;
-        let hours = (silent_after > 0).then_some(silent_after);
+    fn add(&self, new: Asked) -> Result<(), Failure> {
+        let owner = owner_key(&new.owner)?;
+        let hours = (new.silent_after > 0).then_some(new.silent_after);
         let said = json!({
-            "name": name, "target": target, "mode": mode, "content": content, "domains": domains, "kinds": kinds,
-            "record": record, "controller": controller, "silentAfterHours": hours,
+            "name": new.name, "target": new.target, "mode": new.mode, "content": new.content, "domains": new.domains,
+            "kinds": new.kinds, "record": new.record, "controller": new.controller, "silentAfterHours": hours,
         });
         let sending = self.settings.subscriptions.server();
         let settings = SubscriptionSettings::read(said, |target| sending.fault(target))?;
-        let reader = self.registry.reader_of_token(self.context, &reader)?;
+        let reader = self.registry.reader_of_token(self.context, &new.reader)?;
         let detail =
             json!({"name": settings.name, "target": settings.target, "reader": reader.name});
         let act = Act::about("subscription-add", &owner, detail);
@@ -150,7 +133,7 @@ impl Desk<'_> {
             let new = NewSubscription {
                 owner: owner.clone(),
                 settings,
-                after: Some(after),
+                after: Some(new.after),
                 reader,
             };
             self.registry.create_subscription(self.context, new)

@@ -112,14 +112,15 @@ mod tests {
         );
         let failure = read("[subscriptions]\nnetworks = [\"10.1.0.0/40\"]\n").unwrap_err();
         assert!(failure.contains("10.1.0.0/40"), "{failure}");
-        let variables = [(
-            "GRUNDDATA_SUBSCRIPTIONS_HOSTS".to_owned(),
-            "a.example.se, b.example.se".to_owned(),
-        )];
+        let variables = [
+            ("HOSTS", "a.example.se, b.example.se"),
+            ("PORTS", "8443,9443"),
+            ("NETWORKS", "10.1.0.0/16"),
+        ]
+        .map(|(name, value)| (format!("GRUNDDATA_SUBSCRIPTIONS_{name}"), value.to_owned()));
         let settings = Settings::from_sources(&Global::default(), variables).unwrap();
-        assert_eq!(
-            settings.server().subscriptions.reach.hosts,
-            ["a.example.se", "b.example.se"]
-        );
+        let reach = settings.server().subscriptions.reach;
+        assert_eq!(reach.hosts, ["a.example.se", "b.example.se"]);
+        assert_eq!((reach.ports, reach.networks.len()), (vec![8443, 9443], 1));
     }
 }

@@ -40,6 +40,8 @@ pub(crate) const READERS: usize = 2;
 pub(crate) const LOOKS_WAITING: usize = 8_192;
 /// How often it is looked which subscriptions are silent.
 const LISTENED_EVERY: Duration = Duration::from_secs(10);
+/// How long a stop waits for answers of targets.
+const GRACE: Duration = Duration::from_secs(2);
 /// An hour in microseconds.
 const HOUR: i64 = 60 * 60 * 1_000_000;
 
@@ -199,8 +201,16 @@ impl Dispatcher {
                 () = tokio::time::sleep(poll) => {}
             }
         }
-        for (_, tended) in self.tended.into_values() {
-            tended.abort();
+        // Who waits ends at once, who sends when it has an answer: what was accepted is then noted, and not sent again.
+        let begun = Stopwatch::now();
+        let busy = |tended: &HashMap<Uuid, (u32, AbortHandle)>| {
+            tended.values().any(|(_, task)| !task.is_finished())
+        };
+        while busy(&self.tended) && begun.elapsed() < GRACE {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        for (_, task) in self.tended.into_values() {
+            task.abort();
         }
     }
 
