@@ -135,6 +135,7 @@ on_both! {
         let (other, _) = world.subscribe(&process, &world.reader, "/r", json!({}));
         world.unit(&process, "Ett");
         world.receiver.wait_for("/t", 1);
+        world.receiver.wait_for("/r", 1);
         // The owner shows more of protected persons than before: the receiver hears that, and then what comes.
         let policy = json!({"name": "norrberga", "openData": false, "protection": {"confidentiality-marking": {"sameOwner": "full"}}});
         world.ask(&process, &world.admin, "PUT", "/owners/norrberga", Some(policy)).expect(200);

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use grunddata_model::Instant;
 use grunddata_registry::{Registry, Settlement};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 /// How many may wait to be written.
@@ -25,6 +25,8 @@ pub(super) struct Settle {
     pub(super) settlement: Settlement,
     /// Set when the subscription was changed or taken over meanwhile: nothing was written.
     pub(super) lost: Arc<AtomicBool>,
+    /// Told when it has been written.
+    pub(super) done: Option<oneshot::Sender<()>>,
 }
 
 /// The thread that writes.
@@ -74,8 +76,12 @@ fn run(
             match writer.settle(&settlements, holder, old) {
                 Ok(written) => {
                     for (written, tellers) in written.into_iter().zip(tellers) {
-                        for lost in tellers.into_iter().filter(|_| !written) {
-                            lost.store(true, Ordering::SeqCst);
+                        for (lost, done) in tellers {
+                            if !written {
+                                lost.store(true, Ordering::SeqCst);
+                            }
+                            // Dropped, it tells as well.
+                            drop(done);
                         }
                     }
                     break;
@@ -94,7 +100,7 @@ fn run(
     }
 }
 
-type Tellers = Vec<Arc<AtomicBool>>;
+type Tellers = Vec<(Arc<AtomicBool>, Option<oneshot::Sender<()>>)>;
 
 /// What comes of the same subscription together: how it stands is what was said last.
 fn gathered(waiting: Vec<Settle>) -> (Vec<Settlement>, Vec<Tellers>) {
@@ -102,7 +108,11 @@ fn gathered(waiting: Vec<Settle>) -> (Vec<Settlement>, Vec<Tellers>) {
     let mut tellers: Vec<Tellers> = Vec::new();
     let mut places: HashMap<(Uuid, u32), usize> = HashMap::new();
     for settle in waiting {
-        let Settle { settlement, lost } = settle;
+        let Settle {
+            settlement,
+            lost,
+            done,
+        } = settle;
         let key = (settlement.id, settlement.version);
         let at = *places.entry(key).or_insert(settlements.len());
         match settlements.get_mut(at) {
@@ -113,8 +123,8 @@ fn gathered(waiting: Vec<Settle>) -> (Vec<Settlement>, Vec<Tellers>) {
             None => settlements.push(settlement),
         }
         match tellers.get_mut(at) {
-            Some(known) => known.push(lost),
-            None => tellers.push(vec![lost]),
+            Some(known) => known.push((lost, done)),
+            None => tellers.push(vec![(lost, done)]),
         }
     }
     (settlements, tellers)

@@ -13,6 +13,7 @@ use grunddata_registry::{
     SubscriptionState as State,
 };
 use sha2::{Digest as _, Sha256};
+use tokio::sync::oneshot;
 use tokio::time::Instant as Moment;
 use uuid::Uuid;
 
@@ -399,7 +400,10 @@ impl Tending {
         self.standing.reason = Some(reason);
         self.standing.next_at = None;
         self.standing.again = None;
-        self.settle(sent).await;
+        // The task ends with this: before it stands in the database, another would begin where this one has ended.
+        let (done, written) = oneshot::channel();
+        self.hand_over(sent, Some(done)).await;
+        drop(written.await);
     }
 
     /// Asks with OPTIONS.
@@ -540,6 +544,10 @@ impl Tending {
 
     /// Has written how it stands. It is not waited for, but for room.
     async fn settle(&mut self, sent: Vec<SentRow>) {
+        self.hand_over(sent, None).await;
+    }
+
+    async fn hand_over(&mut self, sent: Vec<SentRow>, done: Option<oneshot::Sender<()>>) {
         self.noted = self.standing.place.position;
         let settle = Settle {
             settlement: Settlement {
@@ -550,6 +558,7 @@ impl Tending {
                 sent,
             },
             lost: Arc::clone(&self.lost),
+            done,
         };
         if self.shared.settle.send(settle).await.is_err() {
             self.lost.store(true, Ordering::SeqCst);
