@@ -23,6 +23,8 @@ fn addresses(http: &Http, path: &str, root: bool) -> Vec<String> {
         .replace("{grant}", id)
         .replace("{rule}", id)
         .replace("{mark}", id)
+        .replace("{subscription}", id)
+        .replace("{number}", "1")
         .replace("{source}", "hr")
         .replace("{load}", id)
         .replace("{upload}", id)

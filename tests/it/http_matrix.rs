@@ -3,6 +3,7 @@
 //! and fails it.
 
 mod loads;
+mod subscriptions;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -224,6 +225,9 @@ fn question(http: &Http, place: &Place, method: &str, path: &str) -> Option<Ques
                 )
             }
             (_, below) if loads::of_loads(below) => loads::question(http, root, method, below),
+            (_, below) if subscriptions::of_subscriptions(below) => {
+                subscriptions::question(http, root, method, below)
+            }
             (_, below) if of_law(below) => {
                 let (address, body) = law(http, place, method, below)?;
                 plain(&address, body)
@@ -509,7 +513,7 @@ on_both! {
 
 /// `norrberga` and nobody else has anything to show: no open data, so that nothing is seen without a grant.
 fn closed(engine: grunddata_testing::Engine) -> Http {
-    let http = Http::start(engine);
+    let http = Http::start_with(engine, subscriptions::allowed);
     http.admin()
         .put("/owners/oppen", json!({"name": "oppen", "openData": false}))
         .expect(200);

@@ -41,3 +41,4 @@ mod log_watch;
 mod out;
 mod program;
 mod readme;
+mod subscriptions;

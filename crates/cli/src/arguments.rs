@@ -3,6 +3,7 @@
 mod load;
 mod out;
 mod retention;
+mod subscription;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -15,6 +16,8 @@ pub(crate) use out::{Backup, Changes, Export, Import, Restore};
 pub(crate) use retention::{
     Erase, Erasures, ExtractPerson, Hold, NewRule, Retention, RetentionRules,
 };
+
+pub(crate) use subscription::{NewSubscription, Subscription};
 
 /// A master-data registry: persons, roles, organisations, geography and services, validated, versioned on two clocks
 /// and linked.
@@ -191,6 +194,9 @@ anew at the end.")]
     /// Write what has changed, and what changes, one entry on each line
     #[command(after_long_help = out::CHANGES)]
     Changes(Changes),
+    /// Send an owner's log to an address, entry by entry (webhooks)
+    #[command(subcommand)]
+    Subscription(Subscription),
     /// Write records to a file, or the whole installation without loss
     #[command(after_long_help = out::EXPORT)]
     Export(Export),

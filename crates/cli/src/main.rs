@@ -59,6 +59,7 @@ fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Erase(erase) => commands::erase::run(&settings, erase),
         Command::Erasures(erasures) => commands::erasures::run(&settings, erasures),
         Command::Source(source) => commands::source::run(&settings, source),
+        Command::Subscription(subscription) => commands::subscription::run(&settings, subscription),
         Command::Load(load) => commands::load::load(&settings, load),
         Command::Loads(loads) => commands::load::run(&settings, loads),
         Command::Why(why) => commands::why::run(&settings, why),

@@ -15,14 +15,23 @@ use crate::arguments::Global;
 use crate::failure::{Failure, Kind};
 
 mod collect;
+mod subscriptions;
 
 use collect::Collect;
+use subscriptions::Subscriptions;
 
 /// Where a system-wide installation has its settings; read when no other file is named and this one exists.
 const SYSTEM_FILE: &str = "/etc/grunddata/grunddata.toml";
 /// Tables of settings. In the environment `GRUNDDATA_LOG_FORMAT` is `format` in `[log]`.
-const TABLES: [&str; 7] = [
-    "tls", "log", "operator", "limits", "store", "collect", "loads",
+const TABLES: [&str; 8] = [
+    "tls",
+    "log",
+    "operator",
+    "limits",
+    "store",
+    "collect",
+    "loads",
+    "subscriptions",
 ];
 /// For how many days rows of plans are kept where nothing else is said.
 const KEEP_DAYS: u32 = 90;
@@ -66,6 +75,7 @@ pub(crate) struct Settings {
     pub(crate) store: Store,
     pub(crate) collect: Collect,
     pub(crate) loads: Loads,
+    pub(crate) subscriptions: Subscriptions,
 }
 
 impl Default for Settings {
@@ -91,6 +101,7 @@ impl Default for Settings {
             store: Store::default(),
             collect: Collect::default(),
             loads: Loads::default(),
+            subscriptions: Subscriptions::default(),
         }
     }
 }
@@ -233,7 +244,11 @@ impl Settings {
             let Some(path) = setting(&name) else { continue };
             let list = match path.as_str() {
                 "models" => Some(':'),
-                "cors_origins" => Some(','),
+                "cors_origins"
+                | "subscriptions.hosts"
+                | "subscriptions.ports"
+                | "subscriptions.networks"
+                | "subscriptions.without_handshake" => Some(','),
                 _ => None,
             };
             builder = match list {
@@ -343,6 +358,7 @@ impl Settings {
             access_log: self.access_log(),
             uploads: self.uploads(),
             collect: self.collect.server(),
+            subscriptions: self.subscriptions.server(),
             keep_loads: self.keep_loads(),
             lease: self
                 .loads

@@ -8,9 +8,9 @@ use ureq::http::{HeaderMap, header};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, TlsProvider};
 use url::Url;
 
-use crate::address::{self, AddressError};
 use crate::config::{ConfigError, Discovery, IdentityConfig, IssuerConfig};
 use crate::key::{KeySet, KeySetError};
+use grunddata_reach::address::{self, AddressError};
 
 /// The longest document that is read, in bytes.
 const LONGEST_DOCUMENT: u64 = 512 * 1024;

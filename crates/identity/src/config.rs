@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use crate::Algorithm;
-use crate::address::{self, AddressError};
+use grunddata_reach::address::{self, AddressError};
 
 const MOST_ISSUERS: usize = 50;
 const LONGEST_NAME: usize = 40;

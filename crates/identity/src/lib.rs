@@ -16,7 +16,6 @@
 //! - The clock is a parameter; nothing here reads it.
 //! - Without keys that are new enough everything is refused.
 
-mod address;
 mod algorithm;
 mod check;
 mod client;

@@ -1,6 +1,7 @@
 //! To whom the program may go.
 
-use url::{Host, Url};
+use grunddata_reach::address::{self, AddressError};
+use url::Url;
 
 use crate::PullError;
 
@@ -22,17 +23,16 @@ impl Access {
     /// [`PullError::Address`] says what it must be like.
     pub fn checked(&self, text: &str) -> Result<Url, PullError> {
         let refused = |why: &'static str| PullError::Address { why };
-        let url = Url::parse(text).map_err(|_| refused("it is not an absolute address"))?;
+        let url = address::plain(text).map_err(|error| match error {
+            AddressError::Decorated => refused("it must hold no user, password or fragment"),
+            AddressError::Malformed | AddressError::NotHttps => {
+                refused("it is not an absolute address")
+            }
+        })?;
         let host = url
             .host()
             .ok_or_else(|| refused("it is not an absolute address"))?;
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(refused("it must hold no user or password"));
-        }
-        if url.fragment().is_some() {
-            return Err(refused("it must hold no fragment"));
-        }
-        if self.allow_http_loopback && is_loopback(&host) {
+        if self.allow_http_loopback && address::is_loopback(&host) {
             return match url.scheme() {
                 "http" | "https" => Ok(url),
                 _ => Err(refused("it must begin with https://")),
@@ -53,14 +53,6 @@ impl Access {
                 "its host is not among those that this program may ask; whoever runs it can add the host",
             ))
         }
-    }
-}
-
-fn is_loopback(host: &Host<&str>) -> bool {
-    match host {
-        Host::Domain(name) => *name == "localhost",
-        Host::Ipv4(address) => address.is_loopback(),
-        Host::Ipv6(address) => address.is_loopback(),
     }
 }
 

@@ -182,6 +182,10 @@ codes! {
     /// Who had the plan made does not approve it.
     SamePerson => "same-person",
 
+    // ---- subscriptions
+    /// The subscription is not in the state that this needs.
+    SubscriptionState => "subscription-state",
+
     // ---- the registry itself
     /// Too much to do just now.
     Busy => "busy",

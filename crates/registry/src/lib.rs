@@ -23,6 +23,7 @@ mod query;
 mod read;
 mod refusal;
 mod registry;
+mod subscription;
 mod tokens;
 mod write;
 
@@ -35,10 +36,13 @@ pub use coordinate::{AsOf, At, CoordinateParameters, KnownAt, Pins};
 pub use export::{Export, ExportRequest, Exported};
 pub use feed::{
     FEED_KINDS, Feed, FeedChange, FeedContent, FeedEntry, FeedFilter, FeedPosition, FeedStates,
-    FeedStep, LogEpoch, LogKey, LogProof, SignedHead,
+    FeedStep, LogEpoch, LogKey, LogProof, Resumed, SignedHead,
 };
 pub use grants::{GivenGrant, GrantSubject, SubjectKind};
-pub use grunddata_store::{Form, LogWatch, LosslessProgress, LosslessSummary, OwnerSet};
+pub use grunddata_store::{
+    Form, LogPlace, LogWatch, LosslessProgress, LosslessSummary, OwnerSet, SentKind, SentRow,
+    Settlement, Standing, SubscriptionState,
+};
 pub use law::{
     ControllerExtract, Decision, Delivery, Disposal, DisposalContent, DisposedRecord, Due,
     ErasedAgain, Erasures, ExtractOptions, ExtractReader, IdentifierExtract, Keeping, LinkExtract,
@@ -67,6 +71,10 @@ pub use read::{
 };
 pub use refusal::{Fault, Refusal, fact, nearest};
 pub use registry::{Limits, Registry};
+pub use subscription::{
+    ContentMode, NewSubscription, SecretRotation, SentDelivery, Subscription, SubscriptionEdit,
+    SubscriptionReader, SubscriptionSettings,
+};
 pub use tokens::{MOST_OVERLAP_DAYS, MintedToken, NewToken, OVERLAP_DAYS, Rotation, Token};
 pub use write::{
     Amend, ChangeKind, Command, Content, Create, End, Envelope, From, Idempotency, IfMatch, Note,

@@ -252,7 +252,7 @@ impl Registry {
             last_used_at: None,
         };
         self.inner.store.put_token(&row).map_err(refuse_store)?;
-        let token = token(row)?;
+        let token = token_of(row)?;
         context.disclosed.acted([], json!({"made": token.id}));
         Ok(MintedToken { secret, token })
     }
@@ -276,7 +276,7 @@ impl Registry {
         let mut tokens = Vec::new();
         for row in self.inner.store.tokens().map_err(refuse_store)? {
             let hash = row.hash;
-            let token = token(row)?;
+            let token = token_of(row)?;
             if administers_all(&context.actor, &token.grants) {
                 tokens.push((hash, token));
             }
@@ -314,7 +314,7 @@ impl Registry {
             return Ok(None);
         };
         let used = row.last_used_at;
-        let token = token(row)?;
+        let token = token_of(row)?;
         if token.revoked_at.is_some() || token.expires_at.is_some_and(|at| at <= now) {
             return Ok(None);
         }
@@ -398,7 +398,7 @@ fn hash(secret: &str) -> [u8; 32] {
     Sha256::digest(secret.as_bytes()).into()
 }
 
-fn token(row: TokenRow) -> Result<Token, Refusal> {
+pub(crate) fn token_of(row: TokenRow) -> Result<Token, Refusal> {
     let rights: StoredRights = serde_json::from_str(&row.grants).map_err(|error| {
         tracing::error!(%error, "the stored rights of a token cannot be read");
         Refusal::internal()

@@ -12,7 +12,9 @@ use actix_web::HttpRequest;
 use actix_web::http::header::{self, HeaderMap};
 use grunddata_identity::{Checked, Fetch, Identity, Issuers, Refused};
 use grunddata_information_model::InformationModel;
-use grunddata_registry::{Action, Actor, Context, GrantSubject, Registry, SubjectKind};
+use grunddata_registry::{
+    Action, Actor, Context, GrantSubject, Refusal, Registry, SubjectKind, SubscriptionReader,
+};
 use parking_lot::RwLock;
 use sha2::{Digest as _, Sha256};
 
@@ -24,6 +26,8 @@ use crate::rate::Client;
 /// How long a token that was found good is believed without asking the store. A revocation on this server takes effect
 /// at once; one on another server within this time.
 const TOKEN_MEMORY: Duration = Duration::from_secs(5);
+/// The same of somebody in whose name a subscription is read.
+const READER_MEMORY: Duration = Duration::from_millis(500);
 /// The most tokens remembered.
 const TOKENS_REMEMBERED: usize = 10_000;
 
@@ -115,6 +119,7 @@ impl Permission for Audit {
 pub struct Authorised<P: Permission> {
     registry: Registry,
     context: Context,
+    known: Arc<Known>,
     permission: PhantomData<fn() -> P>,
 }
 
@@ -132,6 +137,7 @@ impl<P: Permission> Clone for Authorised<P> {
         Self {
             registry: self.registry.clone(),
             context: self.context.clone(),
+            known: Arc::clone(&self.known),
             permission: PhantomData,
         }
     }
@@ -149,6 +155,12 @@ impl<P: Permission> Authorised<P> {
     pub fn context(&self) -> &Context {
         &self.context
     }
+
+    /// The caller as one in whose name something is read when it does not ask.
+    #[must_use]
+    pub fn as_reader(&self) -> SubscriptionReader {
+        SubscriptionReader::of(&self.context, &self.known.subjects)
+    }
 }
 
 /// Somebody whose token was found good.
@@ -157,6 +169,8 @@ struct Known {
     actor: Actor,
     on_behalf_of: Option<String>,
     purpose: Option<String>,
+    /// The names by which grants are given to it, where its token is another issuer's.
+    subjects: Vec<GrantSubject>,
 }
 
 impl Known {
@@ -165,6 +179,7 @@ impl Known {
             actor,
             on_behalf_of: None,
             purpose: None,
+            subjects: Vec::new(),
         }
     }
 }
@@ -195,6 +210,8 @@ pub(crate) struct Vault {
     registry: Registry,
     issuers: Arc<Issuers>,
     tokens: RwLock<Remembered>,
+    /// By client: those in whose name subscriptions are read, and until when that is believed.
+    readers: RwLock<HashMap<String, (Instant, Option<Actor>)>>,
     lockout: Option<Lockout>,
     anonymous: Arc<Known>,
     /// Whether any owner has declared its data open, and until when that is believed.
@@ -213,6 +230,7 @@ impl Vault {
             registry,
             issuers,
             tokens: RwLock::default(),
+            readers: RwLock::default(),
             lockout,
             anonymous: Arc::new(Known::plain(Actor::anonymous())),
             open: RwLock::default(),
@@ -263,6 +281,7 @@ impl Vault {
         Ok(Admission::Admitted(Box::new(Authorised {
             registry: self.registry.clone(),
             context,
+            known,
             permission: PhantomData,
         })))
     }
@@ -390,6 +409,7 @@ impl Vault {
             },
             on_behalf_of: identity.on_behalf_of,
             purpose: identity.purpose,
+            subjects,
         })
     }
 
@@ -419,6 +439,29 @@ impl Vault {
             *until = now;
         }
         *self.open.write() = None;
+        self.readers.write().clear();
+    }
+
+    /// What somebody may do now in whose name a subscription is read; `None` = it is let in no more. Reads the store, but not
+    /// for each of many deliveries that come together.
+    ///
+    /// # Errors
+    /// [`Refusal`] of the store.
+    pub(crate) fn reader(&self, reader: &SubscriptionReader) -> Result<Option<Actor>, Refusal> {
+        let now = Instant::now();
+        let kept = self.readers.read().get(&reader.client).cloned();
+        if let Some((until, actor)) = kept
+            && until > now
+        {
+            return Ok(actor);
+        }
+        let actor = self.registry.present_reader(reader)?;
+        let mut readers = self.readers.write();
+        if readers.len() >= TOKENS_REMEMBERED {
+            readers.clear();
+        }
+        readers.insert(reader.client.clone(), (now + READER_MEMORY, actor.clone()));
+        Ok(actor)
     }
 
     /// The information model: public.

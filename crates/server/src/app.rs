@@ -18,6 +18,7 @@ use crate::config::Config;
 use crate::following::Places;
 use crate::handlers::landing::Landings;
 use crate::handlers::{exports, lossless};
+use crate::hooks::{self, HookState};
 use crate::links::API_ROOT;
 use crate::loads::collect::Worker;
 use crate::loads::uploads::Uploads;
@@ -64,6 +65,10 @@ pub(crate) struct App {
     pub(crate) collecting: ReadPool,
     /// Sources of which nothing has been heard for too long.
     pub(crate) silent: RwLock<Vec<Silent>>,
+    /// What is told of deliveries to subscriptions, and to them.
+    pub(crate) hooks: HookState,
+    /// Threads that look at logs for them.
+    pub(crate) hook_readers: ReadPool,
     /// One thread that only answers whether the database does, however many searches wait.
     pub(crate) readiness: ReadPool,
     pub(crate) rate: Option<Rate>,
@@ -90,6 +95,7 @@ impl App {
         let metrics = Metrics::new(operations.iter().map(|operation| operation.id));
         let pool = ReadPool::start("read", config.heavy_readers, config.limits.heavy_queue)?;
         let looks = (config.heavy_readers / 2).max(1);
+        let hook_readers = ReadPool::start("hook", hooks::READERS, hooks::LOOKS_WAITING)?;
         let readiness = ReadPool::start("ready", 1, 16)?;
         let loading = ReadPool::start("load", LOADING, LOADS_WAITING)?;
         let collecting = ReadPool::start("collect", LOADING, LOADS_WAITING)?;
@@ -129,6 +135,8 @@ impl App {
             metrics,
             pool,
             readiness,
+            hooks: HookState::default(),
+            hook_readers,
             loading,
             uploads,
             worker,

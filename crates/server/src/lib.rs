@@ -20,6 +20,7 @@ mod exporting;
 mod fields;
 mod following;
 mod handlers;
+mod hooks;
 mod links;
 pub mod loads;
 mod lockout;

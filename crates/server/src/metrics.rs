@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 use std::sync::OnceLock;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use grunddata_model::OwnerKey;
@@ -14,6 +14,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use crate::hooks::HookState;
 use crate::runner::Silent;
 
 const CLASSES: [&str; 4] = ["2xx", "3xx", "4xx", "5xx"];
@@ -40,6 +41,8 @@ pub(crate) struct Gauges<'a> {
     pub(crate) followers: usize,
     /// Sources of which nothing has been heard for too long.
     pub(crate) silent: &'a [Silent],
+    /// Deliveries to subscriptions.
+    pub(crate) hooks: Option<&'a HookState>,
 }
 
 /// The metrics of one server.
@@ -254,9 +257,63 @@ impl Metrics {
                 source.owner, source.key
             )?;
         }
+        if let Some(hooks) = gauges.hooks {
+            encode_hooks(&mut out, hooks, &named)?;
+        }
         writeln!(out, "# EOF")?;
         Ok(out)
     }
+}
+
+/// Deliveries to subscriptions. Those that are silent are named to who may know their owner.
+fn encode_hooks(
+    out: &mut String,
+    hooks: &HookState,
+    named: impl Fn(&OwnerKey) -> bool,
+) -> std::fmt::Result {
+    let counted = hooks.standing.read().clone();
+    gauge(out, "subscriptions", "Subscriptions by where they stand")?;
+    for (state, count) in &counted.states {
+        writeln!(out, "grunddata_subscriptions{{state=\"{state}\"}} {count}")?;
+    }
+    gauge(
+        out,
+        "subscriptions_silent",
+        "Subscriptions whose target has accepted nothing for longer than it may",
+    )?;
+    writeln!(
+        out,
+        "grunddata_subscriptions_silent {}",
+        counted.silent.len()
+    )?;
+    gauge(
+        out,
+        "subscription_silent",
+        "A subscription whose target has accepted nothing for too long; for administrators of its owner",
+    )?;
+    for silent in counted.silent.iter().filter(|silent| named(&silent.owner)) {
+        writeln!(
+            out,
+            "grunddata_subscription_silent{{owner=\"{}\",subscription=\"{}\"}} 1",
+            silent.owner, silent.id
+        )?;
+    }
+    writeln!(
+        out,
+        "# HELP grunddata_webhook_requests Requests to targets of subscriptions.\n# TYPE grunddata_webhook_requests counter"
+    )?;
+    for (outcome, count) in [("accepted", &hooks.accepted), ("failed", &hooks.failed)] {
+        writeln!(
+            out,
+            "grunddata_webhook_requests_total{{outcome=\"{outcome}\"}} {}",
+            count.load(Ordering::Relaxed)
+        )?;
+    }
+    writeln!(
+        out,
+        "# HELP grunddata_webhook_events Entries that targets of subscriptions have accepted.\n# TYPE grunddata_webhook_events counter\ngrunddata_webhook_events_total {}",
+        hooks.events.load(Ordering::Relaxed)
+    )
 }
 
 fn gauge(out: &mut String, name: &str, help: &str) -> std::fmt::Result {

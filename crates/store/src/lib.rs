@@ -45,6 +45,7 @@ mod schema;
 mod sql;
 mod sql_types;
 mod store;
+mod subscriptions;
 mod tree;
 mod verify;
 mod visibility;
@@ -77,6 +78,10 @@ pub use read::{
 pub use rehearsal::Rehearsal;
 pub use retention::{DisposalRow, ErasedRow, RetentionCandidate, RetentionRuleRow};
 pub use store::Store;
+pub use subscriptions::{
+    LogPlace, SentKind, SentRow, Settlement, Standing, SubscriptionChange, SubscriptionMark,
+    SubscriptionRow, SubscriptionState, SubscriptionWriter,
+};
 pub use tree::{EpochRow, LogHead, LogKeyRow, TreeProof};
 pub use verify::{Finding, Progress};
 pub use visibility::{

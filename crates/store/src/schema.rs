@@ -528,3 +528,61 @@ diesel::table! {
         retired_at -> Nullable<SqlMoment>,
     }
 }
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    subscription (owner, id) {
+        owner -> Text,
+        id -> SqlId,
+        version -> Integer,
+        state -> SmallInt,
+        content -> Text,
+        reader -> Text,
+        secret -> Binary,
+        former_secret -> Nullable<Binary>,
+        former_until -> Nullable<SqlMoment>,
+        created_at -> SqlMoment,
+        created_by -> Text,
+        changed_at -> SqlMoment,
+        verified_at -> Nullable<SqlMoment>,
+        rate -> Nullable<Integer>,
+        reason -> Nullable<Text>,
+        position -> BigInt,
+        since -> SqlMoment,
+        begun -> Nullable<SqlMoment>,
+        rights -> Binary,
+        holder -> SqlId,
+        held_until -> SqlMoment,
+        failures -> Integer,
+        failing_since -> Nullable<SqlMoment>,
+        failure -> Nullable<Text>,
+        next_at -> Nullable<SqlMoment>,
+        succeeded_at -> Nullable<SqlMoment>,
+        deliveries -> BigInt,
+        again -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    subscription_delivery (owner, subscription_id, number) {
+        owner -> Text,
+        subscription_id -> SqlId,
+        number -> BigInt,
+        kind -> SmallInt,
+        sent_at -> SqlMoment,
+        again_of -> Nullable<BigInt>,
+        from_position -> BigInt,
+        from_since -> SqlMoment,
+        from_begun -> Nullable<SqlMoment>,
+        to_position -> BigInt,
+        entries -> Integer,
+        status -> Nullable<SmallInt>,
+        millis -> Integer,
+        failure -> Nullable<Text>,
+    }
+}

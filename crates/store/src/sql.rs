@@ -36,7 +36,9 @@ pub(crate) enum Bind<'a> {
     Int(i32),
     OptInt(Option<i32>),
     Big(i64),
+    OptBig(Option<i64>),
     Bytes(Cow<'a, [u8]>),
+    OptBytes(Option<Cow<'a, [u8]>>),
 }
 
 /// A statement whose rows have the SQL type `ST` (`()` for one without rows).
@@ -301,7 +303,13 @@ macro_rules! fragment {
                             out.push_bind_param::<Nullable<Integer>, _>(number)?
                         }
                         Bind::Big(number) => out.push_bind_param::<BigInt, _>(number)?,
+                        Bind::OptBig(number) => {
+                            out.push_bind_param::<Nullable<BigInt>, _>(number)?
+                        }
                         Bind::Bytes(bytes) => out.push_bind_param::<Binary, [u8]>(bytes)?,
+                        Bind::OptBytes(bytes) => {
+                            out.push_bind_param::<Nullable<Binary>, _>(bytes)?
+                        }
                     }
                 }
                 out.push_sql(self.text.get(done..).unwrap_or_default());

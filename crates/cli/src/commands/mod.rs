@@ -23,6 +23,7 @@ pub(crate) mod retention;
 pub(crate) mod seed;
 pub(crate) mod serve;
 pub(crate) mod source;
+pub(crate) mod subscription;
 pub(crate) mod token;
 pub(crate) mod validate;
 pub(crate) mod verify;

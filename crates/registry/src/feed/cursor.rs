@@ -5,6 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use grunddata_model::{Instant, OwnerKey};
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::hmac;
 
 use crate::Refusal;
 
@@ -34,6 +35,7 @@ pub(super) struct Place {
 pub(crate) struct FeedKey {
     owner: OwnerKey,
     key: LessSafeKey,
+    marks: hmac::Key,
 }
 
 impl std::fmt::Debug for FeedKey {
@@ -63,7 +65,21 @@ impl FeedKey {
         Ok(Self {
             owner,
             key: LessSafeKey::new(key),
+            marks: hmac::Key::new(hmac::HMAC_SHA256, secret),
         })
+    }
+
+    /// The same for the same position, and nothing that tells the position.
+    pub(super) fn mark(&self, position: u64) -> [u8; 16] {
+        let mut context = hmac::Context::with_key(&self.marks);
+        context.update(b"mark ");
+        context.update(self.owner.as_str().as_bytes());
+        context.update(&position.to_be_bytes());
+        let mut mark = [0; 16];
+        for (to, from) in mark.iter_mut().zip(context.sign().as_ref()) {
+            *to = *from;
+        }
+        mark
     }
 
     pub(super) fn seal(&self, place: &Place) -> Result<String, Refusal> {

@@ -6,6 +6,7 @@
 mod cursor;
 mod epoch;
 mod proof;
+mod resume;
 mod step;
 
 use std::collections::HashMap;
@@ -13,7 +14,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use grunddata_log_proof::entry::EntryProof;
 use grunddata_model::{Domain, Instant, OwnerKey, Period, RecordId, TransactionId};
-use grunddata_store::{ChangeFilter, LogWatch, Operation};
+use grunddata_store::{ChangeFilter, LogPlace, LogWatch, Operation};
 
 use crate::registry::refuse_store;
 use crate::{ChangeKind, Code, Context, Refusal, Registry, TimelineItem, fact, nearest};
@@ -22,6 +23,7 @@ use cursor::{FeedKey, Place};
 use epoch::Epochs;
 
 pub use proof::{LogEpoch, LogKey, LogProof, SignedHead};
+pub use resume::Resumed;
 
 /// The words of what changes do; they choose in a feed.
 pub const FEED_KINDS: [&str; 11] = [
@@ -130,6 +132,10 @@ pub struct FeedEntry {
     pub domain: Domain,
     /// What happened.
     pub content: FeedContent,
+    /// The same as `after`, as it is kept and never shown.
+    place: LogPlace,
+    /// What tells a withdrawal from others.
+    mark: Option<[u8; 16]>,
 }
 
 /// A place in a feed.

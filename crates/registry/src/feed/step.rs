@@ -283,8 +283,14 @@ impl Registry {
             .map(|(position, record, domain, content)| {
                 // Who has the last of them has all of them.
                 let place = if Some(position) == last { after } else { feed };
+                let mark = match (&content, &feed.key) {
+                    (FeedContent::Withdrawn, Some(key)) => Some(key.mark(position)),
+                    _ => None,
+                };
                 Ok(FeedEntry {
                     after: place.at(position)?,
+                    place: place.kept_at(position),
+                    mark,
                     record,
                     domain,
                     content,

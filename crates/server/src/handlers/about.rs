@@ -189,6 +189,7 @@ pub(crate) async fn metrics(caller: Option<Authorised<Admin>>, call: Call) -> Re
                 busy: app.pool.busy(),
                 followers: app.places.count(),
                 silent: &app.silent.read(),
+                hooks: Some(&app.hooks),
             },
             named,
         )

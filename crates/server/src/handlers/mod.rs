@@ -23,6 +23,7 @@ pub(crate) mod provenance;
 pub(crate) mod records;
 pub(crate) mod search;
 pub(crate) mod sources;
+pub(crate) mod subscriptions;
 pub(crate) mod tokens;
 pub(crate) mod transactions;
 pub(crate) mod uploads;

@@ -18,6 +18,7 @@ use crate::reply;
 const COMPONENTS: &str = include_str!("components.json");
 const LOAD_COMPONENTS: &str = include_str!("load-components.json");
 const FEED_COMPONENTS: &str = include_str!("feed-components.json");
+const SUBSCRIPTION_COMPONENTS: &str = include_str!("subscription-components.json");
 const RECORD_COMPONENTS: &str = include_str!("record-components.json");
 
 /// Stands where the server's address is put in when the document is sent.
@@ -474,6 +475,9 @@ fn components(model: &InformationModel) -> Result<Components, serde_json::Error>
     let mut schemas: Map<String, Value> = serde_json::from_str(COMPONENTS)?;
     schemas.extend(serde_json::from_str::<Map<String, Value>>(LOAD_COMPONENTS)?);
     schemas.extend(serde_json::from_str::<Map<String, Value>>(FEED_COMPONENTS)?);
+    schemas.extend(serde_json::from_str::<Map<String, Value>>(
+        SUBSCRIPTION_COMPONENTS,
+    )?);
     let mut examples = Map::new();
     for (name, schema) in &mut schemas {
         // An example stands once, where every body of that schema refers to it.

@@ -102,7 +102,10 @@ fn no_component_hides_another() {
     let mut own: Map<String, Value> = serde_json::from_str(COMPONENTS).expect("JSON");
     let of_loads: Map<String, Value> = serde_json::from_str(LOAD_COMPONENTS).expect("JSON");
     let of_the_feed: Map<String, Value> = serde_json::from_str(FEED_COMPONENTS).expect("JSON");
-    for (name, schema) in of_loads.into_iter().chain(of_the_feed) {
+    let of_subscriptions: Map<String, Value> =
+        serde_json::from_str(SUBSCRIPTION_COMPONENTS).expect("JSON");
+    let others = of_loads.into_iter().chain(of_the_feed);
+    for (name, schema) in others.chain(of_subscriptions) {
         assert!(
             own.insert(name.clone(), schema).is_none(),
             "{name} stands twice"

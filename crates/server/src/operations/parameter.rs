@@ -72,6 +72,12 @@ parameters! {
         "The token's id, as the list shows it; never the token itself." "Nyckelns id, så som listan visar det; aldrig själva nyckeln.";
     GRANT Path "grant" r#"{"type":"string","format":"uuid"}"# "01990c3e-7a5b-7000-8000-00000000000c"
         "The grant's id, as the list shows it." "Behörighetens id, så som listan visar det.";
+    SUBSCRIPTION Path "subscription" r#"{"type":"string","format":"uuid"}"# "01990c3e-7a5b-7000-8000-000000000010"
+        "The subscription's id, as the list shows it." "Prenumerationens id, så som listan visar det.";
+    DELIVERY Path "number" r#"{"type":"integer","minimum":1}"# "17"
+        "The delivery's number, as the list shows it." "Leveransens nummer, så som listan visar det.";
+    DELIVERIES_BEFORE Query "before" r#"{"type":"integer","minimum":1}"# "17"
+        "Only deliveries before this number." "Bara leveranser före detta nummer.";
     RULE Path "rule" r#"{"type":"string","format":"uuid"}"# "01990c3e-7a5b-7000-8000-00000000000e"
         "The rule's id, as the list shows it." "Regelns id, så som listan visar det.";
     MARK Path "mark" r#"{"type":"string","format":"uuid"}"# "01990c3e-7a5b-7000-8000-00000000000f"

@@ -1,5 +1,6 @@
 //! What the server does by itself: takes up the work on loads whose process has ended, collects the files of sources when it
-//! is time, notices sources that are silent, removes the rows of old loads, and tells in the logs what begins and ends as planned.
+//! is time, notices sources that are silent, removes the rows of old loads, tells in the logs what begins and ends as planned,
+//! and delivers subscriptions (`hooks`).
 //!
 //! One thread decides what is due and hands it to others; what it decides from stands in the database, so that several
 //! processes on one database share the work and whatever a process leaves undone is done by the next.
@@ -25,6 +26,7 @@ use serde_json::{Value, json};
 use self::calendar::Calendar;
 use self::logged::{log, with};
 use crate::app::{App, LOADS_WAITING};
+use crate::hooks::Hooks;
 use crate::loads::collect::{
     self, Came, Collector, Extent, Heart, Outcome, Stillness, apply_noted, gives_way, may_apply,
 };
@@ -58,6 +60,7 @@ pub(crate) struct Runner {
     app: Arc<App>,
     wake: Sender<()>,
     thread: JoinHandle<()>,
+    hooks: Hooks,
     heart: Heart,
 }
 
@@ -65,6 +68,7 @@ impl Runner {
     pub(crate) fn start(app: &Arc<App>) -> std::io::Result<Self> {
         let (wake, woken) = bounded(1);
         let heart = Heart::start(app.vault.vitals(), &app.worker)?;
+        let hooks = Hooks::start(app)?;
         let mut round = Round {
             app: Arc::clone(app),
             stillness: Arc::default(),
@@ -81,6 +85,7 @@ impl Runner {
             app: Arc::clone(app),
             wake,
             thread,
+            hooks,
             heart,
         })
     }
@@ -97,9 +102,11 @@ impl Runner {
             app,
             wake,
             thread,
+            hooks,
             heart,
         } = self;
         drop(wake);
+        hooks.end();
         if thread.join().is_err() {
             tracing::error!("the thread that decides what is due panicked");
         }

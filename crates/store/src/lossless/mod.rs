@@ -205,7 +205,15 @@ mod tests {
 
     /// Tables whose rows belong to one installation, or tell what its processes are doing: they mean nothing elsewhere.
     /// Of the keys that heads are signed with the public halves are lines, so that heads from before can be verified.
-    const LOCAL: [&str; 4] = ["feed_key", "load_task", "source_watch", "log_key"];
+    /// Subscriptions are secrets and places in this installation's log: they are made anew where they are wanted.
+    const LOCAL: [&str; 6] = [
+        "feed_key",
+        "log_key",
+        "load_task",
+        "source_watch",
+        "subscription",
+        "subscription_delivery",
+    ];
 
     /// A table that is added must be decided on here, or it is lost without a word.
     #[test]

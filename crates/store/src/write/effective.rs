@@ -90,8 +90,9 @@ impl StagedEffective {
     ) -> Result<Vec<ChangeRow<'a>>, StoreError> {
         let mut rows = Vec::with_capacity(self.entries.len());
         for (position, (day, image)) in (position + 1..).zip(&self.entries) {
-            let touched = Period::since(*day)
-                .map_err(|error| StoreError::disagrees(format!("a day of the calendar: {error}")))?;
+            let touched = Period::since(*day).map_err(|error| {
+                StoreError::disagrees(format!("a day of the calendar: {error}"))
+            })?;
             let facts = Facts {
                 record: image.id,
                 domain: image.domain.as_str(),

@@ -31,10 +31,15 @@ const OURS: &[(&str, &[&str])] = &[
             "grunddata-store",
         ],
     ),
-    ("grunddata-identity", &["grunddata-model"]),
+    // Knows nothing of records: it says where requests may go, and sends them there.
+    ("grunddata-reach", &[]),
+    (
+        "grunddata-identity",
+        &["grunddata-model", "grunddata-reach"],
+    ),
     ("grunddata-exchange", &["grunddata-model"]),
     // Knows nothing of records: it brings files.
-    ("grunddata-pull", &[]),
+    ("grunddata-pull", &["grunddata-reach"]),
     (
         "grunddata-web",
         &[
@@ -72,6 +77,7 @@ const OURS: &[(&str, &[&str])] = &[
             "grunddata-identity",
             "grunddata-exchange",
             "grunddata-pull",
+            "grunddata-reach",
             "grunddata-web",
             "grunddata-graphql",
             "grunddata-client",
@@ -89,6 +95,7 @@ const OURS: &[(&str, &[&str])] = &[
             "grunddata-identity",
             "grunddata-exchange",
             "grunddata-pull",
+            "grunddata-reach",
             "grunddata-seeds",
             "grunddata-server",
             "grunddata-client",

@@ -92,6 +92,14 @@ pub(super) static TYPES: &[ProblemType] = &[
         "Ändra posten där den hör hemma; kopian här följer efter. Bara skyddet ändras här, av ägarens förvaltare och för sig.",
     ),
     row(
+        "subscription-state",
+        409,
+        "The subscription does not allow it now",
+        "Prenumerationen tillåter det inte nu",
+        "Read the subscription again: its state says whether it is paused or stopped, and what it waits for.",
+        "Läs prenumerationen igen: dess state säger om den är pausad eller stoppad och vad den väntar på.",
+    ),
+    row(
         "too-many-requests",
         429,
         "Too many requests",

@@ -1,0 +1,177 @@
+//! Looks at the log in the name of a subscription's reader, with the rights that it has now.
+
+use std::sync::Arc;
+
+use grunddata_access_log::{Channel, Entry, Kind};
+use grunddata_registry::{
+    Code, Context, FeedEntry, LogPlace, Refusal, Resumed, SentRow, Subscription,
+};
+use uuid::Uuid;
+
+use super::Shared;
+use crate::app::App;
+
+/// What a look has found.
+pub(super) enum Look {
+    /// The next entries.
+    Step(Box<Step>),
+    /// The reader is shown something else than before.
+    AccessChanged(LogPlace),
+    /// There is nothing to be had in this name any more, and why.
+    Over(String),
+    /// Not just now.
+    Later,
+}
+
+/// The next entries.
+pub(super) struct Step {
+    pub(super) entries: Vec<FeedEntry>,
+    /// Where the log was looked through to.
+    pub(super) place: LogPlace,
+    /// Whether that was all that there is.
+    pub(super) caught_up: bool,
+    /// In whose name it was read, with what is to be logged.
+    context: Context,
+}
+
+impl Shared {
+    /// The next part of the log.
+    pub(super) async fn look(
+        &self,
+        subscription: &Arc<Subscription>,
+        place: LogPlace,
+        limit: usize,
+    ) -> Look {
+        self.in_pool(subscription, move |app, subscription, context| {
+            let registry = app.vault.vitals();
+            let filter = subscription.settings.filter()?;
+            match registry.resume_feed(&context, &subscription.owner, &place, filter)? {
+                Resumed::AccessChanged(place) => Ok(Look::AccessChanged(place)),
+                Resumed::Feed(mut feed) => {
+                    let step = registry.feed_step(&context, &mut feed, limit)?;
+                    Ok(Look::Step(Box::new(Step {
+                        entries: step.entries,
+                        place: feed.kept(),
+                        caught_up: step.caught_up,
+                        context,
+                    })))
+                }
+            }
+        })
+        .await
+    }
+
+    /// A delivery that was kept, or nothing when it is kept no longer.
+    pub(super) async fn kept(
+        &self,
+        subscription: &Arc<Subscription>,
+        number: u64,
+    ) -> Option<SentRow> {
+        let (app, subscription) = (Arc::clone(&self.app), Arc::clone(subscription));
+        let found = self
+            .app
+            .hook_readers
+            .run_anyway(move || Ok(app.vault.vitals().sent_delivery(&subscription, number)));
+        found.await.ok()?.ok()
+    }
+
+    /// What a delivery carried, as far as the reader is shown it now, from a place on.
+    pub(super) async fn look_again(
+        &self,
+        subscription: &Arc<Subscription>,
+        from: LogPlace,
+        to: u64,
+        limit: usize,
+    ) -> Look {
+        self.in_pool(subscription, move |app, subscription, context| {
+            let registry = app.vault.vitals();
+            let filter = subscription.settings.filter()?;
+            let mut feed =
+                registry.feed_between(&context, &subscription.owner, &from, to, filter)?;
+            let step = registry.feed_step(&context, &mut feed, limit)?;
+            Ok(Look::Step(Box::new(Step {
+                entries: step.entries,
+                place: feed.kept(),
+                caught_up: step.caught_up,
+                context,
+            })))
+        })
+        .await
+    }
+
+    async fn in_pool(
+        &self,
+        subscription: &Arc<Subscription>,
+        work: impl FnOnce(&App, &Subscription, Context) -> Result<Look, Refusal> + Send + 'static,
+    ) -> Look {
+        let (app, subscription) = (Arc::clone(&self.app), Arc::clone(subscription));
+        let looked = self.app.hook_readers.run_anyway(move || {
+            let reader = &subscription.reader;
+            let registry = app.vault.vitals();
+            let found = app.vault.reader(reader).and_then(|actor| match actor {
+                None => Ok(Look::Over(
+                    "The token whose access it has was revoked or has ended.".to_owned(),
+                )),
+                Some(actor) => {
+                    let context = registry.reading_as(reader, actor, Uuid::now_v7().to_string());
+                    work(&app, &subscription, context)
+                }
+            });
+            Ok(found.unwrap_or_else(|refusal| refused(&subscription, &refusal)))
+        });
+        looked.await.unwrap_or(Look::Later)
+    }
+
+    /// Logs what a step shows of personal data, and returns when that is durable. Whether it could be.
+    pub(super) async fn log(&self, subscription: &Subscription, step: &Step) -> bool {
+        let shown = step.context.disclosed.take();
+        if shown.records.is_empty() {
+            return true;
+        }
+        let context = &step.context;
+        let mut entry = Entry::new(
+            context.now,
+            Kind::Export,
+            context.actor.name.clone(),
+            Channel::Schedule,
+            "deliverSubscription",
+        );
+        entry.client = Some(context.actor.client.clone());
+        entry.unit.clone_from(&context.actor.unit);
+        entry.purpose.clone_from(&context.purpose);
+        entry.request_id = Some(context.request_id.clone());
+        entry.records = shown.records;
+        entry.records.sort_unstable();
+        entry.records.dedup();
+        entry.count = Some(entry.records.len() as u64);
+        entry.owners = shown.owners.into_iter().collect();
+        entry.classes = shown.classes;
+        entry.query = Some(format!("/subscriptions/{}", subscription.id));
+        let logged = match self.app.access_log.append(entry) {
+            Ok(waits) => waits.await.map(drop),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = &logged {
+            tracing::error!(%error, "the access log cannot be written: subscriptions wait until it can");
+        }
+        logged.is_ok()
+    }
+}
+
+/// What a refusal means for a subscription.
+fn refused(subscription: &Subscription, refusal: &Refusal) -> Look {
+    let over = match refusal.code {
+        Code::Forbidden | Code::Unauthenticated => {
+            "Its reader is shown nothing of the owner any more."
+        }
+        Code::UnknownOwner => "The owner is not in this registry any more.",
+        Code::InvalidCursor => {
+            "The log is shorter than it was, after a restore from a backup. Replay from 0, and resume."
+        }
+        _ => {
+            tracing::warn!(subscription = %subscription.id, code = refusal.code.as_str(), why = refusal.detail, "the log cannot be read for a subscription just now");
+            return Look::Later;
+        }
+    };
+    Look::Over(over.to_owned())
+}

@@ -1,0 +1,2 @@
+DROP TABLE subscription_delivery;
+DROP TABLE subscription;
