@@ -16,6 +16,7 @@ fn addresses(http: &Http, path: &str, root: bool) -> Vec<String> {
         .replace("{id}", id)
         .replace("{transaction}", id)
         .replace("{version}", "1")
+        .replace("{position}", "1")
         .replace("{name}", "grunddata")
         .replace("{list}", "organisation-kind")
         .replace("{owner}", "norrberga")
