@@ -18,6 +18,7 @@ mod law;
 mod load;
 mod owners;
 mod patch;
+mod peers;
 mod query;
 mod read;
 mod refusal;
@@ -33,8 +34,8 @@ pub use code::Code;
 pub use coordinate::{AsOf, At, CoordinateParameters, KnownAt, Pins};
 pub use export::{Export, ExportRequest, Exported};
 pub use feed::{
-    FEED_KINDS, Feed, FeedChange, FeedContent, FeedEntry, FeedFilter, FeedPosition, FeedStates,
-    FeedStep,
+    FEED_KINDS, Feed, FeedChange, FeedContent, FeedCopy, FeedEntry, FeedFilter, FeedPosition,
+    FeedStates, FeedStep,
 };
 pub use grants::{GivenGrant, GrantSubject, SubjectKind};
 pub use grunddata_store::{Form, LogWatch, LosslessProgress, LosslessSummary, OwnerSet};
@@ -55,6 +56,7 @@ pub use load::{
 };
 pub use owners::{NewOwner, Owner};
 pub use patch::Patch;
+pub use peers::{Copied, Copies, Peer, PeerSettings, PeerState};
 pub use query::{
     Condition, CountMode, PARAMETERS, PageChoice, Place, Query, SortBy, SortKey, Test,
 };

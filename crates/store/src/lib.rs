@@ -37,6 +37,7 @@ mod metrics;
 mod migrations;
 mod options;
 mod owner;
+mod peers;
 mod read;
 mod reclaim;
 mod retention;
@@ -64,11 +65,15 @@ pub use marks::{MarkKind, MarkRow};
 pub use metrics::{BATCH_SIZES, StoreMetrics};
 pub use options::{COMMITS_WITHIN, Clock, Stopwatch, StoreOptions};
 pub use owner::{OwnerRow, OwnerSet};
+pub use peers::{
+    CheckedChange, CopiedChange, CopiedState, CopyBatchRow, CopyError, CopyWriter, NewPeer, Parcel,
+    PeerRow, PeerStatus,
+};
 pub use read::{
-    Absent, ChangeEntry, ChangeFilter, ChangeScan, Condition, Count, Direction, ESTIMATE, Followed,
-    HierarchyRow, IdentifierRow, LinkCondition, LinkCursor, LinkRow, Lookup, Matching, Page,
-    Reader, RecordRow, RecordedLink, SearchCursor, SortBy, SortKey, StoreSearch, Targets,
-    WithdrawnRow,
+    Absent, ChangeEntry, ChangeFilter, ChangeScan, Condition, CopyFacts, Count, Direction,
+    ESTIMATE, Followed, HierarchyRow, IdentifierRow, LinkCondition, LinkCursor, LinkRow, Lookup,
+    Matching, Page, Reader, RecordRow, RecordedLink, SearchCursor, SortBy, SortKey, StoreSearch,
+    Targets, WithdrawnRow,
 };
 pub use retention::{DisposalRow, ErasedRow, RetentionCandidate, RetentionRuleRow};
 pub use store::Store;

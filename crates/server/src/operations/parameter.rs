@@ -111,6 +111,8 @@ parameters! {
         "The day on which things hold. Default: today (Europe/Stockholm)." "Dagen då det gäller. Förval: i dag (svensk tid).";
     KNOWN_AT Query "knownAt" r#"{"type":"string","format":"date-time"}"# "2026-11-21T10:15:30.123456Z"
         "The instant at which things are known; not in the future. Default: everything recorded so far." "Tidpunkten då det är känt; inte i framtiden. Förval: allt som hittills registrerats.";
+    KNOWN_BY Query "knownBy" r#"{"type":"string","enum":["origin","holder"],"default":"origin"}"# "holder"
+        "By whom it was known at knownAt: when the origin recorded it, or when it came to this registry. They differ for copies of other registries alone." "Av vem det var känt vid knownAt: när det registrerades där det hör hemma, eller när det kom till detta register. Skiljer sig bara för kopior av andra register.";
     AS_OF Query "asOf" r#"{"type":"string"}"# "AQALXY0A"
         "A token from an earlier answer: reads at exactly its coordinate. Instead of validAt and knownAt." "En markör ur ett tidigare svar: läser på exakt samma koordinat. I stället för validAt och knownAt.";
     WRITE_FROM Query "validFrom" r#"{"type":"string"}"# "2027-01-01"

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant as Stopwatch};
 
-use diesel::sql_types::BigInt;
+use diesel::sql_types::{BigInt, Text};
 use grunddata_model::{Instant, OwnerKey};
 
 use crate::combiner::job::{BatchFailure, Job};
@@ -129,12 +129,19 @@ impl Worker {
             None => Connection::open(&self.engine.target, &self.engine.options, Purpose::Write)?,
         };
         connection.begin()?;
-        let Some((position, last)) = lock_owner(&mut connection, owner)? else {
-            connection.rollback()?;
-            self.connection = Some(connection);
-            return Ok(Outcome::Failed(BatchFailure::Store(
-                StoreError::UnknownOwner(owner.clone()),
-            )));
+        let refused = match lock_home(&mut connection, owner) {
+            Ok(Some(locked)) => Ok(locked),
+            Ok(None) => Err(StoreError::UnknownOwner(owner.clone())),
+            Err(error @ StoreError::Copied { .. }) => Err(error),
+            Err(error) => return Err(error),
+        };
+        let (position, last) = match refused {
+            Ok(locked) => locked,
+            Err(error) => {
+                connection.rollback()?;
+                self.connection = Some(connection);
+                return Ok(Outcome::Failed(BatchFailure::Store(error)));
+            }
         };
         let begun = (self.engine.options.stopwatch)();
         let clock = (self.engine.options.clock)();
@@ -228,7 +235,7 @@ impl Worker {
 /// Whether an owner's log has just become four times as long, from its 256th entry on. A table that grows fast is planned
 /// for as if it were empty until autovacuum comes by, and a batch that joins it with a list of keys would read it as a
 /// whole.
-fn outgrown(before: i64, after: i64) -> bool {
+pub(crate) fn outgrown(before: i64, after: i64) -> bool {
     let steps = |position: i64| position.max(1).ilog2() / 2;
     after >= 256 && steps(after) > steps(before)
 }
@@ -284,6 +291,27 @@ fn run_jobs(
     Ok(decided)
 }
 
+/// The same as [`lock_owner`], for whoever may write to owners whose home this is.
+///
+/// # Errors
+/// [`StoreError::Copied`] for an owner that is copied from elsewhere.
+pub(crate) fn lock_home(
+    connection: &mut Connection,
+    owner: &OwnerKey,
+) -> Result<Option<(i64, Instant)>, StoreError> {
+    let locked = lock_owner(connection, owner)?;
+    let mut sql = Sql::<(Text,)>::new("SELECT p.url FROM peer p WHERE p.owner = ");
+    sql.text(owner.as_str());
+    let copied: Option<(String,)> = connection.first(&sql)?;
+    match copied {
+        Some((of,)) => Err(StoreError::Copied {
+            owner: owner.clone(),
+            of: of.into(),
+        }),
+        None => Ok(locked),
+    }
+}
+
 /// Takes the owner's counter row until the end of the transaction; its position and last instant.
 pub(crate) fn lock_owner(
     connection: &mut Connection,
@@ -298,7 +326,7 @@ pub(crate) fn lock_owner(
     Ok(row.map(|(position, last)| (position, last.0)))
 }
 
-fn advance(
+pub(crate) fn advance(
     connection: &mut Connection,
     owner: &OwnerKey,
     position: i64,

@@ -10,7 +10,8 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::tables::{
-    AssertionContentLine, AssertionLine, LoadBatchLine, LoadLine, LoadRowLine, SourceLine,
+    AssertionContentLine, AssertionLine, CopyBatchLine, LoadBatchLine, LoadLine, LoadRowLine,
+    PeerLine, SourceLine,
 };
 
 /// A line. The name of the kind is its only member.
@@ -36,12 +37,14 @@ pub(super) enum Line<'a> {
     LoadBatch(LoadBatchLine),
     Assertion(AssertionLine),
     AssertionContent(AssertionContentLine),
+    Peer(PeerLine),
+    CopyBatch(CopyBatchLine),
     End(End),
 }
 
 /// The kinds of lines between the header and the end, as the header lists them: a reader that does not know one of them
 /// must not take the file for whole.
-pub(super) const SECTIONS: [&str; 16] = [
+pub(super) const SECTIONS: [&str; 18] = [
     "token",
     "grant",
     "owner",
@@ -58,6 +61,8 @@ pub(super) const SECTIONS: [&str; 16] = [
     "loadBatch",
     "assertion",
     "assertionContent",
+    "peer",
+    "copyBatch",
 ];
 
 /// The first line.
@@ -302,6 +307,8 @@ impl Line<'_> {
             Self::LoadBatch(_) => "loadBatch",
             Self::Assertion(_) => "assertion",
             Self::AssertionContent(_) => "assertionContent",
+            Self::Peer(_) => "peer",
+            Self::CopyBatch(_) => "copyBatch",
             Self::End(_) => "end",
         }
     }

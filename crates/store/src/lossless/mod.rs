@@ -1,8 +1,8 @@
 //! The lossless form of an installation: everything that its answers depend on, as text, whichever database it lies in.
 //!
 //! One JSON object on each line (NDJSON), in this order: the header; tokens and grants (of a whole installation only); and
-//! for each owner its own line, its geometries, rules, disposals, deliveries, remembered outcomes, records, marks, sources and
-//! loads; last
+//! for each owner its own line, its geometries, rules, disposals, deliveries, remembered outcomes, records, marks, sources,
+//! loads, and from where it is copied; last
 //! the end, with how many lines there were of each kind and the SHA-256 of all bytes before it. A record's line holds its
 //! head, its changes with their positions, and its states in both times; a body stands in it byte for byte.
 //!
@@ -164,7 +164,7 @@ pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     /// Tables whose rows are lines, or parts of one.
-    const CARRIED: [&str; 18] = [
+    const CARRIED: [&str; 20] = [
         "access_grant",
         "owner",
         "record",
@@ -183,6 +183,8 @@ mod tests {
         "load_batch",
         "assertion",
         "assertion_content",
+        "peer",
+        "copy_batch",
     ];
     /// Tables whose rows follow from the others.
     const DERIVED: [&str; 9] = [

@@ -20,7 +20,7 @@ use crate::connection::Connection;
 use crate::engine::Engine;
 
 pub use changes::ChangeEntry;
-pub use feed::{ChangeFilter, ChangeScan};
+pub use feed::{ChangeFilter, ChangeScan, CopyFacts};
 pub use find::{Absent, Lookup};
 pub use hierarchy::HierarchyRow;
 pub use identifiers::IdentifierRow;
