@@ -61,6 +61,7 @@ fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Source(source) => commands::source::run(&settings, source),
         Command::Load(load) => commands::load::load(&settings, load),
         Command::Loads(loads) => commands::load::run(&settings, loads),
+        Command::Peer(peer) => commands::peer::run(&settings, peer),
         Command::Why(why) => commands::why::run(&settings, why),
         Command::Changes(changes) => commands::changes::run(&settings, changes),
         Command::Export(export) => commands::export::run(&settings, export),

@@ -15,14 +15,16 @@ use crate::arguments::Global;
 use crate::failure::{Failure, Kind};
 
 mod collect;
+mod peers;
 
 use collect::Collect;
+use peers::Peers;
 
 /// Where a system-wide installation has its settings; read when no other file is named and this one exists.
 const SYSTEM_FILE: &str = "/etc/grunddata/grunddata.toml";
 /// Tables of settings. In the environment `GRUNDDATA_LOG_FORMAT` is `format` in `[log]`.
-const TABLES: [&str; 7] = [
-    "tls", "log", "operator", "limits", "store", "collect", "loads",
+const TABLES: [&str; 8] = [
+    "tls", "log", "operator", "limits", "store", "collect", "loads", "peers",
 ];
 /// For how many days rows of plans are kept where nothing else is said.
 const KEEP_DAYS: u32 = 90;
@@ -65,6 +67,7 @@ pub(crate) struct Settings {
     pub(crate) limits: Limits,
     pub(crate) store: Store,
     pub(crate) collect: Collect,
+    pub(crate) peers: Peers,
     pub(crate) loads: Loads,
 }
 
@@ -90,6 +93,7 @@ impl Default for Settings {
             limits: Limits::default(),
             store: Store::default(),
             collect: Collect::default(),
+            peers: Peers::default(),
             loads: Loads::default(),
         }
     }
@@ -343,6 +347,7 @@ impl Settings {
             access_log: self.access_log(),
             uploads: self.uploads(),
             collect: self.collect.server(),
+            peers: self.peers.server(),
             keep_loads: self.keep_loads(),
             lease: self
                 .loads

@@ -7,6 +7,7 @@ use std::time::Duration;
 use grunddata_identity::IdentityConfig;
 
 pub use crate::loads::collect::{Collecting, NamedToken, Reach, Secret};
+pub use crate::peers::Peering;
 
 /// Everything about the process that listens.
 #[derive(Debug, Clone)]
@@ -28,6 +29,8 @@ pub struct Config {
     pub uploads: PathBuf,
     /// What may be collected for sources, and with what.
     pub collect: Collecting,
+    /// Which other registries may be followed, and how.
+    pub peers: Peering,
     /// For how long the rows of loads are kept of which nothing more comes; `None` = for ever.
     pub keep_loads: Option<Duration>,
     /// After how long without a sign of life the work of a process on loads is taken up by another.
@@ -57,6 +60,7 @@ impl Default for Config {
             access_log: PathBuf::from("grunddata-data/access-log"),
             uploads: PathBuf::from("grunddata-data/uploads"),
             collect: Collecting::default(),
+            peers: Peering::default(),
             keep_loads: Some(Duration::from_secs(90 * 24 * 60 * 60)),
             lease: crate::loads::collect::LEASE,
             identity: IdentityConfig::default(),

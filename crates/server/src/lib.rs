@@ -27,6 +27,7 @@ mod metrics;
 mod openapi;
 pub mod operations;
 mod parameters;
+pub mod peers;
 mod pool;
 pub mod problem;
 mod rate;

@@ -17,6 +17,7 @@ pub(crate) mod log;
 pub(crate) mod migrate;
 pub(crate) mod openapi;
 pub(crate) mod owner;
+pub(crate) mod peer;
 pub(crate) mod restore;
 pub(crate) mod retention;
 pub(crate) mod seed;

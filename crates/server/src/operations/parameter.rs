@@ -70,6 +70,10 @@ parameters! {
         "The owner's key." "Informationsägarens nyckel.";
     TOKEN Path "token" r#"{"type":"string"}"# "01990c3e-7a5b-7000-8000-00000000000b"
         "The token's id, as the list shows it; never the token itself." "Nyckelns id, så som listan visar det; aldrig själva nyckeln.";
+    PEER Path "peer" r#"{"type":"string"}"# "scb"
+        "The peer's name." "Partens namn.";
+    PEER_RECORDS Query "records" r#"{"type":"string","enum":["keep","remove"],"default":"keep"}"# "keep"
+        "Whether what was copied stays, or is removed with its owner." "Om det som kopierats står kvar, eller tas bort med sin informationsägare.";
     GRANT Path "grant" r#"{"type":"string","format":"uuid"}"# "01990c3e-7a5b-7000-8000-00000000000c"
         "The grant's id, as the list shows it." "Behörighetens id, så som listan visar det.";
     RULE Path "rule" r#"{"type":"string","format":"uuid"}"# "01990c3e-7a5b-7000-8000-00000000000e"
@@ -183,8 +187,8 @@ parameters! {
         "Only these kinds, separated by commas: create, replace, amend, end, revive, retract, revert, follow, merge, erase. What is withdrawn always comes." "Bara dessa slag, åtskilda med komma: create, replace, amend, end, revive, retract, revert, follow, merge, erase. Det som återkallas kommer alltid.";
     FEED_RECORD Query "record" r#"{"type":"string","format":"uuid"}"# "01990c3e-7a5b-7000-8000-000000000001"
         "Only of this record." "Bara om denna post.";
-    FEED_CONTENT Query "content" r#"{"type":"string","enum":["thin","states"],"default":"thin"}"# "states"
-        "`states`: with every state as believed at the change, and with who wrote and why." "`states`: med alla tillstånd som ändringen ledde till, och med vem som skrivit och varför.";
+    FEED_CONTENT Query "content" r#"{"type":"string","enum":["thin","states","copy"],"default":"thin"}"# "states"
+        "`states`: with every state as believed at the change, and with who wrote and why. `copy`: the same for another registry that keeps a copy." "`states`: med alla tillstånd som ändringen ledde till, och med vem som skrivit och varför. `copy`: detsamma för ett annat register som håller en kopia.";
     FEED_FORMAT Query "format" r#"{"type":"string","enum":["json","ndjson"],"default":"json"}"# "ndjson"
         "`ndjson`: everything there is now in one answer, one entry on each line." "`ndjson`: allt som finns nu i ett svar, en händelse per rad.";
     SOURCE_KEY Path "source" r#"{"type":"string"}"# "hr"

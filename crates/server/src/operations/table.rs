@@ -146,6 +146,7 @@ pub(crate) fn table() -> Vec<Operation> {
     table.extend(super::loads::operations());
     table.extend(super::feed::operations());
     table.extend(super::administration::operations());
+    table.extend(super::peers::operations());
     table.extend(super::law::of_the_law());
     table.extend(of_the_api());
     table

@@ -34,6 +34,8 @@ pub struct Parcel {
     pub received_at: Instant,
     /// Whether the origin said that there was nothing more.
     pub caught_up: bool,
+    /// Whether everything of the owner is asked for and shown.
+    pub whole: bool,
     /// Until when the peer is held from now on.
     pub held_until: Instant,
 }
@@ -77,7 +79,10 @@ impl CopyWriter {
     /// [`CopyError`]; nothing is stored then.
     pub fn apply(&mut self, parcel: &Parcel) -> Result<PeerRow, CopyError> {
         let mut connection = self.begin()?;
-        let row = self.held(&mut connection)?;
+        let mut row = self.held(&mut connection)?;
+        if row.place == "0" {
+            row.whole = parcel.whole;
+        }
         let Some((position, last)) = lock_owner(&mut connection, &self.owner)? else {
             return Err(StoreError::UnknownOwner(self.owner.clone()).into());
         };
@@ -112,7 +117,7 @@ impl CopyWriter {
             )?;
         }
         let complete_at = jobs.iter().map(|job| job.instant).max();
-        self.note(&mut connection, parcel, after, complete_at)?;
+        self.note(&mut connection, parcel, after, (complete_at, row.whole))?;
         let row = peer(&mut connection, &self.name)?.ok_or(CopyError::NotHeld)?;
         connection.commit()?;
         self.known.vocabulary.learn(self.owner.as_str(), words);
@@ -318,12 +323,14 @@ impl CopyWriter {
         connection: &mut Connection,
         parcel: &Parcel,
         position: i64,
-        complete_at: Option<Instant>,
+        (complete_at, whole): (Option<Instant>, bool),
     ) -> Result<(), CopyError> {
         let mut sql = Sql::<()>::new("UPDATE peer SET place = ");
         sql.text(parcel.place.as_str())
             .push(", position = ")
             .big(position)
+            .push(", whole = ")
+            .small(i16::from(whole))
             .push(", failures = 0, failure = NULL, needs_model = NULL, held_until = ")
             .moment(parcel.held_until);
         if let Some(complete_at) = complete_at {

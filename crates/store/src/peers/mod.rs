@@ -276,8 +276,6 @@ impl Store {
             sql.text(new.settings.as_str())
                 .push(", url = ")
                 .text(new.url.as_str())
-                .push(", whole = ")
-                .small(i16::from(new.whole))
                 .push(", failures = 0, failure = NULL, needs_model = NULL, held_until = ")
                 .moment(free())
                 .push(" WHERE name = ")
