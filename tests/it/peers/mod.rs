@@ -11,6 +11,8 @@ use grunddata_registry::{Grant, OwnerScope, Role};
 use grunddata_testing::{Engine, on_both};
 use serde_json::json;
 
+use crate::desk::Desk;
+use crate::program::Program;
 use site::Site;
 use world::{Dice, World};
 
@@ -30,7 +32,10 @@ fn reader(owner: &str) -> Grant {
 
 /// An origin on one engine and a registry that follows on the other.
 fn pair(engine: Engine) -> (Site, Site) {
-    (Site::start(engine, &["kommun"]), Site::start(other(engine), &["nation"]))
+    (
+        Site::start(engine, &["kommun"]),
+        Site::start(other(engine), &["nation"]),
+    )
 }
 
 on_both! {
@@ -117,7 +122,7 @@ on_both! {
         follower.follow("kommun", &origin, "kommun", &origin.admin, json!({})).expect(201);
         follower.wait_for("kommun", &origin, "kommun");
         assert!(follower.get("/persons?q=Zorro").expect(200)["items"][0].is_object());
-        origin.send("POST", "/erasures", Some(json!({"records": [id], "decision": "Prov", "reference": "KS 2026/1"}))).expect(200);
+        origin.send("POST", "/erasures", Some(json!({"records": [id], "decision": "Prov", "reference": "KS 2026/1"}))).expect(201);
         follower.wait_for("kommun", &origin, "kommun");
         assert_eq!(follower.get(&format!("/persons/{id}")).status, 410);
         assert_eq!(follower.get("/persons?q=Zorro").expect(200)["items"], json!([]));
@@ -323,5 +328,49 @@ on_both! {
         assert_eq!((row.position, row.whole), (30, true));
         let again = grunddata_server::peers::sync(&follower.registry, &peering, &worker, "kommun", &mut |_| {}).expect("in step");
         assert_eq!(again.position, 30);
+    }
+}
+
+on_both! {
+    using clocks;
+
+    /// The program itself, killed wherever it is, again and again.
+    fn a_follower_that_is_killed_goes_on_and_doubles_nothing(given: (Engine, [i64; 2])) {
+        let (engine, _) = given;
+        let mut dice = Dice::cast();
+        let origin = Site::start(other(engine), &["kommun"]);
+        for part in 0..4 {
+            let operations: Vec<serde_json::Value> = (0..200)
+                .map(|number| json!({"op": "create", "collection": "organisations", "data": {"name": {"sv": format!("Enhet {part}-{number}")}, "kind": "unit"}, "validFrom": "2026-01-01"}))
+                .collect();
+            origin.send("POST", "/transactions", Some(json!({"owner": "kommun", "operations": operations}))).expect(200);
+            for number in 0..60 {
+                origin.unit("kommun", &format!("Ensam {part}-{number}"));
+            }
+        }
+        let mut desk = Desk::new(engine);
+        desk.configure("[peers]\nhttp_loopback = true\n[loads]\nlease_seconds = 1\n");
+        desk.done(&["migrate"]);
+        desk.write("token", &origin.admin);
+        let (token, url) = (desk.path("token"), origin.origin());
+        desk.done(&["peer", "add", "kommun", "--url", &url, "--owner", "kommun", "--token-file", &token]);
+        for _ in 0..4 {
+            let program = Program::start(&desk.arguments(&["serve"]), Duration::from_secs(60));
+            std::thread::sleep(Duration::from_millis(dice.below(700) as u64));
+            drop(program);
+        }
+        // What a killed process held is free when its lease has run out.
+        std::thread::sleep(Duration::from_millis(1_300));
+        desk.done(&["peer", "sync", "kommun"]);
+        desk.done(&["verify"]);
+        let here = desk.done(&["changes", "kommun", "--after", "0"]);
+        let there = origin.get("/changes?owner=kommun&after=0&format=ndjson").expect(200);
+        let there = there.as_str().expect("lines").lines().filter(|line| !line.contains("_meta")).collect::<Vec<_>>();
+        assert_eq!(here.lines().collect::<Vec<_>>(), there);
+        assert_eq!(there.len(), 1_040);
+        let said = desk.done(&["peer", "check"]);
+        assert!(said.contains("The copy has everything"), "{said}");
+        assert!(desk.done(&["peer", "list"]).contains("following"));
+        assert!(desk.done(&["peer", "show", "kommun"]).contains("\"position\": 1040"));
     }
 }

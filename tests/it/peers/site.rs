@@ -5,7 +5,9 @@ use std::time::{Duration, Instant as Stopwatch};
 
 use grunddata_information_model::InformationModel;
 use grunddata_model::{Instant, OwnerKey};
-use grunddata_registry::{Actor, Context, Grant, Limits, NewOwner, NewToken, OwnerScope, Registry, Role};
+use grunddata_registry::{
+    Actor, Context, Grant, Limits, NewOwner, NewToken, OwnerScope, Registry, Role,
+};
 use grunddata_server::{Config, Running, Server};
 use grunddata_store::{Clock, Store, StoreOptions};
 use grunddata_testing::{Database, Engine};
@@ -19,7 +21,9 @@ pub(crate) struct Site {
     pub(crate) registry: Registry,
     client: Client,
     pub(crate) admin: String,
-    directory: tempfile::TempDir,
+    _directory: tempfile::TempDir,
+    /// Where tokens of peers lie: with the database, whichever process follows.
+    tokens: Arc<tempfile::TempDir>,
     pub(crate) database: Arc<Database>,
     /// What the store is checked for at the end.
     pub(crate) verified: bool,
@@ -40,7 +44,10 @@ impl Got {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "these registries run on the clock of the machine")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "these registries run on the clock of the machine"
+)]
 fn clock() -> Clock {
     Arc::new(|| Instant::from(chrono::Utc::now()))
 }
@@ -61,7 +68,8 @@ impl Site {
 
     /// Another process on the same database would look like this.
     pub(crate) fn beside(other: &Site) -> Self {
-        let mut site = Self::over(Arc::clone(&other.database), &[], clock(), true);
+        let (database, tokens) = (Arc::clone(&other.database), Arc::clone(&other.tokens));
+        let mut site = Self::with(database, tokens, &[], clock(), true);
         site.verified = false;
         site
     }
@@ -72,6 +80,17 @@ impl Site {
     }
 
     fn over(database: Arc<Database>, owners: &[&str], clock: Clock, follows: bool) -> Self {
+        let tokens = Arc::new(tempfile::tempdir().expect("directory"));
+        Self::with(database, tokens, owners, clock, follows)
+    }
+
+    fn with(
+        database: Arc<Database>,
+        tokens: Arc<tempfile::TempDir>,
+        owners: &[&str],
+        clock: Clock,
+        follows: bool,
+    ) -> Self {
         let model = InformationModel::embedded().expect("model");
         let store = Store::open(
             StoreOptions::new(database.url.as_str(), Arc::clone(&clock)),
@@ -108,15 +127,19 @@ impl Site {
         config.peers.poll = Duration::from_millis(if follows { 50 } else { 3_600_000 });
         config.peers.backoff = Duration::from_millis(50);
         config.peers.wait = Duration::from_secs(5);
-        config.peers.tokens = Some(directory.path().to_owned());
+        config.peers.tokens = Some(tokens.path().to_owned());
         let running = Server::start(config, registry.clone()).expect("server");
         let mut site = Self {
             running: Some(running),
             store: Some(store),
             registry,
-            client: Client::builder().timeout(Duration::from_secs(60)).build().expect("client"),
+            client: Client::builder()
+                .timeout(Duration::from_secs(60))
+                .build()
+                .expect("client"),
             admin: String::new(),
-            directory,
+            _directory: directory,
+            tokens,
             database,
             verified: true,
         };
@@ -137,14 +160,17 @@ impl Site {
             expires_at: None,
         };
         let context = self.registry.context(Actor::system("test"), "token");
-        self.registry.mint_token(&context, token).expect("token").secret
+        self.registry
+            .mint_token(&context, token)
+            .expect("token")
+            .secret
     }
 
     /// Whom it may follow, and how.
     pub(crate) fn peering(&self) -> grunddata_server::config::Peering {
         grunddata_server::config::Peering {
             http_loopback: true,
-            tokens: Some(self.directory.path().to_owned()),
+            tokens: Some(self.tokens.path().to_owned()),
             ..grunddata_server::config::Peering::default()
         }
     }
@@ -157,7 +183,13 @@ impl Site {
         self.send_with(method, path, body, "*")
     }
 
-    pub(crate) fn send_with(&self, method: &str, path: &str, body: Option<Value>, if_match: &str) -> Got {
+    pub(crate) fn send_with(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<Value>,
+        if_match: &str,
+    ) -> Got {
         let address = format!("{}/api/v1{path}", self.origin());
         let mut request = self
             .client
@@ -167,7 +199,9 @@ impl Site {
             request = request.header("if-match", if_match);
         }
         if let Some(body) = body {
-            request = request.header("content-type", "application/json").body(body.to_string());
+            request = request
+                .header("content-type", "application/json")
+                .body(body.to_string());
         }
         let response = request.send().expect("an answer");
         let status = response.status().as_u16();
@@ -185,7 +219,9 @@ impl Site {
     /// Creates a record; its id.
     #[track_caller]
     pub(crate) fn create(&self, collection: &str, body: Value) -> String {
-        let made = self.send_with("POST", &format!("/{collection}"), Some(body), "").expect(201);
+        let made = self
+            .send_with("POST", &format!("/{collection}"), Some(body), "")
+            .expect(201);
         made["id"].as_str().expect("id").to_owned()
     }
 
@@ -200,18 +236,36 @@ impl Site {
     #[track_caller]
     pub(crate) fn rename(&self, id: &str, name: &str) {
         let patch = json!({"patch": {"name": {"sv": name}}, "validFrom": "2026-02-01", "reason": "nytt namn"});
-        self.send("POST", &format!("/organisations/{id}/amendments"), Some(patch)).expect(200);
+        self.send(
+            "POST",
+            &format!("/organisations/{id}/amendments"),
+            Some(patch),
+        )
+        .expect(200);
     }
 
     /// Follows an owner of another registry with this token.
     #[track_caller]
-    pub(crate) fn follow(&self, name: &str, other: &Site, owner: &str, token: &str, more: Value) -> Got {
-        std::fs::write(self.directory.path().join(format!("{name}.token")), token).expect("a token");
-        let mut settings = json!({"url": other.origin(), "owner": owner, "tokenFile": format!("{name}.token")});
+    pub(crate) fn follow(
+        &self,
+        name: &str,
+        other: &Site,
+        owner: &str,
+        token: &str,
+        more: Value,
+    ) -> Got {
+        std::fs::write(self.tokens.path().join(format!("{name}.token")), token).expect("a token");
+        let mut settings =
+            json!({"url": other.origin(), "owner": owner, "tokenFile": format!("{name}.token")});
         for (key, value) in more.as_object().into_iter().flatten() {
             settings[key] = value.clone();
         }
-        self.send_with("PUT", &format!("/peers/{name}"), Some(json!({"settings": settings})), "")
+        self.send_with(
+            "PUT",
+            &format!("/peers/{name}"),
+            Some(json!({"settings": settings})),
+            "",
+        )
     }
 
     /// What is believed of a peer.
@@ -225,9 +279,14 @@ impl Site {
         let position = || {
             let key = OwnerKey::new(owner).expect("key");
             let owners = other.store().owners().expect("owners");
-            owners.iter().find(|row| row.key == key).map(|row| row.position)
+            owners
+                .iter()
+                .find(|row| row.key == key)
+                .map(|row| row.position)
         };
-        self.wait(name, |state| state["whole"] == true && state["position"].as_u64() == position());
+        self.wait(name, |state| {
+            state["whole"] == true && state["position"].as_u64() == position()
+        });
     }
 
     /// Waits until a peer stands like that.

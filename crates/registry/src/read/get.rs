@@ -132,6 +132,7 @@ impl Registry {
 
     /// The names of the targets, and the coordinate of the whole answer. As a rule all targets are the owner's own, and
     /// its pin is all that the answer depends on; only otherwise are all owners pinned.
+    #[expect(clippy::too_many_arguments, reason = "the parts of one read")]
     fn names(
         &self,
         reader: &mut Reader<'_>,

@@ -189,6 +189,8 @@ pub(crate) async fn metrics(caller: Option<Authorised<Admin>>, call: Call) -> Re
                 busy: app.pool.busy(),
                 followers: app.places.count(),
                 silent: &app.silent.read(),
+                peers: &app.peers.read(),
+                now: app.vault.vitals().now().micros(),
             },
             named,
         )

@@ -79,13 +79,13 @@ impl CopyWriter {
     /// [`CopyError`]; nothing is stored then.
     pub fn apply(&mut self, parcel: &Parcel) -> Result<PeerRow, CopyError> {
         let mut connection = self.begin()?;
+        let Some((position, last)) = lock_owner(&mut connection, &self.owner)? else {
+            return Err(StoreError::UnknownOwner(self.owner.clone()).into());
+        };
         let mut row = self.held(&mut connection)?;
         if row.place == "0" {
             row.whole = parcel.whole;
         }
-        let Some((position, last)) = lock_owner(&mut connection, &self.owner)? else {
-            return Err(StoreError::UnknownOwner(self.owner.clone()).into());
-        };
         let fresh = self.missing(
             &row,
             &parcel.changes,
@@ -137,12 +137,14 @@ impl CopyWriter {
     /// # Errors
     /// [`CopyError::NotHeld`], [`CopyError::Store`].
     pub fn restart(&mut self) -> Result<(), CopyError> {
-        let mut connection = self.begin()?;
+        // It takes as long as it takes.
+        let mut connection = self.store.connect_for(Purpose::Maintain)?;
+        connection.begin()?;
+        lock_owner(&mut connection, &self.owner)?;
         self.held(&mut connection)?;
         wipe::wipe(&mut connection, &self.owner)?;
         connection.commit()?;
         self.known = KnownRows::new();
-        self.connection = Some(connection);
         Ok(())
     }
 

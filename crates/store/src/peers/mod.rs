@@ -259,7 +259,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::OwnerExists`] when this is the owner's home; [`StoreError`] of the database.
     pub fn put_peer(&self, new: &NewPeer, version: u32) -> Result<Option<PeerRow>, StoreError> {
-        let mut connection = self.connect_for(Purpose::Write)?;
+        let mut connection = self.connect_for(Purpose::Maintain)?;
         connection.begin()?;
         // Without a commit the connection takes its work back when it is dropped.
         crate::dialect::hold_owners(&mut connection)?;
@@ -278,6 +278,9 @@ impl Store {
                 .text(new.url.as_str())
                 .push(", failures = 0, failure = NULL, needs_model = NULL, held_until = ")
                 .moment(free())
+                // Whoever follows it by the settings of before stores nothing more.
+                .push(", holder = ")
+                .bind(Bind::Id(Id(Uuid::nil())))
                 .push(" WHERE name = ")
                 .text(new.name.as_str());
             connection.execute(&sql)?;
@@ -352,11 +355,12 @@ impl Store {
     /// # Errors
     /// [`StoreError`] of the database.
     pub fn remove_peer(&self, name: &str) -> Result<bool, StoreError> {
-        let mut connection = self.connect_for(Purpose::Write)?;
+        let mut connection = self.connect_for(Purpose::Maintain)?;
         connection.begin()?;
         let Some(known) = peer(&mut connection, name)? else {
             return Ok(false);
         };
+        crate::combiner::lock_owner(&mut connection, &known.owner)?;
         wipe::wipe(&mut connection, &known.owner)?;
         for sql in [
             "DELETE FROM feed_key WHERE owner = ",
