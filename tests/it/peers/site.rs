@@ -23,7 +23,7 @@ pub(crate) struct Site {
     pub(crate) admin: String,
     _directory: tempfile::TempDir,
     /// Where tokens of peers lie: with the database, whichever process follows.
-    tokens: Arc<tempfile::TempDir>,
+    pub(crate) tokens: Arc<tempfile::TempDir>,
     pub(crate) database: Arc<Database>,
     /// What the store is checked for at the end.
     pub(crate) verified: bool,
@@ -69,7 +69,8 @@ impl Site {
     /// Another process on the same database would look like this.
     pub(crate) fn beside(other: &Site) -> Self {
         let (database, tokens) = (Arc::clone(&other.database), Arc::clone(&other.tokens));
-        let mut site = Self::with(database, tokens, &[], clock(), true);
+        let model = InformationModel::embedded().expect("model");
+        let mut site = Self::with((database, tokens), model, &[], clock(), true);
         site.verified = false;
         site
     }
@@ -81,17 +82,27 @@ impl Site {
 
     fn over(database: Arc<Database>, owners: &[&str], clock: Clock, follows: bool) -> Self {
         let tokens = Arc::new(tempfile::tempdir().expect("directory"));
-        Self::with(database, tokens, owners, clock, follows)
+        let model = InformationModel::embedded().expect("model");
+        Self::with((database, tokens), model, owners, clock, follows)
+    }
+
+    /// A registry on a database with packages of its own.
+    pub(crate) fn with_model(
+        database: Arc<Database>,
+        tokens: Arc<tempfile::TempDir>,
+        model: InformationModel,
+        owners: &[&str],
+    ) -> Self {
+        Self::with((database, tokens), model, owners, clock(), true)
     }
 
     fn with(
-        database: Arc<Database>,
-        tokens: Arc<tempfile::TempDir>,
+        (database, tokens): (Arc<Database>, Arc<tempfile::TempDir>),
+        model: InformationModel,
         owners: &[&str],
         clock: Clock,
         follows: bool,
     ) -> Self {
-        let model = InformationModel::embedded().expect("model");
         let store = Store::open(
             StoreOptions::new(database.url.as_str(), Arc::clone(&clock)),
             model.clone(),

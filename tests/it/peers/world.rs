@@ -216,7 +216,7 @@ pub(crate) fn bare(answer: &Value) -> Value {
             })
             .map(|(name, value)| (name.clone(), bare(value)))
             .collect(),
-        Value::Array(items) => items.iter().map(|item| bare(item)).collect(),
+        Value::Array(items) => items.iter().map(bare).collect(),
         other => other.clone(),
     }
 }
