@@ -21,6 +21,7 @@ use crate::follow::{Followed, LogWatch, follow};
 use crate::metrics::{Metrics, StoreMetrics};
 use crate::migrations;
 use crate::options::{StoreOptions, Target};
+use crate::peers::CopyConnections;
 use crate::read::Reader;
 use crate::sql::Sql;
 use crate::verify::{Finding, Progress, Verifier};
@@ -97,6 +98,7 @@ impl Store {
             known: KnownRows::new(),
             metrics: Metrics::default(),
             followed: Arc::new(Followed::default()),
+            copying: CopyConnections::default(),
             opened,
         });
         let mut threads = Vec::with_capacity(writers);

@@ -58,7 +58,7 @@ impl Follower {
     fn row(&self) -> Result<PeerRow, String> {
         self.registry
             .store()
-            .read(|reader| reader.peer(&self.name))
+            .find_peer(&self.name)
             .map_err(|error| error.to_string())?
             .ok_or_else(|| "the peer is gone".to_owned())
     }
@@ -331,12 +331,8 @@ impl Copying<'_> {
             "what was copied is forgotten and fetched anew"
         );
         self.writer.restart()?;
-        let refreshed = self.follower.registry.refresh_copies();
-        if let Err(refusal) = refreshed {
-            tracing::warn!(
-                code = refusal.code.as_str(),
-                "which owners are copies cannot be read"
-            );
+        if let Ok(row) = self.follower.row() {
+            self.follower.registry.note_copied(&row);
         }
         Ok(Reached::CaughtUp)
     }

@@ -36,10 +36,11 @@ impl Looked {
     /// Whether the copy is as it should be.
     #[must_use]
     pub fn is_good(&self, row: &PeerRow) -> bool {
-        self.reachable
-            && row.needs_model.is_none()
-            && (row.status != PeerStatus::Following
-                || self.lag_seconds.is_some_and(|lag| lag <= 60))
+        row.status == PeerStatus::Left
+            || self.reachable
+                && row.needs_model.is_none()
+                && (row.status != PeerStatus::Following
+                    || self.lag_seconds.is_some_and(|lag| lag <= 60))
     }
 }
 

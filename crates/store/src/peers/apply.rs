@@ -46,7 +46,6 @@ pub struct CopyWriter {
     name: String,
     owner: OwnerKey,
     holder: Uuid,
-    connection: Option<Connection>,
     /// Rows that are known to be there. Its own: what others know of is not what is wiped here.
     known: KnownRows,
 }
@@ -68,7 +67,6 @@ impl CopyWriter {
             name: peer.name.clone(),
             owner: peer.owner.clone(),
             holder,
-            connection: None,
             known: KnownRows::new(),
         }
     }
@@ -78,7 +76,13 @@ impl CopyWriter {
     /// # Errors
     /// [`CopyError`]; nothing is stored then.
     pub fn apply(&mut self, parcel: &Parcel) -> Result<PeerRow, CopyError> {
-        let mut connection = self.begin()?;
+        let store = self.store.clone();
+        let (turn, idle) = store.engine().copying.turn();
+        let mut connection = match idle {
+            Some(connection) => connection,
+            None => store.connect_for(Purpose::Write)?,
+        };
+        connection.begin()?;
         let Some((position, last)) = lock_owner(&mut connection, &self.owner)? else {
             return Err(StoreError::UnknownOwner(self.owner.clone()).into());
         };
@@ -124,8 +128,8 @@ impl CopyWriter {
         if outgrown(before, after) && connection.analyse().is_err() {
             tracing::warn!(owner = %self.owner, "statistics of the tables could not be made; autovacuum makes them in time");
         }
-        self.connection = Some(connection);
-        let engine = self.store.engine();
+        turn.leave(connection);
+        let engine = store.engine();
         let reached = u64::try_from(after).unwrap_or_default();
         engine.metrics.position(&self.owner, reached);
         engine.followed.tell(&self.owner, reached);
@@ -146,16 +150,6 @@ impl CopyWriter {
         connection.commit()?;
         self.known = KnownRows::new();
         Ok(())
-    }
-
-    fn begin(&mut self) -> Result<Connection, CopyError> {
-        // A connection that is not put back was in the middle of something: it takes that back when it is dropped.
-        let mut connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => self.store.connect_for(Purpose::Write)?,
-        };
-        connection.begin()?;
-        Ok(connection)
     }
 
     /// The peer, when it is this process that follows it. Its row is held until the end of the transaction.

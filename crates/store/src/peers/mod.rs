@@ -5,6 +5,7 @@
 
 mod apply;
 mod check;
+mod connections;
 mod wipe;
 
 use diesel::sql_types::{BigInt, Integer, Nullable, SmallInt, Text};
@@ -18,6 +19,8 @@ use crate::sql::{Bind, Sql};
 use crate::sql_types::{Id, Moment, SqlId, SqlMoment};
 use crate::store::Store;
 use crate::write::owner_key;
+
+pub(crate) use connections::CopyConnections;
 
 pub use apply::{CopyWriter, Parcel};
 pub use check::{CheckedChange, CopiedChange, CopiedState, CopyError};
@@ -276,7 +279,11 @@ impl Store {
             sql.text(new.settings.as_str())
                 .push(", url = ")
                 .text(new.url.as_str())
-                .push(", failures = 0, failure = NULL, needs_model = NULL, held_until = ")
+                .push(", status = CASE WHEN status = ")
+                .small(PeerStatus::Left.code())
+                .push(" THEN ")
+                .small(PeerStatus::Following.code())
+                .push(" ELSE status END, failures = 0, failure = NULL, needs_model = NULL, held_until = ")
                 .moment(free())
                 // Whoever follows it by the settings of before stores nothing more.
                 .push(", holder = ")
@@ -330,6 +337,14 @@ impl Store {
         let put = peer(&mut connection, &new.name)?;
         connection.commit()?;
         Ok(put)
+    }
+
+    /// One peer, read on a connection of its own: for threads that ask seldom, of which there may be many.
+    ///
+    /// # Errors
+    /// [`StoreError`] of the database.
+    pub fn find_peer(&self, name: &str) -> Result<Option<PeerRow>, StoreError> {
+        peer(&mut self.connect_for(Purpose::Read)?, name)
     }
 
     /// Follows a peer, pauses it or leaves it. Whoever follows it just now loses it. Whether there is such a peer.
