@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use grunddata_model::{Instant, Period, RecordId, parse_date};
+use grunddata_model::{Instant, Period, RecordId, TransactionId, parse_date};
 use grunddata_pull::{FeedItem, FeedItemContent, RawPage};
 use grunddata_registry::Origin;
 use grunddata_store::{
@@ -18,6 +18,8 @@ pub(super) struct Came {
     pub(super) withdrawn: Vec<RecordId>,
     pub(super) place: String,
     pub(super) caught_up: bool,
+    /// Whether the transaction of the last change is known to be whole.
+    pub(super) ended: bool,
     /// Whether the reader is shown the whole owner.
     pub(super) whole: bool,
 }
@@ -39,7 +41,10 @@ pub(super) fn read(
             Ok(Read::Withdrawn(id)) => came.withdrawn.push(id),
             Err(error) => {
                 let last = came.changes.last().map(|last| last.change().place.clone());
-                // A transaction is copied as one or not at all: the last that came may not be whole.
+                // A transaction is copied as one or not at all: the last is whole when this belongs to another.
+                let next = transaction_of(item);
+                let last_of = came.changes.last();
+                came.ended = last_of.is_some_and(|last| Some(last.change().transaction) != next);
                 came.place = last.unwrap_or_default();
                 return (came, Some(error));
             }
@@ -50,7 +55,14 @@ pub(super) fn read(
         other => other.to_string(),
     };
     came.caught_up = page.meta.caught_up;
+    came.ended = came.caught_up;
     (came, None)
+}
+
+/// The transaction of an entry that perhaps cannot be used.
+fn transaction_of(text: &RawValue) -> Option<TransactionId> {
+    let item: FeedItem = serde_json::from_str(text.get()).ok()?;
+    item.change?.transaction.parse().ok()
 }
 
 enum Read {

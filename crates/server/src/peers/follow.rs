@@ -284,7 +284,7 @@ impl Copying<'_> {
         let follower = self.follower;
         self.held.extend(came.changes);
         let last = self.held.last().map(|last| last.change().transaction);
-        let whole = if came.caught_up {
+        let whole = if came.ended {
             self.held.len()
         } else {
             let ended = |checked: &CheckedChange| Some(checked.change().transaction) != last;
