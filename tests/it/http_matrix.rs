@@ -212,6 +212,21 @@ fn question(http: &Http, place: &Place, method: &str, path: &str) -> Option<Ques
                     (method == "post").then(|| json!({})),
                 )
             }
+            (
+                _,
+                "/peers"
+                | "/peers/{peer}"
+                | "/peers/{peer}/pause"
+                | "/peers/{peer}/resume"
+                | "/peers/{peer}/check",
+            ) => {
+                // Nobody but an administrator of the whole registry may ask, and none of these callers is one.
+                let body = json!({"settings": {"url": "https://a.example", "owner": "annan"}});
+                plain(
+                    &below.replace("{peer}", "annan"),
+                    (method == "put").then_some(body),
+                )
+            }
             ("get", "/access-log") => plain("/access-log?owner=norrberga", None),
             ("post", "/grants") => plain(below, Some(grant("https://login.example.se#ny"))),
             ("delete", "/grants/{grant}") => {

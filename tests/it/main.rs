@@ -39,6 +39,7 @@ mod http_records;
 mod http_search;
 mod log_watch;
 mod out;
+mod peers;
 mod program;
 mod readme;
 mod subscriptions;

@@ -2,6 +2,7 @@
 
 mod load;
 mod out;
+mod peer;
 mod retention;
 mod subscription;
 
@@ -13,6 +14,7 @@ use clap_complete::Shell;
 
 pub(crate) use load::{Load, Loads, OfLoad, OfSource, Source, Why};
 pub(crate) use out::{Backup, Changes, Export, Import, Restore};
+pub(crate) use peer::Peer;
 pub(crate) use retention::{
     Erase, Erasures, ExtractPerson, Hold, NewRule, Retention, RetentionRules,
 };
@@ -188,6 +190,9 @@ anew at the end.")]
     /// Look after loads: list, show, apply, pass guards, cancel, reverse
     #[command(subcommand)]
     Loads(Loads),
+    /// Copy owners of other registries, and keep the copies as new as they are there
+    #[command(subcommand)]
+    Peer(Peer),
     /// Tell where the values of a record come from
     #[command(after_long_help = load::WHY)]
     Why(Why),

@@ -15,15 +15,17 @@ use crate::arguments::Global;
 use crate::failure::{Failure, Kind};
 
 mod collect;
+mod peers;
 mod subscriptions;
 
 use collect::Collect;
+use peers::Peers;
 use subscriptions::Subscriptions;
 
 /// Where a system-wide installation has its settings; read when no other file is named and this one exists.
 const SYSTEM_FILE: &str = "/etc/grunddata/grunddata.toml";
 /// Tables of settings. In the environment `GRUNDDATA_LOG_FORMAT` is `format` in `[log]`.
-const TABLES: [&str; 8] = [
+const TABLES: [&str; 9] = [
     "tls",
     "log",
     "operator",
@@ -32,6 +34,7 @@ const TABLES: [&str; 8] = [
     "collect",
     "loads",
     "subscriptions",
+    "peers",
 ];
 /// For how many days rows of plans are kept where nothing else is said.
 const KEEP_DAYS: u32 = 90;
@@ -74,6 +77,7 @@ pub(crate) struct Settings {
     pub(crate) limits: Limits,
     pub(crate) store: Store,
     pub(crate) collect: Collect,
+    pub(crate) peers: Peers,
     pub(crate) loads: Loads,
     pub(crate) subscriptions: Subscriptions,
 }
@@ -100,6 +104,7 @@ impl Default for Settings {
             limits: Limits::default(),
             store: Store::default(),
             collect: Collect::default(),
+            peers: Peers::default(),
             loads: Loads::default(),
             subscriptions: Subscriptions::default(),
         }
@@ -359,6 +364,7 @@ impl Settings {
             uploads: self.uploads(),
             collect: self.collect.server(),
             subscriptions: self.subscriptions.server(),
+            peers: self.peers.server(),
             keep_loads: self.keep_loads(),
             lease: self
                 .loads

@@ -125,6 +125,20 @@ impl Client {
         }
     }
 
+    /// Asks once, whatever the answer.
+    pub(crate) fn ask(
+        &self,
+        url: &Url,
+        accept: &str,
+        place: &str,
+    ) -> Result<Response<Body>, PullError> {
+        let mut request = self.agent.get(url.as_str()).header(header::ACCEPT, accept);
+        if let Some(authorization) = &self.authorization {
+            request = request.header(header::AUTHORIZATION, authorization);
+        }
+        request.call().map_err(|error| broken(&error, place))
+    }
+
     /// The body, no longer than it may be.
     pub(crate) fn body(
         &mut self,

@@ -1,5 +1,5 @@
 //! Fetches what other systems have: a file over HTTP, or everything from an SS 12000:2020 server, as a file that a load
-//! then reads like any other.
+//! then reads like any other; and the feed of another registry.
 //!
 //! Architecture invariants:
 //! - It goes to no host but those that whoever runs the program has listed ([`Access`]); what an owner writes into a source
@@ -13,6 +13,7 @@ mod access;
 mod client;
 mod error;
 mod file;
+mod peer;
 #[cfg(feature = "server")]
 pub mod server;
 mod settings;
@@ -21,5 +22,9 @@ mod ss12000;
 pub use access::Access;
 pub use error::PullError;
 pub use file::{File, file};
+pub use peer::{
+    FeedItem, FeedItemChange, FeedItemContent, FeedItemCopy, FeedItemGeometry, FeedItemState,
+    FeedMeta, FeedQuery, Peer, PeerError, PeerInfo, PeerOwner, RawPage,
+};
 pub use settings::{Limits, Settings, Token};
 pub use ss12000::{Endpoint, Ss12000, Wanted, ss12000};

@@ -39,6 +39,12 @@ codes! {
     UnknownOwner => "unknown-owner",
     /// The owner exists already.
     OwnerExists => "owner-exists",
+    /// There is no such peer.
+    UnknownPeer => "unknown-peer",
+    /// The owner belongs to this registry, and is not copied from elsewhere.
+    OwnerAtHome => "owner-at-home",
+    /// The owner is copied from another peer.
+    OwnerCopied => "owner-copied",
 
     // ---- how it is asked
     /// A parameter that nobody knows.

@@ -20,6 +20,8 @@ pub enum KnownAt {
     Latest,
     /// Everything recorded up to and at an instant, not in the future.
     Instant(Instant),
+    /// What was known here at an instant: of copies what had come by then.
+    Held(Instant),
     /// What a token pins.
     Pinned(Pins),
 }
@@ -49,6 +51,8 @@ pub struct CoordinateParameters<'a> {
     pub valid_at: Option<&'a str>,
     /// `knownAt`: RFC 3339. Default: everything recorded so far.
     pub known_at: Option<&'a str>,
+    /// `knownBy`: `origin` (the default: when it was recorded) or `holder` (when it came here).
+    pub known_by: Option<&'a str>,
     /// `asOf`: a token; together with neither of the others, except the same `validAt`.
     pub as_of: Option<&'a str>,
 }
@@ -87,6 +91,17 @@ impl At {
                 })
             })
             .transpose()?;
+        let held = match given.known_by {
+            None | Some("origin") => false,
+            Some("holder") => true,
+            Some(_) => {
+                return Err(Refusal::new(
+                    Code::InvalidParameter,
+                    "knownBy is origin (when it was recorded) or holder (when it came to this registry).",
+                )
+                .fact(fact::PARAMETER, "knownBy"));
+            }
+        };
         if let Some(token) = given.as_of {
             let token = AsOf::parse(token)?;
             // An owner that writes often is a little ahead of the clock: each of its instants is a new one.
@@ -101,7 +116,10 @@ impl At {
                 )
                 .fact(fact::PARAMETER, "asOf"));
             }
-            if given.known_at.is_some() || valid_at.is_some_and(|date| date != token.valid_at) {
+            if given.known_at.is_some()
+                || given.known_by.is_some()
+                || valid_at.is_some_and(|date| date != token.valid_at)
+            {
                 return Err(Refusal::new(
                     Code::InvalidParameter,
                     "asOf already says validAt and knownAt: leave them out, or leave asOf out.",
@@ -130,7 +148,11 @@ impl At {
                     .fact(fact::PARAMETER, "knownAt")
                     .fact("now", context.now.to_string()));
                 }
-                KnownAt::Instant(instant)
+                if held {
+                    KnownAt::Held(instant)
+                } else {
+                    KnownAt::Instant(instant)
+                }
             }
         };
         Ok(Self {
@@ -275,6 +297,7 @@ mod tests {
                 valid_at,
                 known_at,
                 as_of,
+                ..CoordinateParameters::default()
             },
         )
         .map_err(|refusal| refusal.code)

@@ -10,7 +10,7 @@ use grunddata_store::{Effective, Needs, Store, Told, TurnRow};
 use crate::access::stockholm_day;
 use crate::registry::{refuse_store, refuse_write};
 use crate::write::Failure;
-use crate::{Refusal, Registry};
+use crate::{Code, Refusal, Registry};
 
 /// How many turns are read at a time: each reading walks along all states of the owner.
 const PAGE: i64 = 20_000;
@@ -30,7 +30,12 @@ impl Registry {
         let store = &self.inner.store;
         let mut told = 0;
         for owner in store.owners().map_err(refuse_store)? {
-            told += self.tell_effective_of(&owner.key, owner.told, stop)?;
+            match self.tell_effective_of(&owner.key, owner.told, stop) {
+                Ok(entries) => told += entries,
+                // What is copied is told by its origin.
+                Err(refusal) if refusal.code == Code::ReadOnlyCopy => {}
+                Err(refusal) => return Err(refusal),
+            }
         }
         Ok(told)
     }

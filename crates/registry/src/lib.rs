@@ -19,6 +19,7 @@ mod law;
 mod load;
 mod owners;
 mod patch;
+mod peers;
 mod query;
 mod read;
 mod refusal;
@@ -35,8 +36,8 @@ pub use code::Code;
 pub use coordinate::{AsOf, At, CoordinateParameters, KnownAt, Pins};
 pub use export::{Export, ExportRequest, Exported};
 pub use feed::{
-    FEED_KINDS, Feed, FeedChange, FeedContent, FeedEntry, FeedFilter, FeedPosition, FeedStates,
-    FeedStep, LogEpoch, LogKey, LogProof, Resumed, SignedHead,
+    FEED_KINDS, Feed, FeedChange, FeedContent, FeedCopy, FeedEntry, FeedFilter, FeedPosition,
+    FeedStates, FeedStep, LogEpoch, LogKey, LogProof, Resumed, SignedHead,
 };
 pub use grants::{GivenGrant, GrantSubject, SubjectKind};
 pub use grunddata_store::{
@@ -61,6 +62,7 @@ pub use load::{
 };
 pub use owners::{NewOwner, Owner};
 pub use patch::Patch;
+pub use peers::{Copied, Copies, Peer, PeerSettings, PeerState};
 pub use query::{
     Condition, CountMode, PARAMETERS, PageChoice, Place, Query, SortBy, SortKey, Test,
 };

@@ -127,7 +127,7 @@ impl Registry {
         self.inner
             .store
             .read(|reader| {
-                let coordinate = Self::pin_all(reader, context, at, &visibility)?;
+                let coordinate = self.pin_all(reader, context, at, &visibility)?;
                 reader.counts(&coordinate, &visibility)
             })
             .map_err(refuse_store)

@@ -1,14 +1,16 @@
 //! [`Registry`]: the store and the information model, with the limits within which they are used. The use cases are
 //! methods on it, each in its own file.
 
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 
 use grunddata_information_model::InformationModel;
 use grunddata_model::{Domain, Instant};
 use grunddata_store::{Clock, Store, StoreError, WriteError};
+use serde_json::json;
 
 use crate::access::Visibilities;
 use crate::feed::FeedKeys;
+use crate::peers::Copies;
 use crate::query::{Place, read_fields};
 use crate::read::Fields;
 use crate::read::WithheldProperties;
@@ -68,6 +70,7 @@ pub(crate) struct Inner {
     pub(crate) visibilities: Visibilities,
     pub(crate) withheld: WithheldProperties,
     pub(crate) feed_keys: FeedKeys,
+    pub(crate) copies: RwLock<Option<Arc<Copies>>>,
 }
 
 impl Registry {
@@ -84,6 +87,7 @@ impl Registry {
                 visibilities: Visibilities::default(),
                 withheld,
                 feed_keys: FeedKeys::default(),
+                copies: RwLock::default(),
             }),
         }
     }
@@ -185,6 +189,14 @@ pub(crate) fn refuse_store(error: StoreError) -> Refusal {
             format!("There is no owner {owner} in this registry. An administrator can add it."),
         )
         .fact("owner", owner.as_str()),
+        StoreError::Copied { owner, of } => Refusal::new(
+            Code::ReadOnlyCopy,
+            format!(
+                "{owner} is copied from {of}: write to it there, and what you write comes here."
+            ),
+        )
+        .fact("owner", owner.as_str())
+        .fact("origin", json!({"kind": "copy", "of": &*of})),
         StoreError::OwnerExists(owner) => Refusal::new(
             Code::OwnerExists,
             format!("The owner {owner} exists already, with other properties."),

@@ -273,6 +273,7 @@ fn command(operation: SeedOperation, owner: &OwnerKey, reason: &str, source: &st
                     origin: origin.map_or(Origin::Own, |origin| Origin::Copy {
                         of: origin.name.to_owned(),
                         copied: Some(origin.copied),
+                        received_at: None,
                     }),
                 },
                 content: Content { data, model: None },

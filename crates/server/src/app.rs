@@ -10,6 +10,7 @@ use actix_web::{HttpRequest, HttpResponse, Route};
 use grunddata_access_log::AccessLog;
 use grunddata_identity::{Issuers, Refresher};
 use grunddata_registry::Registry;
+use grunddata_store::PeerRow;
 use parking_lot::RwLock;
 use tokio::sync::{Semaphore, watch};
 
@@ -69,6 +70,8 @@ pub(crate) struct App {
     pub(crate) hooks: HookState,
     /// Threads that look at logs for them.
     pub(crate) hook_readers: ReadPool,
+    /// Peers, as they stood when it was last looked whom to follow.
+    pub(crate) peers: RwLock<Vec<PeerRow>>,
     /// One thread that only answers whether the database does, however many searches wait.
     pub(crate) readiness: ReadPool,
     pub(crate) rate: Option<Rate>,
@@ -142,6 +145,7 @@ impl App {
             worker,
             collecting,
             silent: RwLock::default(),
+            peers: RwLock::default(),
             rate,
             exports: Arc::new(Semaphore::new(exports::AT_ONCE)),
             looks: Arc::new(Semaphore::new(looks)),

@@ -144,6 +144,7 @@ impl Call {
         let given = CoordinateParameters {
             valid_at: parameters.get("validAt"),
             known_at: parameters.get("knownAt"),
+            known_by: parameters.get("knownBy"),
             as_of: parameters.get("asOf"),
         };
         At::parse(context, given).map_err(refused)

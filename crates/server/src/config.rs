@@ -8,6 +8,7 @@ use grunddata_identity::IdentityConfig;
 
 pub use crate::hooks::Sending;
 pub use crate::loads::collect::{Collecting, NamedToken, Reach, Secret};
+pub use crate::peers::Peering;
 
 /// Everything about the process that listens.
 #[derive(Debug, Clone)]
@@ -31,6 +32,8 @@ pub struct Config {
     pub collect: Collecting,
     /// Where subscriptions may send to, and how patiently.
     pub subscriptions: Sending,
+    /// Which other registries may be followed, and how.
+    pub peers: Peering,
     /// For how long the rows of loads are kept of which nothing more comes; `None` = for ever.
     pub keep_loads: Option<Duration>,
     /// After how long without a sign of life the work of a process on loads is taken up by another.
@@ -61,6 +64,7 @@ impl Default for Config {
             uploads: PathBuf::from("grunddata-data/uploads"),
             collect: Collecting::default(),
             subscriptions: Sending::default(),
+            peers: Peering::default(),
             keep_loads: Some(Duration::from_secs(90 * 24 * 60 * 60)),
             lease: crate::loads::collect::LEASE,
             identity: IdentityConfig::default(),

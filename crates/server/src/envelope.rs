@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use chrono::NaiveDate;
 use grunddata_model::Period;
-use grunddata_registry::{Form, Origin, Record};
+use grunddata_registry::{Copied, Form, Origin, Record};
 
 /// What the links of a record need to know about the request.
 #[derive(Debug, Clone)]
@@ -60,10 +60,23 @@ pub(crate) fn record(out: &mut Vec<u8>, record: &Record, frame: &Frame<'_>) {
 
 /// What this reader is not shown, where that is anything.
 fn meta(out: &mut Vec<u8>, record: &Record) {
-    if record.withheld.is_empty() && record.form == Form::Full {
+    let told = record.withheld.is_empty() && record.form == Form::Full;
+    if told && record.copied.is_none() {
         return;
     }
-    put(out, ",\"_meta\":{\"withheldProperties\":");
+    put(out, ",\"_meta\":{");
+    if let Some(copied) = &record.copied {
+        put(out, "\"copyOf\":");
+        json(out, &*copied.of);
+        put(out, ",\"completeTo\":");
+        complete_to(out, copied);
+        if told {
+            put(out, "}");
+            return;
+        }
+        put(out, ",");
+    }
+    put(out, "\"withheldProperties\":");
     json(out, &*record.withheld);
     match record.form {
         Form::NameOnly => put(out, ",\"protection\":\"name-only\""),
@@ -71,6 +84,15 @@ fn meta(out: &mut Vec<u8>, record: &Record) {
         Form::Full | Form::Hidden => {}
     }
     put(out, "}");
+}
+
+/// How far a copy is complete: by the recorded time of the origin, and when that came here.
+fn complete_to(out: &mut Vec<u8>, copied: &Copied) {
+    let whole = copied.whole.then_some(copied.position);
+    let told = serde_json::json!({
+        "position": whole, "recordedAt": copied.complete_to, "receivedAt": copied.received_at, "heardAt": copied.heard_at,
+    });
+    json(out, &told);
 }
 
 /// Appends `"validFrom":…,"validTo":…`. The lower sentinel is shown as `"unknown"`, the open end as `null`: as they
@@ -189,6 +211,7 @@ mod tests {
             form: Form::Full,
             withheld: Default::default(),
             offers: Offers::default(),
+            copied: None,
         }
     }
 
@@ -253,6 +276,7 @@ mod tests {
         let mut record = example(Origin::Copy {
             of: "scb \"x\"".to_owned(),
             copied: None,
+            received_at: None,
         });
         record.period = Period::ALWAYS;
         let value = written(&record);

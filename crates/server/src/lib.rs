@@ -29,6 +29,7 @@ mod openapi;
 pub mod operations;
 mod parameters;
 mod patience;
+pub mod peers;
 mod pool;
 pub mod problem;
 mod rate;

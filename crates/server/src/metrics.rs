@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use grunddata_model::OwnerKey;
-use grunddata_store::{BATCH_SIZES, StoreMetrics};
+use grunddata_store::{BATCH_SIZES, PeerRow, PeerStatus, StoreMetrics};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -43,6 +43,10 @@ pub(crate) struct Gauges<'a> {
     pub(crate) silent: &'a [Silent],
     /// Deliveries to subscriptions.
     pub(crate) hooks: Option<&'a HookState>,
+    /// Peers, as they stood when it was last looked.
+    pub(crate) peers: &'a [PeerRow],
+    /// The present instant, in microseconds.
+    pub(crate) now: i64,
 }
 
 /// The metrics of one server.
@@ -259,6 +263,47 @@ impl Metrics {
         }
         if let Some(hooks) = gauges.hooks {
             encode_hooks(&mut out, hooks, &named)?;
+        }
+        let of = |status: PeerStatus| {
+            gauges
+                .peers
+                .iter()
+                .filter(move |peer| peer.status == status)
+        };
+        gauge(
+            &mut out,
+            "peers_following",
+            "Peers that are followed by the processes on this database",
+        )?;
+        writeln!(
+            out,
+            "grunddata_peers_following {}",
+            of(PeerStatus::Following).count()
+        )?;
+        gauge(
+            &mut out,
+            "peers_failing",
+            "Peers that are followed and whose last attempt failed, or that need a model that is not here",
+        )?;
+        let failing = |peer: &&PeerRow| peer.failures > 0 || peer.needs_model.is_some();
+        writeln!(
+            out,
+            "grunddata_peers_failing {}",
+            of(PeerStatus::Following).filter(failing).count()
+        )?;
+        gauge(
+            &mut out,
+            "peer_lag_seconds",
+            "Seconds since a peer last said that there was nothing more; for administrators of the copied owner",
+        )?;
+        for peer in of(PeerStatus::Following).filter(|peer| named(&peer.owner)) {
+            let Some(heard) = peer.heard_at else { continue };
+            let lag = gauges.now.saturating_sub(heard.micros()).max(0) / 1_000_000;
+            writeln!(
+                out,
+                "grunddata_peer_lag_seconds{{peer=\"{}\"}} {lag}",
+                peer.name
+            )?;
         }
         writeln!(out, "# EOF")?;
         Ok(out)

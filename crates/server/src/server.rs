@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use crate::app::App;
 use crate::config::{Config, Tls};
 use crate::cors;
+use crate::peers::Followers;
 use crate::runner::Runner;
 
 /// Why the server could not start or stopped.
@@ -86,6 +87,7 @@ pub struct Running {
     access_log: grunddata_access_log::AccessLog,
     closing: watch::Sender<bool>,
     runner: Option<Runner>,
+    followers: Option<Followers>,
 }
 
 impl Server {
@@ -115,6 +117,7 @@ impl Server {
         let app = Arc::new(App::new(config, registry)?);
         let (access_log, closing) = (app.access_log.clone(), app.closing.clone());
         let runner = Runner::start(&app)?;
+        let followers = Followers::start(&app)?;
         let (tell, told) = mpsc::sync_channel(1);
         let thread = thread::Builder::new()
             .name("http".to_owned())
@@ -164,6 +167,7 @@ impl Server {
             access_log,
             closing,
             runner: Some(runner),
+            followers: Some(followers),
         })
     }
 }
@@ -213,6 +217,9 @@ impl Running {
         // The command is sent when `stop` is called; the future only waits for its end, and so does the join.
         drop(self.handle.stop(true));
         let ended = thread.join();
+        if let Some(followers) = self.followers.take() {
+            followers.end();
+        }
         if let Some(runner) = self.runner.take() {
             runner.end();
         }

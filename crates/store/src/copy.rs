@@ -10,7 +10,7 @@ use crate::sql::Sql;
 use crate::store::Store;
 
 /// What must have no rows in an empty registry.
-const TABLES: [&str; 25] = [
+const TABLES: [&str; 27] = [
     "owner",
     "record",
     "state",
@@ -36,6 +36,8 @@ const TABLES: [&str; 25] = [
     "load_batch",
     "assertion",
     "assertion_content",
+    "peer",
+    "copy_batch",
 ];
 
 /// A table in which there is something.

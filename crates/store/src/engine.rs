@@ -10,6 +10,7 @@ use crate::combiner::Queue;
 use crate::follow::Followed;
 use crate::metrics::Metrics;
 use crate::options::{StoreOptions, Target};
+use crate::peers::CopyConnections;
 use crate::write::KnownRows;
 
 pub(crate) struct Engine {
@@ -23,6 +24,8 @@ pub(crate) struct Engine {
     pub(crate) metrics: Metrics,
     /// Who waits for the next change of an owner.
     pub(crate) followed: Arc<Followed>,
+    /// With which copies are written.
+    pub(crate) copying: CopyConnections,
     /// What the clock and the stopwatch said when the store was opened.
     pub(crate) opened: (Instant, Duration),
 }

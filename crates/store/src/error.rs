@@ -32,6 +32,14 @@ pub enum StoreError {
     /// The id already names a record of another owner.
     #[error("the id {0} already names a record")]
     IdTaken(RecordId),
+    /// The owner is copied from elsewhere: nobody but whoever follows its origin writes to it.
+    #[error("the owner {owner} is a copy of the one at {of}: it is written to there")]
+    Copied {
+        /// The owner.
+        owner: OwnerKey,
+        /// The registry that it belongs to.
+        of: Arc<str>,
+    },
     /// `key` was given again with another request.
     #[error("the owner {0} exists already with other properties")]
     OwnerExists(OwnerKey),

@@ -37,6 +37,7 @@ mod metrics;
 mod migrations;
 mod options;
 mod owner;
+mod peers;
 mod read;
 mod reclaim;
 mod rehearsal;
@@ -69,11 +70,15 @@ pub use marks::{MarkKind, MarkRow};
 pub use metrics::{BATCH_SIZES, StoreMetrics};
 pub use options::{COMMITS_WITHIN, Clock, Stopwatch, StoreOptions};
 pub use owner::{OwnerRow, OwnerSet, Told};
+pub use peers::{
+    CheckedChange, CopiedChange, CopiedState, CopyBatchRow, CopyError, CopyWriter, NewPeer, Parcel,
+    PeerRow, PeerStatus,
+};
 pub use read::{
-    Absent, ChangeEntry, ChangeFilter, ChangeScan, Condition, Count, Direction, ESTIMATE, Followed,
-    HiddenEdges, HierarchyRow, IdentifierRow, LinkCondition, LinkCursor, LinkRow, Lookup, Matching,
-    Page, Reader, RecordRow, RecordedLink, SearchCursor, SortBy, SortKey, StoreSearch, Targets,
-    TurnRow, WithdrawnRow,
+    Absent, ChangeEntry, ChangeFilter, ChangeScan, Condition, CopyFacts, Count, Direction,
+    ESTIMATE, Followed, HiddenEdges, HierarchyRow, IdentifierRow, LinkCondition, LinkCursor,
+    LinkRow, Lookup, Matching, Page, Reader, RecordRow, RecordedLink, SearchCursor, SortBy,
+    SortKey, StoreSearch, Targets, TurnRow, WithdrawnRow,
 };
 pub use rehearsal::Rehearsal;
 pub use retention::{DisposalRow, ErasedRow, RetentionCandidate, RetentionRuleRow};

@@ -569,6 +569,34 @@ diesel::table! {
     use diesel::sql_types::*;
     use crate::sql_types::*;
 
+    peer (name) {
+        name -> Text,
+        owner -> Text,
+        version -> Integer,
+        settings -> Text,
+        url -> Text,
+        created_at -> SqlMoment,
+        created_by -> Text,
+        status -> SmallInt,
+        whole -> SmallInt,
+        place -> Text,
+        position -> BigInt,
+        complete_at -> Nullable<SqlMoment>,
+        received_at -> Nullable<SqlMoment>,
+        heard_at -> Nullable<SqlMoment>,
+        restarts -> Integer,
+        failures -> Integer,
+        failure -> Nullable<Text>,
+        needs_model -> Nullable<Text>,
+        holder -> SqlId,
+        held_until -> SqlMoment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
     subscription_delivery (owner, subscription_id, number) {
         owner -> Text,
         subscription_id -> SqlId,
@@ -584,5 +612,17 @@ diesel::table! {
         status -> Nullable<SmallInt>,
         millis -> Integer,
         failure -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    copy_batch (owner, position) {
+        owner -> Text,
+        position -> BigInt,
+        complete_at -> SqlMoment,
+        received_at -> SqlMoment,
     }
 }

@@ -13,7 +13,7 @@ use grunddata_model::OwnerKey;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use crate::combiner::{Job, Queue, Refused, TypedJob, Worker, lock_owner};
+use crate::combiner::{Job, Queue, Refused, TypedJob, Worker, lock_home};
 use crate::connection::{Connection, Purpose};
 use crate::engine::Engine;
 use crate::error::{StoreError, WriteError};
@@ -21,6 +21,7 @@ use crate::follow::{Followed, LogWatch, follow};
 use crate::metrics::{Metrics, StoreMetrics};
 use crate::migrations;
 use crate::options::{StoreOptions, Target};
+use crate::peers::CopyConnections;
 use crate::read::Reader;
 use crate::sql::Sql;
 use crate::verify::{Finding, Progress, Verifier};
@@ -97,6 +98,7 @@ impl Store {
             known: KnownRows::new(),
             metrics: Metrics::default(),
             followed: Arc::new(Followed::default()),
+            copying: CopyConnections::default(),
             opened,
         });
         let mut threads = Vec::with_capacity(writers);
@@ -374,7 +376,7 @@ impl Store {
         let mut connection = self.connect_for(Purpose::Write)?;
         connection.begin()?;
         // Without a commit the connection takes its work back when it is dropped.
-        if lock_owner(&mut connection, owner)?.is_none() {
+        if lock_home(&mut connection, owner)?.is_none() {
             return Err(StoreError::UnknownOwner(owner.clone()));
         }
         let done = run(self, &mut connection)?;

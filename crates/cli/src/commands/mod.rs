@@ -18,6 +18,7 @@ mod log_proof;
 pub(crate) mod migrate;
 pub(crate) mod openapi;
 pub(crate) mod owner;
+pub(crate) mod peer;
 pub(crate) mod restore;
 pub(crate) mod retention;
 pub(crate) mod seed;

@@ -101,7 +101,7 @@ impl Registry {
             .inner
             .store
             .read(|reader| {
-                let coordinate = Self::pin_all(reader, context, at, &visibility)?;
+                let coordinate = self.pin_all(reader, context, at, &visibility)?;
                 Ok((coordinate, reader.owners()?))
             })
             .map_err(refuse_store)?;

@@ -47,6 +47,7 @@ pub struct FeedFilter {
     states: bool,
     proofs: bool,
     epoch: Option<u64>,
+    copy: bool,
 }
 
 impl FeedFilter {
@@ -119,6 +120,14 @@ impl FeedFilter {
         self.epoch = epoch;
         self
     }
+
+    /// With everything of which a copy is made: the states as they are stored, and what belongs to them.
+    #[must_use]
+    pub fn for_copies(mut self, copy: bool) -> Self {
+        self.copy = copy;
+        self.states |= copy;
+        self
+    }
 }
 
 /// One entry of a feed.
@@ -185,6 +194,25 @@ pub struct FeedChange {
     pub touched: Option<Period>,
     /// The states that were believed then, where they are asked for.
     pub states: Option<FeedStates>,
+    /// What a copy needs beside the states, which are then as they are stored.
+    pub copy: Option<FeedCopy>,
+}
+
+/// What a copy needs to know of a change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FeedCopy {
+    /// The record's controller of now.
+    pub controller: Option<RecordId>,
+    /// Where the record comes from, where that is not the owner: JSON.
+    pub origin: Option<String>,
+    /// The record that it is merged into by now.
+    pub forward_to: Option<RecordId>,
+    /// Whether it is erased by now.
+    pub erased: bool,
+    /// The hash of the timeline in the log, for readers who are shown all of it.
+    pub hash: Option<[u8; 32]>,
+    /// The geometries that the states name: SHA-256 in hexadecimal and JSON.
+    pub geometries: Vec<(String, String)>,
 }
 
 /// What comes with a change where states are asked for.
@@ -388,6 +416,13 @@ impl Registry {
                 (feed.position, feed.since) = (place.position, place.since);
                 feed.begun = place.begun;
             }
+        }
+        if feed.filter.copy && self.copies()?.get(owner).is_some_and(|copy| !copy.whole) {
+            return Err(Refusal::new(
+                Code::InvalidParameter,
+                format!("What this registry has of {owner} is itself a copy of a part: copy it from where it belongs."),
+            )
+            .fact(fact::PARAMETER, "content"));
         }
         if feed.position > head {
             if let Some(fork) = epochs.fork() {

@@ -1,6 +1,6 @@
 //! One look at a log: a window of positions, made ready to be shown.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use grunddata_log_proof::entry::EntryProof;
 use grunddata_model::{Instant, OwnerKey, RecordId};
@@ -9,8 +9,12 @@ use grunddata_store::{
     StoreError, Targets, Visibility, WithdrawnRow,
 };
 
-use super::{Feed, FeedChange, FeedContent, FeedEntry, FeedStates, FeedStep, access_changed};
-use crate::read::{SeenRow, Shape, change_kind, shown, targets};
+use super::{
+    Feed, FeedChange, FeedContent, FeedCopy, FeedEntry, FeedStates, FeedStep, access_changed,
+};
+use crate::read::{
+    SeenRow, Shape, change_kind, classes, geometries, shown, targets, without_hidden,
+};
 use crate::registry::refuse_store;
 use crate::{Code, Context, Refusal, Registry, TimelineItem, fact};
 
@@ -30,6 +34,7 @@ struct Found {
     hidden: HiddenEdges,
     states: BTreeMap<u64, Vec<TimelineItem>>,
     proofs: BTreeMap<u64, EntryProof>,
+    copies: HashMap<u64, FeedCopy>,
     /// Everything up to here was looked at.
     position: u64,
     caught_up: bool,
@@ -122,6 +127,7 @@ impl Registry {
             hidden: HiddenEdges::default(),
             states: BTreeMap::new(),
             proofs: BTreeMap::new(),
+            copies: HashMap::new(),
             position: until.max(feed.position),
             caught_up: until >= target,
             head: (head, last),
@@ -149,7 +155,7 @@ impl Registry {
             });
         }
         if feed.filter.states {
-            self.add_states(reader, context, &feed.owner, &mut found, visibility)?;
+            self.add_states(reader, context, feed, &mut found, visibility)?;
         }
         if feed.filter.proofs && feed.key.is_none() {
             let positions: Vec<u64> = found.changes.iter().map(|change| change.position).collect();
@@ -165,14 +171,18 @@ impl Registry {
         &self,
         reader: &mut Reader<'_>,
         context: &Context,
-        owner: &OwnerKey,
+        feed: &Feed,
         found: &mut Found,
         visibility: &Visibility,
     ) -> Result<(), StoreError> {
         let positions: Vec<u64> = found.changes.iter().map(|change| change.position).collect();
         let mut bytes = 0;
         for chunk in positions.chunks(STATES_AT_ONCE) {
-            let states = self.states(reader, context, owner, chunk, visibility)?;
+            let states = if feed.filter.copy {
+                self.stored_states(reader, context, feed, chunk, &mut found.copies, visibility)?
+            } else {
+                self.states(reader, context, &feed.owner, chunk, visibility)?
+            };
             for (position, states) in states {
                 bytes += states.iter().map(|state| state.data.len()).sum::<usize>();
                 found.states.insert(position, states);
@@ -229,6 +239,70 @@ impl Registry {
         Ok(states)
     }
 
+    /// The states that were believed at each change, as they are stored and without what the reader is not shown, and what a
+    /// copy needs beside them.
+    fn stored_states(
+        &self,
+        reader: &mut Reader<'_>,
+        context: &Context,
+        feed: &Feed,
+        positions: &[u64],
+        copies: &mut HashMap<u64, FeedCopy>,
+        visibility: &Visibility,
+    ) -> Result<BTreeMap<u64, Vec<TimelineItem>>, StoreError> {
+        let owner = &feed.owner;
+        let rows = reader.states_at_positions(owner, positions, visibility)?;
+        let today = reader.today();
+        let (mut places, mut seen) = (Vec::with_capacity(rows.len()), Vec::new());
+        for (position, row) in rows {
+            if let Some(sight) = visibility.sight(&row.seen(today)) {
+                seen.push(SeenRow::of(&self.inner.model, row, sight)?);
+                places.push(position);
+            }
+        }
+        let coordinate = Coordinate {
+            valid_at: context.today,
+            known: Known::latest(),
+        };
+        let hidden = targets(reader, &seen, &coordinate, visibility)?.hidden;
+        for (position, facts) in reader.copy_facts(owner, positions)? {
+            let copy = FeedCopy {
+                controller: facts.controller,
+                origin: facts.origin,
+                forward_to: facts.forward_to,
+                erased: facts.erased,
+                hash: feed.key.is_none().then_some(facts.hash),
+                geometries: Vec::new(),
+            };
+            copies.insert(position, copy);
+        }
+        let mut states: BTreeMap<u64, Vec<TimelineItem>> = BTreeMap::new();
+        for (position, row) in places.into_iter().zip(seen) {
+            let body = without_hidden(&self.inner.model, &row.row, row.body().into(), &hidden)?;
+            let body = body.into_owned();
+            context.disclosed.note(
+                owner,
+                row.row.id,
+                row.row.classes & classes(row.row.domain, row.sight),
+            );
+            let hashes: Vec<String> = geometries(&body).into_iter().map(str::to_owned).collect();
+            let found = reader.geometries(owner, &hashes)?;
+            if let Some(copy) = copies.get_mut(&position) {
+                if body != row.row.body {
+                    // It is not what the log has hashed.
+                    copy.hash = None;
+                }
+                copy.geometries.extend(found);
+            }
+            states.entry(position).or_default().push(TimelineItem {
+                period: row.row.period,
+                data: body,
+                model: row.row.model.into(),
+            });
+        }
+        Ok(states)
+    }
+
     /// What was found, ready to be shown to who has come as far as `feed`, and is as far as `after` when it has all of it.
     fn entries(
         &self,
@@ -263,6 +337,7 @@ impl Registry {
                 corrects: change.corrects,
                 touched: (!hidden).then_some(change.touched),
                 states,
+                copy: found.copies.remove(&change.position),
             };
             entries.push((
                 change.position,

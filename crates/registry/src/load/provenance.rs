@@ -115,7 +115,7 @@ impl Registry {
             .inner
             .store
             .read(|reader| {
-                let coordinate = Self::pin_all(reader, context, at, &visibility)?;
+                let coordinate = self.pin_all(reader, context, at, &visibility)?;
                 let instant = coordinate.known.of(&record.owner);
                 let beliefs =
                     reader.beliefs(&record.owner, id, at.valid_at, instant, MOST_BELIEFS)?;

@@ -10,7 +10,7 @@ use crate::write::unknown_scheme;
 use crate::{At, Code, Context, CoordinateParameters, Refusal, fact, nearest};
 
 /// The parameters of a search beside the properties of its domain.
-pub const PARAMETERS: [&str; 13] = [
+pub const PARAMETERS: [&str; 14] = [
     "q",
     "identifier",
     "owner",
@@ -23,6 +23,7 @@ pub const PARAMETERS: [&str; 13] = [
     "count",
     "validAt",
     "knownAt",
+    "knownBy",
     "asOf",
 ];
 
@@ -122,6 +123,7 @@ impl<'a> Reading<'a> {
         match name {
             "validAt" => self.coordinate.valid_at = Some(value),
             "knownAt" => self.coordinate.known_at = Some(value),
+            "knownBy" => self.coordinate.known_by = Some(value),
             "asOf" => self.coordinate.as_of = Some(value),
             "q" => self.text(value)?,
             "identifier" => {

@@ -55,7 +55,7 @@ impl Registry {
             .read(|reader| {
                 let pinned = match at.known {
                     KnownAt::Latest => None,
-                    _ => Some(Self::pin_all(reader, context, at, &visibility)?),
+                    _ => Some(self.pin_all(reader, context, at, &visibility)?),
                 };
                 let known = pinned.as_ref().map(|coordinate| &coordinate.known);
                 match reader.find(id, at.valid_at, known, &visibility)? {
@@ -69,7 +69,7 @@ impl Registry {
                     Lookup::Found { row, sight, pin } => {
                         let seen = SeenRow::of(&self.inner.model, *row, sight)?;
                         let (coordinate, targets) =
-                            Self::names(reader, context, at, pinned, pin, &seen, &visibility)?;
+                            self.names(reader, context, at, pinned, pin, &seen, &visibility)?;
                         note_names(&context.disclosed, &targets);
                         let record = record(reader, seen, &targets, shape)?;
                         Ok(Ok(Got::Found(Box::new(Found {
@@ -132,7 +132,9 @@ impl Registry {
 
     /// The names of the targets, and the coordinate of the whole answer. As a rule all targets are the owner's own, and
     /// its pin is all that the answer depends on; only otherwise are all owners pinned.
+    #[expect(clippy::too_many_arguments, reason = "the parts of one read")]
     fn names(
+        &self,
         reader: &mut Reader<'_>,
         context: &Context,
         at: &At,
@@ -162,7 +164,7 @@ impl Registry {
                     };
                     return Ok((coordinate, targets));
                 }
-                let mut coordinate = Self::pin_all(reader, context, at, visibility)?;
+                let mut coordinate = self.pin_all(reader, context, at, visibility)?;
                 // The owner may have written since its state was read: the answer stands where that was read.
                 coordinate.known.pins.retain(|(owner, _)| *owner != pin.0);
                 coordinate.known.pins.push(pin);

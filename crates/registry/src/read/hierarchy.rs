@@ -33,7 +33,7 @@ impl Registry {
         self.inner
             .store
             .read(|reader| {
-                let coordinate = Self::pin_all(reader, context, at, &visibility)?;
+                let coordinate = self.pin_all(reader, context, at, &visibility)?;
                 let rows = if relations.is_empty() {
                     Vec::new()
                 } else {
@@ -70,7 +70,7 @@ impl Registry {
         self.inner
             .store
             .read(|reader| {
-                let coordinate = Self::pin_all(reader, context, at, &visibility)?;
+                let coordinate = self.pin_all(reader, context, at, &visibility)?;
                 let mut rows = if relations.is_empty() {
                     Vec::new()
                 } else {

@@ -48,7 +48,7 @@ impl Registry {
         self.inner
             .store
             .read(|reader| {
-                let coordinate = Self::pin_all(reader, context, at, &visibility)?;
+                let coordinate = self.pin_all(reader, context, at, &visibility)?;
                 let mut walk = Walk {
                     reader,
                     coordinate: &coordinate,

@@ -139,7 +139,7 @@ impl Registry {
         self.inner
             .store
             .read(|reader| {
-                let coordinate = Self::pin_all(reader, context, at, &visibility)?;
+                let coordinate = self.pin_all(reader, context, at, &visibility)?;
                 if personal {
                     note_searched(reader, context, &visibility)?;
                 }

@@ -15,9 +15,12 @@ mod view;
 
 pub(crate) use lookup::{class_of, note_searched};
 pub(crate) use pin::as_of;
-pub(crate) use show::{SeenRow, Shape, change_kind, note_names, record as shown, show, targets};
-pub(crate) use sight::WithheldProperties;
+pub(crate) use show::{
+    SeenRow, Shape, change_kind, note_names, record as shown, show, targets, without_hidden,
+};
+pub(crate) use sight::{WithheldProperties, classes};
 pub use splice::Fields;
+pub(crate) use splice::geometries;
 pub use view::{
     DiffKind, DiffPeriod, Direction, Found, Got, Hierarchy, HistoryItem, HistoryPage,
     IdentifierHit, Link, LinksPage, LinksRequest, LookupAnswer, Node, Offers, Record, SearchPage,

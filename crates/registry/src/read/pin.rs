@@ -4,7 +4,7 @@
 //! for no batch to be on its way to it. So a coordinate over a thousand owners stays small, in the statement and in the
 //! token, and an answer that was given stays as it was (`docs/adr/0008`).
 
-use grunddata_model::Instant;
+use grunddata_model::{Instant, OwnerKey};
 use grunddata_store::{Coordinate, Known, OwnerSet, Reader, StoreError, Visibility};
 
 use crate::{AsOf, At, Context, KnownAt, Pins, Registry};
@@ -26,18 +26,29 @@ fn before_everything() -> Instant {
 impl Registry {
     /// The coordinate over all owners.
     pub(crate) fn pin_all(
+        &self,
         reader: &mut Reader<'_>,
         context: &Context,
         at: &At,
         visibility: &Visibility,
     ) -> Result<Coordinate, StoreError> {
+        // A copy gets changes that were recorded elsewhere a while ago: it stands where it is complete, by itself.
+        let copies = self.copies_with(reader)?;
+        let complete = |owner: &OwnerKey| {
+            let copied = copies.get(owner);
+            copied.map(|copied| copied.complete_to.unwrap_or_else(before_everything))
+        };
         let settled = settled(context);
         let known = match &at.known {
             KnownAt::Latest => {
                 let Known { pins, .. } = reader.pin(&OwnerSet::All, None)?;
-                let (quiet, busy): (Vec<_>, Vec<_>) = pins
-                    .into_iter()
-                    .partition(|(_, instant)| *instant <= settled);
+                let (quiet, mut busy): (Vec<_>, Vec<_>) =
+                    pins.into_iter().partition(|(owner, instant)| {
+                        *instant <= settled && !copies.contains_key(owner)
+                    });
+                for (owner, instant) in &mut busy {
+                    *instant = complete(owner).unwrap_or(*instant);
+                }
                 // The last change of any of them: later than nothing that they have recorded, and as early as can be. Those of
                 // which the reader sees nothing are left out: when they wrote is not told.
                 let others = quiet
@@ -55,6 +66,21 @@ impl Registry {
             KnownAt::Instant(instant) => {
                 reader.pin(&OwnerSet::All, Some(*instant))?;
                 Known::at(*instant)
+            }
+            KnownAt::Held(instant) => {
+                if *instant > settled {
+                    reader.pin(&OwnerSet::All, Some(*instant))?;
+                }
+                let mut pins = Vec::with_capacity(copies.len());
+                for owner in copies.keys() {
+                    let by_then = reader.copied_by(owner, *instant)?;
+                    let known = by_then.map_or_else(before_everything, |batch| batch.complete_at);
+                    pins.push((owner.clone(), known));
+                }
+                Known {
+                    pins,
+                    others: Some(*instant),
+                }
             }
             KnownAt::Pinned(pins) => Known {
                 pins: pins.owners.clone(),

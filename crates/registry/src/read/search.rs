@@ -82,7 +82,7 @@ impl Registry {
         self.inner
             .store
             .read(|reader| {
-                let coordinate = Self::pin_all(reader, context, &query.at, &visibility)?;
+                let coordinate = self.pin_all(reader, context, &query.at, &visibility)?;
                 let mut search = search;
                 if query.owners.is_empty() {
                     // Those that the coordinate does not name are read as well.

@@ -171,8 +171,11 @@ pub(crate) fn record(
             form: sight.form,
             withheld,
             offers: Offers::default(),
+            copied: None,
         });
     }
+    let copies = shape.registry.copies_with(reader)?;
+    let copied = copies.get(&row.owner).cloned();
     let offers = if sight.form == Form::Full {
         offers(shape, &row)
     } else {
@@ -195,6 +198,7 @@ pub(crate) fn record(
         form: sight.form,
         withheld,
         offers,
+        copied,
     })
 }
 
@@ -275,6 +279,7 @@ pub(crate) fn origin(text: Option<&str>) -> Origin {
         Some(text) => serde_json::from_str(text).unwrap_or_else(|_| Origin::Copy {
             of: "unknown".to_owned(),
             copied: None,
+            received_at: None,
         }),
     }
 }

@@ -33,7 +33,7 @@ impl Registry {
         self.inner
             .store
             .read(|reader| {
-                let coordinate = Self::pin_all(reader, context, at, &visibility)?;
+                let coordinate = self.pin_all(reader, context, at, &visibility)?;
                 let states = reader.timeline(id, &coordinate.known, &visibility)?;
                 let Some(head) = head(reader, id, &coordinate, &visibility)? else {
                     return Ok(Err(Refusal::not_found(id)));
@@ -71,7 +71,7 @@ impl Registry {
         self.inner
             .store
             .read(|reader| {
-                let coordinate = Self::pin_all(reader, context, at, &visibility)?;
+                let coordinate = self.pin_all(reader, context, at, &visibility)?;
                 let whole = |owner: &OwnerKey| visibility.sees_all_of(owner);
                 let mut changes = reader.history(
                     id,
@@ -168,7 +168,7 @@ impl Registry {
             .inner
             .store
             .read(|reader| {
-                let coordinate = Self::pin_all(reader, context, &At::now(context), &visibility)?;
+                let coordinate = self.pin_all(reader, context, &At::now(context), &visibility)?;
                 let mut version = |number| {
                     let Some((_, rows)) = reader.version(id, number, &visibility)? else {
                         return Ok(None);

@@ -7,7 +7,7 @@ use grunddata_model::{Domain, Instant, OwnerKey, Period, RecordId, SchemeCode, T
 use grunddata_store::Form;
 use serde_json::Value;
 
-use crate::{AsOf, ChangeKind, Origin};
+use crate::{AsOf, ChangeKind, Copied, Origin};
 
 /// One record at a coordinate, ready to be shown to the one who asked.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,6 +46,8 @@ pub struct Record {
     pub withheld: Arc<[String]>,
     /// What this reader may do with it.
     pub offers: Offers,
+    /// How far the copy is, where its owner is one.
+    pub copied: Option<Copied>,
 }
 
 /// What may be done with a record, as far as its owner, controller and domain go.

@@ -47,6 +47,9 @@ pub enum Origin {
         /// When it was copied.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         copied: Option<chrono::NaiveDate>,
+        /// When this version came here, where the owner is copied from another registry.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        received_at: Option<grunddata_model::Instant>,
     },
 }
 

@@ -102,7 +102,7 @@ impl Registry {
                         .store
                         .read(|reader| {
                             let coordinate =
-                                Self::pin_all(reader, context, &At::on(day), &visibility)?;
+                                self.pin_all(reader, context, &At::on(day), &visibility)?;
                             let rows = reader.identifiers(&pair, true, &coordinate, &visibility)?;
                             for found in &rows {
                                 context

@@ -84,7 +84,7 @@ on_both! {
 
     fn copies_are_read_only(stack: Stack) {
         let copy = created(create(Organisation, organisation("A", "unit"), "2026-01-01"), |create| {
-            create.envelope.origin = Origin::Copy { of: "Bolagsverket".to_owned(), copied: Some(day("2026-02-01")) };
+            create.envelope.origin = Origin::Copy { of: "Bolagsverket".to_owned(), copied: Some(day("2026-02-01")), received_at: None };
         });
         let writer = stack.as_actor("a", Role::Administrator);
         assert_eq!(stack.write_as(&writer, copy.clone()).unwrap_err().code, Code::Forbidden);
@@ -94,13 +94,13 @@ on_both! {
         assert_eq!(refusal.facts["origin"]["of"], "Bolagsverket");
         let own = stack.id(create(Organisation, organisation("B", "unit"), "2026-01-01"));
         let turned = replaced(replace(Organisation, own, organisation("B", "unit"), "2026-02-01"), |replace| {
-            replace.envelope.origin = Origin::Copy { of: "Bolagsverket".to_owned(), copied: None };
+            replace.envelope.origin = Origin::Copy { of: "Bolagsverket".to_owned(), copied: None, received_at: None };
         });
         assert_eq!(stack.write_as(&writer, turned).unwrap_err().code, Code::Forbidden);
         let feeder = Actor { feeds_copies: true, ..writer.actor.clone() };
         stack.write_as(&stack.registry.context(feeder, "feed"), end(Organisation, id, "2026-04-01", None)).unwrap();
         let record = stack.get_as(&stack.system(), id, &grunddata_registry::At::on(day("2026-02-01"))).unwrap();
-        assert_eq!(record.origin, Origin::Copy { of: "Bolagsverket".to_owned(), copied: Some(day("2026-02-01")) });
+        assert_eq!(record.origin, Origin::Copy { of: "Bolagsverket".to_owned(), copied: Some(day("2026-02-01")), received_at: None });
     }
 
     fn a_controller_is_an_organisation(stack: Stack) {

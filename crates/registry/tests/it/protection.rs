@@ -182,7 +182,7 @@ on_both! {
 
     fn a_copy_raises_a_protection_and_lowers_none(stack: Stack) {
         let id = stack.id(created(create(Person, person("Ronja Ask"), "2020-01-01"), |create| {
-            create.envelope.origin = Origin::Copy { of: "Folkbokföringen".to_owned(), copied: None };
+            create.envelope.origin = Origin::Copy { of: "Folkbokföringen".to_owned(), copied: None, received_at: None };
         }));
         let steward = stack.as_actor("a", grunddata_registry::Role::Steward);
         let feeder = stack.registry.context(Actor { feeds_copies: true, ..steward.actor.clone() }, "feed");

@@ -136,7 +136,7 @@ on_both! {
         let secret = || json!({"name": {"full": "Ronja"}, "protection": {"level": "protected-registration"}});
         let one = stack.id(created(create(Person, secret(), "2021-02-03"), |create| {
             create.envelope.controller = Some(school);
-            create.envelope.origin = Origin::Copy { of: "Folkbokföringen".to_owned(), copied: None };
+            create.envelope.origin = Origin::Copy { of: "Folkbokföringen".to_owned(), copied: None, received_at: None };
         }));
         let other = stack.id(create(Person, secret(), "2024-05-06"));
         stack.write(amend(Person, other, json!({"name": {"full": "Birk"}}), "2025-01-01", None)).unwrap();
@@ -154,7 +154,7 @@ on_both! {
         let school = stack.id(create(Organisation, organisation("Skolan", "committee"), "2020-01-01"));
         let of = |controller: Option<RecordId>| stack.id(created(create(Person, person("Ronja"), "2020-01-01"), |create| create.envelope.controller = controller));
         let (own, of_school) = (of(None), of(Some(school)));
-        let copy = stack.id(created(create(Person, person("Birk"), "2020-01-01"), |create| create.envelope.origin = Origin::Copy { of: "x".to_owned(), copied: None }));
+        let copy = stack.id(created(create(Person, person("Birk"), "2020-01-01"), |create| create.envelope.origin = Origin::Copy { of: "x".to_owned(), copied: None, received_at: None }));
         let scope = || OwnerScope::Owner(owner("a"));
         let of_own = Grant { controller: grunddata_registry::ControllerScope::Own, ..Grant::of(scope(), Granted::Editor) };
         let writer = stack.with_grants("writer", vec![Grant::of(scope(), Granted::Reader), of_own]);

@@ -190,6 +190,8 @@ pub(crate) async fn metrics(caller: Option<Authorised<Admin>>, call: Call) -> Re
                 followers: app.places.count(),
                 silent: &app.silent.read(),
                 hooks: Some(&app.hooks),
+                peers: &app.peers.read(),
+                now: app.vault.vitals().now().micros(),
             },
             named,
         )

@@ -8,7 +8,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header;
 use actix_web::web::Bytes;
 use grunddata_model::{Domain, OwnerKey};
-use grunddata_registry::{Feed, FeedContent, FeedEntry, FeedFilter, FeedPosition};
+use grunddata_registry::{Feed, FeedContent, FeedCopy, FeedEntry, FeedFilter, FeedPosition};
 use serde_json::{Map, Value, json};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
@@ -20,6 +20,7 @@ use crate::call::{Call, record_id};
 use crate::envelope;
 use crate::following::{Following, News};
 use crate::links::Link;
+use crate::loads::hex;
 use crate::parameters::{Parameters, invalid};
 use crate::patience::Patient;
 use crate::problem::Problem;
@@ -70,9 +71,9 @@ impl Asked {
         }
         let id = |name| parameters.get(name).map(record_id).transpose();
         let states = match parameters.get("content") {
-            None | Some("thin") => false,
+            None | Some("thin" | "copy") => false,
             Some("states") => true,
-            Some(other) => return Err(invalid("content", other, "thin or states")),
+            Some(other) => return Err(invalid("content", other, "thin, states or copy")),
         };
         let proofs = match parameters.get("proof") {
             None | Some("false") => false,
@@ -107,6 +108,7 @@ impl Asked {
             .with_states(states)
             .with_proofs(proofs)
             .of_epoch(epoch)
+            .for_copies(parameters.get("content") == Some("copy"))
             .of_kinds(listed("kind"))
             .map_err(refused)?;
         Ok(Self {
@@ -400,6 +402,44 @@ pub fn written(out: &mut Vec<u8>, entry: &FeedEntry) {
             envelope::put(out, ",\"proof\":");
             envelope::json(out, proof);
         }
+    }
+    if let Some(copy) = &change.copy {
+        envelope::put(out, ",\"copy\":");
+        copied(out, copy);
+    }
+    envelope::put(out, "}");
+}
+
+/// What a copy needs beside the states.
+fn copied(out: &mut Vec<u8>, copy: &FeedCopy) {
+    envelope::put(out, "{\"controller\":");
+    envelope::json(out, &copy.controller);
+    if let Some(origin) = &copy.origin {
+        // JSON as it is stored.
+        envelope::put(out, ",\"origin\":");
+        envelope::put(out, origin);
+    }
+    if let Some(into) = &copy.forward_to {
+        envelope::put(out, ",\"forwardTo\":");
+        envelope::json(out, into);
+    }
+    if copy.erased {
+        envelope::put(out, ",\"erased\":true");
+    }
+    if let Some(hash) = &copy.hash {
+        envelope::put(out, ",\"hash\":");
+        envelope::json(out, &hex(hash));
+    }
+    if !copy.geometries.is_empty() {
+        envelope::put(out, ",\"geometries\":");
+        envelope::list(out, &copy.geometries, |out, (hash, body)| {
+            envelope::put(out, "{\"hash\":");
+            envelope::json(out, hash);
+            envelope::put(out, ",\"body\":");
+            // A text: its bytes are what the hash is of.
+            envelope::json(out, body);
+            envelope::put(out, "}");
+        });
     }
     envelope::put(out, "}");
 }

@@ -123,6 +123,7 @@ fn written(
             let changed = [
                 ("validAt", None),
                 ("knownAt", None),
+                ("knownBy", None),
                 ("asOf", Some(found.as_of.token())),
                 ("page", Some(number.to_string())),
             ];
@@ -251,6 +252,7 @@ async fn hierarchy(caller: Authorised<Read>, call: Call, upwards: bool) -> Reply
         let changed = [
             ("validAt", None),
             ("knownAt", None),
+            ("knownBy", None),
             ("asOf", Some(found.as_of.token())),
             ("after", Some(after.clone())),
         ];

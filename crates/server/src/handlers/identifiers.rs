@@ -101,6 +101,7 @@ pub(crate) async fn lookup(caller: Authorised<Read>, mut call: Call) -> Reply {
         valid_at: valid_at.as_deref(),
         known_at: known_at.as_deref(),
         as_of: as_of.as_deref(),
+        ..CoordinateParameters::default()
     };
     let at = At::parse(caller.context(), given).map_err(refused)?;
     let (worker, asked) = (caller.clone(), pairs.clone());

@@ -31,4 +31,5 @@ pub(crate) mod validations;
 
 mod grants;
 mod page;
+pub(crate) mod peers;
 mod writing;

@@ -68,7 +68,7 @@ pub(crate) fn carried(parameters: &Parameters<'_>) -> String {
 /// The same, wherever the coordinate stands in the request.
 pub(crate) fn carried_of<'a>(get: impl Fn(&str) -> Option<&'a str>) -> String {
     let mut out = String::new();
-    for name in ["validAt", "knownAt", "asOf"] {
+    for name in ["validAt", "knownAt", "knownBy", "asOf"] {
         if let Some(value) = get(name) {
             out.push(if out.is_empty() { '?' } else { '&' });
             out.push_str(name);

@@ -151,6 +151,7 @@ fn links(call: &Call, parameters: &Parameters<'_>, query: &Query, found: &Search
         [
             ("validAt", None),
             ("knownAt", None),
+            ("knownBy", None),
             ("asOf", Some(found.as_of.token())),
         ]
     };

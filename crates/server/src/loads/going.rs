@@ -45,6 +45,11 @@ impl Worker {
         Instant::from_micros(registry.now().micros().saturating_add(lease))
     }
 
+    /// How often what it holds is renewed.
+    pub(crate) fn beat(&self) -> Duration {
+        self.lease / BEATS
+    }
+
     /// By which its work is known in the database.
     #[must_use]
     pub fn id(&self) -> Uuid {

@@ -38,7 +38,7 @@ pub(super) fn operations() -> Vec<Operation> {
             .tag(HISTORY)
             .summary("Why each value is where it is", "Varför varje uppgift är där den är")
             .text("For every property: the change that brought it, with its load, and what each source says of it now. Who changed it and what feeds it is shown to readers of the whole owner.", "För varje egenskap: ändringen som förde in den, med sin inläsning, och vad varje källa nu säger om den. Vem som ändrat och vad som matar visas för den som läser hela informationsägaren.")
-            .takes(&[&p::ID, &p::VALID_AT, &p::KNOWN_AT, &p::AS_OF])
+            .takes(&[&p::ID, &p::VALID_AT, &p::KNOWN_AT, &p::KNOWN_BY, &p::AS_OF])
             .answers(200, "Provenance", "Where the values come from", "Varifrån uppgifterna kommer")
             .problems(&["invalid-id", "not-found", "not-valid-then", "not-known-then", "retracted", "erased", "forbidden", "invalid-date", "known-at-in-future", "invalid-as-of", "invalid-parameter"]),
     );

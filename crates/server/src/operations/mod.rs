@@ -7,6 +7,7 @@ mod feed;
 mod law;
 mod loads;
 mod parameter;
+mod peers;
 mod subscriptions;
 mod table;
 

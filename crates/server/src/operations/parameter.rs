@@ -70,6 +70,10 @@ parameters! {
         "The owner's key." "Informationsägarens nyckel.";
     TOKEN Path "token" r#"{"type":"string"}"# "01990c3e-7a5b-7000-8000-00000000000b"
         "The token's id, as the list shows it; never the token itself." "Nyckelns id, så som listan visar det; aldrig själva nyckeln.";
+    PEER Path "peer" r#"{"type":"string"}"# "scb"
+        "The peer's name." "Partens namn.";
+    PEER_RECORDS Query "records" r#"{"type":"string","enum":["keep","remove"],"default":"keep"}"# "keep"
+        "Whether what was copied stays, or is removed with its owner." "Om det som kopierats står kvar, eller tas bort med sin informationsägare.";
     GRANT Path "grant" r#"{"type":"string","format":"uuid"}"# "01990c3e-7a5b-7000-8000-00000000000c"
         "The grant's id, as the list shows it." "Behörighetens id, så som listan visar det.";
     SUBSCRIPTION Path "subscription" r#"{"type":"string","format":"uuid"}"# "01990c3e-7a5b-7000-8000-000000000010"
@@ -117,6 +121,8 @@ parameters! {
         "The day on which things hold. Default: today (Europe/Stockholm)." "Dagen då det gäller. Förval: i dag (svensk tid).";
     KNOWN_AT Query "knownAt" r#"{"type":"string","format":"date-time"}"# "2026-11-21T10:15:30.123456Z"
         "The instant at which things are known; not in the future. Default: everything recorded so far." "Tidpunkten då det är känt; inte i framtiden. Förval: allt som hittills registrerats.";
+    KNOWN_BY Query "knownBy" r#"{"type":"string","enum":["origin","holder"],"default":"origin"}"# "holder"
+        "By whom it was known at knownAt: when the origin recorded it, or when it came to this registry. They differ for copies of other registries alone." "Av vem det var känt vid knownAt: när det registrerades där det hör hemma, eller när det kom till detta register. Skiljer sig bara för kopior av andra register.";
     AS_OF Query "asOf" r#"{"type":"string"}"# "AQALXY0A"
         "A token from an earlier answer: reads at exactly its coordinate. Instead of validAt and knownAt." "En markör ur ett tidigare svar: läser på exakt samma koordinat. I stället för validAt och knownAt.";
     WRITE_FROM Query "validFrom" r#"{"type":"string"}"# "2027-01-01"
@@ -187,8 +193,6 @@ parameters! {
         "Only these kinds, separated by commas: create, replace, amend, end, revive, retract, revert, follow, merge, erase, effective. What is withdrawn always comes." "Bara dessa slag, åtskilda med komma: create, replace, amend, end, revive, retract, revert, follow, merge, erase, effective. Det som återkallas kommer alltid.";
     FEED_RECORD Query "record" r#"{"type":"string","format":"uuid"}"# "01990c3e-7a5b-7000-8000-000000000001"
         "Only of this record." "Bara om denna post.";
-    FEED_CONTENT Query "content" r#"{"type":"string","enum":["thin","states"],"default":"thin"}"# "states"
-        "`states`: with every state as believed at the change, and with who wrote and why." "`states`: med alla tillstånd som ändringen ledde till, och med vem som skrivit och varför.";
     FEED_PROOF Query "proof" r#"{"type":"boolean","default":false}"# "true"
         "With content=states, for readers of the whole owner: what is needed to compute the leaf of each entry in the log's tree." "Med content=states, för den som läser hela informationsägaren: det som behövs för att räkna ut varje händelses löv i loggens träd.";
     FEED_EPOCH Query "epoch" r#"{"type":"integer","minimum":1}"# "1"
@@ -201,6 +205,8 @@ parameters! {
         "Required. How many entries the earlier head covers." "Krävs. Hur många händelser det tidigare huvudet omfattar.";
     HEAD_TO Query "to" r#"{"type":"integer","minimum":1}"# "5000"
         "How many entries the later head covers. Without it that of now." "Hur många händelser det senare huvudet omfattar. Utan det gäller huvudet nu.";
+    FEED_CONTENT Query "content" r#"{"type":"string","enum":["thin","states","copy"],"default":"thin"}"# "states"
+        "`states`: with every state as believed at the change, and with who wrote and why. `copy`: the same for another registry that keeps a copy." "`states`: med alla tillstånd som ändringen ledde till, och med vem som skrivit och varför. `copy`: detsamma för ett annat register som håller en kopia.";
     FEED_FORMAT Query "format" r#"{"type":"string","enum":["json","ndjson"],"default":"json"}"# "ndjson"
         "`ndjson`: everything there is now in one answer, one entry on each line." "`ndjson`: allt som finns nu i ett svar, en händelse per rad.";
     SOURCE_KEY Path "source" r#"{"type":"string"}"# "hr"

@@ -73,7 +73,7 @@ pub(crate) const TAGS: [(&str, &str, &str); 10] = [
     (ABOUT, "The API itself.", "API:et självt."),
 ];
 
-const COORDINATE: [&Parameter; 3] = [&p::VALID_AT, &p::KNOWN_AT, &p::AS_OF];
+const COORDINATE: [&Parameter; 4] = [&p::VALID_AT, &p::KNOWN_AT, &p::KNOWN_BY, &p::AS_OF];
 const WRITE_HEADERS: [&Parameter; 2] = [&p::IDEMPOTENCY_KEY, &p::PREFER];
 const COORDINATE_PROBLEMS: [&str; 4] = [
     "invalid-date",
@@ -147,6 +147,7 @@ pub(crate) fn table() -> Vec<Operation> {
     table.extend(super::feed::operations());
     table.extend(super::subscriptions::operations());
     table.extend(super::administration::operations());
+    table.extend(super::peers::operations());
     table.extend(super::law::of_the_law());
     table.extend(of_the_api());
     table
@@ -286,14 +287,14 @@ fn of_history() -> Vec<Operation> {
             .tag(HISTORY)
             .summary("Every state by valid time", "Varje tillstånd i giltighetsordning")
             .text("As known at knownAt: past, present and planned.", "Så som känt vid knownAt: det som varit, det som är och det som är planerat.")
-            .takes(&[&p::ID, &p::KNOWN_AT, &p::AS_OF])
+            .takes(&[&p::ID, &p::KNOWN_AT, &p::KNOWN_BY, &p::AS_OF])
             .answers(200, "{Record}Timeline", "The timeline", "Tidslinjen")
             .problems(&RECORD_PROBLEMS).problems(&COORDINATE_PROBLEMS),
         Operation::get("/{collection}/{id}/history", "get{Record}History", read(history::history))
             .tag(HISTORY)
             .summary("Every version with its change, newest first", "Varje version med sin ändring, nyast först")
             .text("Who, when, why, from which source and under which transaction.", "Vem, när, varför, från vilken källa och i vilken transaktion.")
-            .takes(&[&p::ID, &p::KNOWN_AT, &p::AS_OF, &p::LIMIT, &p::BEFORE])
+            .takes(&[&p::ID, &p::KNOWN_AT, &p::KNOWN_BY, &p::AS_OF, &p::LIMIT, &p::BEFORE])
             .answers(200, "History", "A page of the history", "En sida av historiken")
             .problems(&RECORD_PROBLEMS).problems(&COORDINATE_PROBLEMS).problems(&["limit-out-of-range"]),
         Operation::get("/{collection}/{id}/versions/{version}", "get{Record}Version", read(history::version))

@@ -11,4 +11,4 @@ mod worker;
 
 pub(crate) use job::{BatchFailure, Job, TypedJob};
 pub(crate) use queue::{Queue, Refused};
-pub(crate) use worker::{Worker, lock_owner};
+pub(crate) use worker::{Counter, Worker, advance, lock_home, lock_owner, outgrown};

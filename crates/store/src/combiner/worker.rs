@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant as Stopwatch};
 
-use diesel::sql_types::{BigInt, Binary};
+use diesel::sql_types::{BigInt, Binary, Text};
 use grunddata_model::{Instant, OwnerKey};
 
 use crate::combiner::job::{BatchFailure, Job};
@@ -130,17 +130,23 @@ impl Worker {
             None => Connection::open(&self.engine.target, &self.engine.options, Purpose::Write)?,
         };
         connection.begin()?;
-        let Some(Counter {
+        let locked = match lock_home(&mut connection, owner) {
+            Ok(Some(locked)) => Ok(locked),
+            Ok(None) => Err(StoreError::UnknownOwner(owner.clone())),
+            Err(error @ StoreError::Copied { .. }) => Err(error),
+            Err(error) => return Err(error),
+        };
+        let Counter {
             position,
             last,
             mut tree,
-        }) = lock_owner(&mut connection, owner)?
-        else {
-            connection.rollback()?;
-            self.connection = Some(connection);
-            return Ok(Outcome::Failed(BatchFailure::Store(
-                StoreError::UnknownOwner(owner.clone()),
-            )));
+        } = match locked {
+            Ok(locked) => locked,
+            Err(error) => {
+                connection.rollback()?;
+                self.connection = Some(connection);
+                return Ok(Outcome::Failed(BatchFailure::Store(error)));
+            }
         };
         let begun = (self.engine.options.stopwatch)();
         let clock = (self.engine.options.clock)();
@@ -232,7 +238,7 @@ impl Worker {
 /// Whether an owner's log has just become four times as long, from its 256th entry on. A table that grows fast is planned
 /// for as if it were empty until autovacuum comes by, and a batch that joins it with a list of keys would read it as a
 /// whole.
-fn outgrown(before: i64, after: i64) -> bool {
+pub(crate) fn outgrown(before: i64, after: i64) -> bool {
     let steps = |position: i64| position.max(1).ilog2() / 2;
     after >= 256 && steps(after) > steps(before)
 }
@@ -296,6 +302,27 @@ pub(crate) struct Counter {
     pub(crate) tree: Frontier,
 }
 
+/// The same as [`lock_owner`], for whoever may write to owners whose home this is.
+///
+/// # Errors
+/// [`StoreError::Copied`] for an owner that is copied from elsewhere.
+pub(crate) fn lock_home(
+    connection: &mut Connection,
+    owner: &OwnerKey,
+) -> Result<Option<Counter>, StoreError> {
+    let locked = lock_owner(connection, owner)?;
+    let mut sql = Sql::<(Text,)>::new("SELECT p.url FROM peer p WHERE p.owner = ");
+    sql.text(owner.as_str());
+    let copied: Option<(String,)> = connection.first(&sql)?;
+    match copied {
+        Some((of,)) => Err(StoreError::Copied {
+            owner: owner.clone(),
+            of: of.into(),
+        }),
+        None => Ok(locked),
+    }
+}
+
 /// Takes the owner's counter row until the end of the transaction.
 pub(crate) fn lock_owner(
     connection: &mut Connection,
@@ -317,7 +344,7 @@ pub(crate) fn lock_owner(
     .transpose()
 }
 
-fn advance(
+pub(crate) fn advance(
     connection: &mut Connection,
     owner: &OwnerKey,
     position: i64,

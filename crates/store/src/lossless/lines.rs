@@ -10,7 +10,8 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::tables::{
-    AssertionContentLine, AssertionLine, LoadBatchLine, LoadLine, LoadRowLine, SourceLine,
+    AssertionContentLine, AssertionLine, CopyBatchLine, LoadBatchLine, LoadLine, LoadRowLine,
+    PeerLine, SourceLine,
 };
 
 /// A line. The name of the kind is its only member.
@@ -37,12 +38,14 @@ pub(super) enum Line<'a> {
     LoadBatch(LoadBatchLine),
     Assertion(AssertionLine),
     AssertionContent(AssertionContentLine),
+    Peer(PeerLine),
+    CopyBatch(CopyBatchLine),
     End(End),
 }
 
 /// The kinds of lines between the header and the end, as the header lists them: a reader that does not know one of them
 /// must not take the file for whole.
-pub(super) const SECTIONS: [&str; 17] = [
+pub(super) const SECTIONS: [&str; 19] = [
     "token",
     "grant",
     "logKey",
@@ -60,6 +63,8 @@ pub(super) const SECTIONS: [&str; 17] = [
     "loadBatch",
     "assertion",
     "assertionContent",
+    "peer",
+    "copyBatch",
 ];
 
 /// The first line.
@@ -345,6 +350,8 @@ impl Line<'_> {
             Self::LoadBatch(_) => "loadBatch",
             Self::Assertion(_) => "assertion",
             Self::AssertionContent(_) => "assertionContent",
+            Self::Peer(_) => "peer",
+            Self::CopyBatch(_) => "copyBatch",
             Self::End(_) => "end",
         }
     }

@@ -1,8 +1,9 @@
 //! The lossless form of an installation: everything that its answers depend on, as text, whichever database it lies in.
 //!
 //! One JSON object on each line (NDJSON), in this order: the header; tokens and grants (of a whole installation only); the
-//! public keys that heads of logs were signed with; and for each owner its own line with the signed head of its log, its geometries, rules, disposals, deliveries, remembered outcomes, records, marks, sources and
-//! loads; last
+//! public keys that heads of logs were signed with; and for each owner its own line with the signed head of its log, its
+//! geometries, rules, disposals, deliveries, remembered outcomes, records, marks, sources, loads, and from where it is copied;
+//! last
 //! the end, with how many lines there were of each kind and the SHA-256 of all bytes before it. A record's line holds its
 //! head, its changes with their positions, and its states in both times; a body stands in it byte for byte.
 //!
@@ -168,7 +169,7 @@ pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     /// Tables whose rows are lines, or parts of one.
-    const CARRIED: [&str; 19] = [
+    const CARRIED: [&str; 21] = [
         "access_grant",
         "owner",
         "record",
@@ -188,6 +189,8 @@ mod tests {
         "assertion",
         "assertion_content",
         "log_epoch",
+        "peer",
+        "copy_batch",
     ];
     /// Tables whose rows follow from the others.
     const DERIVED: [&str; 10] = [

@@ -235,6 +235,8 @@ impl<'a> Decoder<'a> {
             Line::AssertionContent(line) => {
                 Decoded::Register(Box::new(Line::AssertionContent(line)))
             }
+            Line::Peer(line) => Decoded::Register(Box::new(Line::Peer(line))),
+            Line::CopyBatch(line) => Decoded::Register(Box::new(Line::CopyBatch(line))),
         };
         Ok(self.flush() && self.sender.send(next).is_ok())
     }

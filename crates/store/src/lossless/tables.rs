@@ -82,6 +82,7 @@ fields! {
     Uuid, SqlId, Id, |id: Id| id.0, |id| Bind::Id(Id(id));
     Option<Uuid>, Nullable<SqlId>, Option<Id>, |id: Option<Id>| id.map(|id| id.0), |id: Option<Uuid>| Bind::OptId(id.map(Id));
     Instant, SqlMoment, Moment, |moment: Moment| moment.0, |instant| Bind::Moment(Moment(instant));
+    Option<Instant>, Nullable<SqlMoment>, Option<Moment>, |moment: Option<Moment>| moment.map(|moment| moment.0), |instant: Option<Instant>| Bind::OptMoment(instant.map(Moment));
     Bytes, Binary, Vec<u8>, Bytes, |bytes: Bytes| Bind::Bytes(bytes.0.into());
 }
 
@@ -216,6 +217,34 @@ tables! {
         content: String,
         first_load: Uuid,
         load_id: Uuid,
+    }
+    /// The registry that the owner is copied from, and how far the copy is.
+    PeerLine "peer" "peer" peers by (name) {
+        name: String,
+        version: i32,
+        settings: String,
+        url: String,
+        created_at: Instant,
+        created_by: String,
+        status: i16,
+        whole: i16,
+        place: String,
+        position: i64,
+        complete_at: Option<Instant>,
+        received_at: Option<Instant>,
+        heard_at: Option<Instant>,
+        restarts: i32,
+        failures: i32,
+        failure: Option<String>,
+        needs_model: Option<String>,
+        holder: Uuid,
+        held_until: Instant,
+    }
+    /// When a part of its log came.
+    CopyBatchLine "copy_batch" "copyBatch" copy_batches by (position) {
+        position: i64,
+        complete_at: Instant,
+        received_at: Instant,
     }
 }
 

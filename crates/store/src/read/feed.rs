@@ -3,10 +3,10 @@
 //! A window of positions is looked through by one statement, so that a reader who is shown little of a long log costs no
 //! statement that goes on for minutes. A change is there for readers who are shown its record whole.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use chrono::NaiveDate;
-use diesel::sql_types::{BigInt, Integer, Nullable, SmallInt, Text};
+use diesel::sql_types::{BigInt, Binary, Integer, Nullable, SmallInt, Text};
 use grunddata_model::{Domain, Instant, OwnerKey, RecordId};
 
 use crate::error::StoreError;
@@ -18,7 +18,7 @@ use crate::read::records::{
 use crate::sql::{LIST, Sql};
 use crate::sql_types::{Day, Id, Moment, SqlDay, SqlId, SqlMoment};
 use crate::visibility::{Reach, Seen, Visibility};
-use crate::write::{Operation, domain};
+use crate::write::{Operation, RecordStatus, domain};
 
 /// Which changes are asked for; what is empty or absent does not choose.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -55,6 +55,21 @@ pub struct HiddenEdges {
     pub recorded: BTreeSet<(RecordId, Instant)>,
     /// On which days they begin and end: that something became effective then is not told.
     pub valid: BTreeSet<(RecordId, NaiveDate)>,
+}
+
+/// What a copy needs to know of a change beside the states.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CopyFacts {
+    /// The record's controller of now.
+    pub controller: Option<RecordId>,
+    /// Where the record comes from: JSON, as the registry wrote it.
+    pub origin: Option<String>,
+    /// Whether it is erased by now.
+    pub erased: bool,
+    /// The record that it is merged into by now.
+    pub forward_to: Option<RecordId>,
+    /// The hash of the timeline after the change.
+    pub hash: [u8; 32],
 }
 
 impl Reader<'_> {
@@ -148,6 +163,53 @@ impl Reader<'_> {
             }
         }
         Ok(found)
+    }
+
+    /// What a copy needs to know of the records of these changes beside their states: the heads as they are now, and the
+    /// hashes of the timelines after each change.
+    ///
+    /// # Errors
+    /// [`StoreError`] of the database.
+    pub fn copy_facts(
+        &mut self,
+        owner: &OwnerKey,
+        positions: &[u64],
+    ) -> Result<HashMap<u64, CopyFacts>, StoreError> {
+        type RowTypes = (
+            BigInt,
+            Nullable<SqlId>,
+            Nullable<Text>,
+            SmallInt,
+            Nullable<SqlId>,
+            Binary,
+        );
+        type RowParts = (i64, Option<Id>, Option<String>, i16, Option<Id>, Vec<u8>);
+        let mut facts = HashMap::with_capacity(positions.len());
+        for chunk in positions.chunks(LIST) {
+            let mut sql = Sql::<RowTypes>::new(
+                "SELECT c.position, r.controller, r.origin, r.status, d.forward_to, c.hash FROM change c \
+                 JOIN record r ON r.owner = c.owner AND r.id = c.record_id JOIN directory_id d ON d.id = c.record_id \
+                 WHERE c.owner = ",
+            );
+            sql.text(owner.as_str())
+                .push(" AND c.position IN ")
+                .bigs(chunk.iter().copied().map(position));
+            for (at, controller, origin, status, forward_to, hash) in
+                self.connection.load::<_, RowParts>(&sql)?
+            {
+                let found = CopyFacts {
+                    controller: controller.map(Id::record),
+                    origin,
+                    erased: status == RecordStatus::Erased.code(),
+                    forward_to: forward_to.map(Id::record),
+                    hash: hash
+                        .try_into()
+                        .map_err(|_| StoreError::disagrees("the hash of a change"))?,
+                };
+                facts.insert(u64::try_from(at).unwrap_or_default(), found);
+            }
+        }
+        Ok(facts)
     }
 
     /// Of these records of the owner: the edges of states that the reader is not shown whole.

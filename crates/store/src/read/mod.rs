@@ -22,7 +22,7 @@ use crate::engine::Engine;
 
 pub use changes::ChangeEntry;
 pub(crate) use changes::{COLUMNS as CHANGE_COLUMNS, Parts, Types, entry};
-pub use feed::{ChangeFilter, ChangeScan, HiddenEdges};
+pub use feed::{ChangeFilter, ChangeScan, CopyFacts, HiddenEdges};
 pub use find::{Absent, Lookup};
 pub use hierarchy::HierarchyRow;
 pub use identifiers::IdentifierRow;

@@ -57,6 +57,8 @@ impl Reader<'_> {
             .moment(at)
             .push(" WHERE key IN (SELECT o.key FROM owner o WHERE o.last_instant < ")
             .moment(at);
+        // What is copied is recorded elsewhere: it comes with the instants that it has there.
+        fence.push(" AND NOT EXISTS (SELECT 1 FROM peer p WHERE p.owner = o.key)");
         if let OwnerSet::Some(keys) = owners {
             fence
                 .push(" AND o.key IN ")

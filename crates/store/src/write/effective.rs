@@ -37,7 +37,8 @@ pub(crate) struct StagedEffective {
     pub(crate) transaction: TransactionId,
     actor: Arc<str>,
     pub(crate) entries: Vec<(NaiveDate, Arc<RecordImage>)>,
-    to: Told,
+    /// `None` = it is told elsewhere: this is a copy.
+    to: Option<Told>,
 }
 
 impl WriteTx<'_> {
@@ -73,9 +74,28 @@ impl WriteTx<'_> {
             transaction: effective.transaction,
             actor: Arc::clone(&effective.actor),
             entries,
-            to: effective.to,
+            to: Some(effective.to),
         }));
         Ok(Some(count))
+    }
+
+    /// Stages an entry that another registry has told.
+    pub(crate) fn tell_copied(
+        &mut self,
+        transaction: TransactionId,
+        actor: &Arc<str>,
+        day: NaiveDate,
+        image: Arc<RecordImage>,
+    ) {
+        let told = self.told.get_or_insert_with(|| {
+            Box::new(StagedEffective {
+                transaction,
+                actor: Arc::clone(actor),
+                entries: Vec::new(),
+                to: None,
+            })
+        });
+        told.entries.push((day, image));
     }
 }
 
@@ -135,10 +155,13 @@ impl StagedEffective {
 
     /// Notes how far it is told.
     pub(crate) fn note(&self, connection: &mut Connection, owner: &str) -> Result<(), StoreError> {
+        let Some(to) = self.to else {
+            return Ok(());
+        };
         let mut sql = Sql::<()>::new("UPDATE owner SET told_day = ");
-        sql.day(self.to.day)
+        sql.day(to.day)
             .push(", told_record = ")
-            .bind(Bind::OptId(self.to.record.map(Id::from)))
+            .bind(Bind::OptId(to.record.map(Id::from)))
             .push(" WHERE key = ")
             .text(owner);
         connection.execute(&sql).map(drop)

@@ -1,0 +1,76 @@
+//! The arguments of peers.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+
+/// `peer`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Peer {
+    /// Copy an owner of another registry, from now on; or change how
+    #[command(after_long_help = "\
+Examples:
+  grunddata peer add scb --url https://grunddata.example.se --owner se-scb --token-file /etc/grunddata/scb.token
+  grunddata peer add umea --url https://umea.example.se --owner se-2480 --domain organisation,geography \\
+    --token-file /etc/grunddata/umea.token
+
+The host must be listed in [peers] of the settings. A running server begins at once; without one,
+`grunddata peer sync` fetches what there is. The owner is read-only here. See docs/peers.md.")]
+    Add {
+        /// By which it is known here: small letters, digits and hyphens
+        name: String,
+        /// Address of the registry
+        #[arg(long)]
+        url: String,
+        /// The owner that is copied
+        #[arg(long)]
+        owner: String,
+        /// Only these domains, separated by commas
+        #[arg(long, value_name = "DOMAIN")]
+        domain: Option<String>,
+        /// Only records for which this organisation is responsible
+        #[arg(long, value_name = "ID")]
+        controller: Option<String>,
+        /// File with the token that the registry is shown
+        #[arg(long, value_name = "FILE")]
+        token_file: Option<PathBuf>,
+        /// What the owner is called here
+        #[arg(long)]
+        title: Option<String>,
+    },
+    /// List the peers
+    List,
+    /// Print a peer as JSON
+    Show {
+        /// The peer
+        name: String,
+    },
+    /// Ask a peer, and tell how far behind the copy is; ends with 1 when something is wrong
+    Check {
+        /// This peer alone
+        name: Option<String>,
+    },
+    /// Fetch what there is now, and end
+    Sync {
+        /// The peer
+        name: String,
+    },
+    /// Let nothing come until it is resumed
+    Pause {
+        /// The peer
+        name: String,
+    },
+    /// Follow again, from where it stopped
+    Resume {
+        /// The peer
+        name: String,
+    },
+    /// Follow no more
+    Remove {
+        /// The peer
+        name: String,
+        /// Remove the owner and everything that was copied; without it all stays as it is, read-only
+        #[arg(long)]
+        records: bool,
+    },
+}

@@ -1,0 +1,209 @@
+//! `grunddata peer`
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use grunddata_model::OwnerKey;
+use grunddata_registry::{Context, IfMatch, PeerSettings, Registry};
+use grunddata_server::loads::collect::Worker;
+use grunddata_server::peers;
+use grunddata_store::PeerRow;
+use serde_json::{Value, json};
+
+use crate::arguments::Peer;
+use crate::console::{self, Act};
+use crate::database;
+use crate::failure::{Failure, Kind};
+use crate::output::line;
+use crate::settings::Settings;
+
+/// How often progress is told.
+const TOLD: Duration = Duration::from_secs(2);
+
+/// Keeps the peers.
+pub(crate) fn run(settings: &Settings, peer: Peer) -> Result<ExitCode, Failure> {
+    let registry = database::open(settings)?;
+    let context = console::context(&registry);
+    let mut good = true;
+    match peer {
+        Peer::Add {
+            name,
+            url,
+            owner,
+            domain,
+            controller,
+            token_file,
+            title,
+        } => {
+            let domains: Option<Vec<&str>> =
+                domain.as_deref().map(|text| text.split(',').collect());
+            let token_file = token_file.as_deref().map(absolute).transpose()?;
+            let mut given = json!({"url": url, "owner": owner});
+            for (member, value) in [
+                ("domains", json!(domains)),
+                ("controller", json!(controller)),
+                ("tokenFile", json!(token_file)),
+                ("title", json!(title)),
+            ] {
+                if !value.is_null()
+                    && let Some(members) = given.as_object_mut()
+                {
+                    members.insert(member.to_owned(), value);
+                }
+            }
+            add(settings, &registry, &context, &name, &given)?;
+        }
+        Peer::List => {
+            for peer in registry.peers(&context)? {
+                let state = &peer.state;
+                let complete = state.complete_to.map_or_else(
+                    || "nothing yet".to_owned(),
+                    |at| format!("complete to {at}"),
+                );
+                line(format!(
+                    "{}  {}  {}  {}  {complete}",
+                    peer.name, peer.settings.owner, peer.settings.url, state.status
+                ));
+            }
+        }
+        Peer::Show { name } => {
+            let found = registry.peer(&context, &name)?;
+            let text = serde_json::to_string_pretty(&found)
+                .map_err(|error| Failure::new(Kind::Failed, error.to_string()))?;
+            line(text);
+        }
+        Peer::Check { name } => {
+            let mut any = false;
+            for row in rows(&registry)? {
+                if name.as_ref().is_some_and(|name| *name != row.name) {
+                    continue;
+                }
+                any = true;
+                let looked = peers::look(&settings.server().peers, &row, registry.now());
+                good &= looked.is_good(&row);
+                line(format!("{}: {}", row.name, looked.summary));
+            }
+            if let (false, Some(name)) = (any, name) {
+                registry.peer(&context, &name)?;
+            }
+        }
+        Peer::Sync { name } => sync(settings, &registry, &context, &name)?,
+        Peer::Pause { name } => {
+            let act = about(&registry, &context, "peer-pause", &name)?;
+            console::act(settings, &context, act, || {
+                registry.follow_peer(&context, &name, Some(IfMatch::Any), false)
+            })?;
+            line(format!(
+                "{name} is paused: nothing comes until it is resumed."
+            ));
+        }
+        Peer::Resume { name } => {
+            let act = about(&registry, &context, "peer-resume", &name)?;
+            console::act(settings, &context, act, || {
+                registry.follow_peer(&context, &name, Some(IfMatch::Any), true)
+            })?;
+            line(format!(
+                "{name} is followed again by the server that runs on this database."
+            ));
+        }
+        Peer::Remove { name, records } => {
+            let act = about(&registry, &context, "peer-remove", &name)?;
+            console::act(settings, &context, act, || {
+                registry.remove_peer(&context, &name, Some(IfMatch::Any), records)
+            })?;
+            line(if records {
+                format!("{name} is removed, with the owner and everything that was copied.")
+            } else {
+                format!("{name} is followed no more. What was copied stays as it is, read-only.")
+            });
+        }
+    }
+    registry.store().shutdown();
+    Ok(if good {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(Kind::Failed as u8)
+    })
+}
+
+/// Where a file is, wherever the server is started.
+fn absolute(path: &Path) -> Result<String, Failure> {
+    let path = path.canonicalize().map_err(|error| {
+        Failure::new(
+            Kind::Usage,
+            format!("the token file {}: {error}", path.display()),
+        )
+    })?;
+    Ok(path.to_string_lossy().into_owned())
+}
+
+fn add(
+    settings: &Settings,
+    registry: &Registry,
+    context: &Context,
+    name: &str,
+    given: &Value,
+) -> Result<(), Failure> {
+    let read = PeerSettings::read(given)?;
+    let (owner, url) = (read.owner.clone(), read.url.clone());
+    let act = Act::about("peer-add", &owner, json!({"peer": name, "url": url}));
+    let put = console::act(settings, context, act, || {
+        // Who is at the console means the settings as they are.
+        let known = registry.peer(context, name).ok();
+        registry.put_peer(context, name, read, known.map(|_| IfMatch::Any))
+    })?;
+    line(format!(
+        "{} of {} is copied here as the peer {}, in version {} of its settings. It is read-only here.",
+        put.settings.owner, put.settings.url, put.name, put.version
+    ));
+    line(
+        "A server that runs on this database begins by itself; `grunddata peer sync` fetches what there is now.",
+    );
+    Ok(())
+}
+
+fn about(
+    registry: &Registry,
+    context: &Context,
+    operation: &'static str,
+    name: &str,
+) -> Result<Act, Failure> {
+    let owner: OwnerKey = registry.peer(context, name)?.settings.owner;
+    Ok(Act::about(operation, &owner, json!({"peer": name})))
+}
+
+fn rows(registry: &Registry) -> Result<Vec<PeerRow>, Failure> {
+    registry
+        .store()
+        .read(|reader| reader.peers())
+        .map_err(|error| Failure::new(Kind::Failed, error.to_string()))
+}
+
+fn sync(
+    settings: &Settings,
+    registry: &Registry,
+    context: &Context,
+    name: &str,
+) -> Result<(), Failure> {
+    let server = settings.server();
+    registry.peer(context, name)?;
+    let worker = Worker::new(server.lease);
+    let (begun, mut told) = (Instant::now(), Instant::now());
+    let row = peers::sync(registry, &server.peers, &worker, name, &mut |row| {
+        if told.elapsed() >= TOLD {
+            told = Instant::now();
+            line(format!("{} changes so far", row.position));
+        }
+    })
+    .map_err(|why| Failure::new(Kind::Failed, why))?;
+    line(format!(
+        "{} has everything: {} changes, complete to {}, after {:.1} seconds.",
+        row.owner,
+        row.position,
+        row.complete_at
+            .map_or_else(|| "nothing".to_owned(), |at| at.to_string()),
+        begun.elapsed().as_secs_f64()
+    ));
+    Ok(())
+}

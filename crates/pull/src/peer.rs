@@ -1,0 +1,328 @@
+//! Another registry of the same kind: its feed, page by page, and what it says of an owner.
+
+use std::io::Read as _;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use url::Url;
+
+use crate::client::Client;
+use crate::{Access, PullError, Settings};
+
+/// The longest page that is read, in bytes: the registry ends a page with states at 8 MiB, with one entry at least.
+const LONGEST_PAGE: u64 = 512 << 20;
+/// How much longer than it may wait an answer may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Below the address of a registry.
+const API: &str = "/api/v1";
+
+/// Why a peer gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum PeerError {
+    /// It was not reached, or not understood.
+    #[error(transparent)]
+    Pull(#[from] PullError),
+    /// It refuses.
+    #[error("the peer answers {status} {code}: {detail}")]
+    Refused {
+        /// The status.
+        status: u16,
+        /// The code of the problem.
+        code: String,
+        /// What it says.
+        detail: String,
+        /// After how long it may be asked again, where it says so.
+        retry_after: Option<Duration>,
+    },
+}
+
+/// Another registry.
+pub struct Peer {
+    client: Client,
+    base: String,
+}
+
+impl std::fmt::Debug for Peer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Peer").finish_non_exhaustive()
+    }
+}
+
+/// Which part of a feed is asked for.
+#[derive(Debug, Clone, Default)]
+pub struct FeedQuery {
+    /// The owner's key.
+    pub owner: String,
+    /// Where it goes on; `0` = from the beginning.
+    pub after: String,
+    /// How long to wait for the first entry.
+    pub wait: Duration,
+    /// Only of these domains, with commas.
+    pub domains: Option<String>,
+    /// Only of this controller.
+    pub controller: Option<String>,
+}
+
+/// Where a feed goes on.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FeedMeta {
+    /// A position for readers of the whole owner, a sealed cursor for others.
+    pub after: serde_json::Value,
+    /// Whether there was nothing more just then.
+    pub caught_up: bool,
+}
+
+/// An entry.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FeedItem {
+    /// Of readers of the whole owner.
+    #[serde(default)]
+    pub position: Option<u64>,
+    /// Of all others.
+    #[serde(default)]
+    pub cursor: Option<String>,
+    /// The record's id.
+    pub record: String,
+    /// Its domain.
+    pub domain: String,
+    /// What happened.
+    pub kind: String,
+    /// What is told of it, unless the record was withdrawn.
+    #[serde(flatten)]
+    pub change: Option<FeedItemChange>,
+}
+
+/// A write.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FeedItemChange {
+    /// The version that it made.
+    pub version: u32,
+    /// When it was recorded.
+    pub recorded_at: String,
+    /// Its transaction.
+    pub transaction: String,
+    /// Change or correction.
+    pub change_kind: String,
+    /// The version that it corrects.
+    #[serde(default)]
+    pub corrects: Option<u32>,
+    /// The part of valid time that it was about; absent where it is not told.
+    #[serde(default)]
+    pub valid_from: Option<String>,
+    /// `None` = until further notice.
+    #[serde(default)]
+    pub valid_to: Option<String>,
+    /// Who wrote.
+    #[serde(default)]
+    pub actor: Option<String>,
+    /// Why.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// From which source.
+    #[serde(default)]
+    pub source: Option<String>,
+}
+
+/// The part of an entry of which a copy is made. It is read by itself: its bodies must stay byte for byte what they are.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FeedItemContent {
+    /// The states, as they are stored.
+    #[serde(default)]
+    pub states: Vec<FeedItemState>,
+    /// What belongs to them.
+    pub copy: Option<FeedItemCopy>,
+}
+
+/// A state.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FeedItemState {
+    /// `unknown` = for as long as it has been of interest.
+    pub valid_from: String,
+    /// `None` = until further notice.
+    pub valid_to: Option<String>,
+    /// The release of the information model.
+    pub model: String,
+    /// The body.
+    pub data: Box<RawValue>,
+}
+
+/// What a copy needs beside the states.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FeedItemCopy {
+    /// The controller of now.
+    pub controller: Option<String>,
+    /// Where the record comes from, where that is not the owner.
+    #[serde(default)]
+    pub origin: Option<serde_json::Value>,
+    /// The record that it is merged into.
+    #[serde(default)]
+    pub forward_to: Option<String>,
+    /// Whether it is erased by now.
+    #[serde(default)]
+    pub erased: bool,
+    /// The hash of the timeline, in hexadecimal.
+    #[serde(default)]
+    pub hash: Option<String>,
+    /// The geometries that the states name.
+    #[serde(default)]
+    pub geometries: Vec<FeedItemGeometry>,
+}
+
+/// A geometry.
+#[derive(Debug, Deserialize)]
+pub struct FeedItemGeometry {
+    /// SHA-256 of the body, in hexadecimal.
+    pub hash: String,
+    /// JSON as text.
+    pub body: String,
+}
+
+/// A page as it came: its entries are read one by one.
+#[derive(Debug, Deserialize)]
+pub struct RawPage {
+    /// Where it goes on.
+    #[serde(rename = "_meta")]
+    pub meta: FeedMeta,
+    /// The entries.
+    pub items: Vec<Box<RawValue>>,
+}
+
+/// What a registry says of an owner.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PeerOwner {
+    /// What it is called.
+    pub name: String,
+    /// How far its log is; for readers of the whole owner alone.
+    #[serde(default)]
+    pub position: Option<u64>,
+}
+
+/// What a registry says of itself.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PeerInfo {
+    /// The version of its API.
+    #[serde(default)]
+    pub api_version: Option<String>,
+}
+
+impl Peer {
+    /// A registry at an address, asked with a token.
+    ///
+    /// # Errors
+    /// [`PullError::Address`], [`PullError::Settings`].
+    pub fn new(settings: &Settings, access: &Access, wait: Duration) -> Result<Self, PullError> {
+        let mut settings = settings.clone();
+        settings.limits.request = wait + PATIENCE;
+        let client = Client::within(&settings, access, wait + PATIENCE + PATIENCE)?;
+        Ok(Self {
+            base: settings.address.trim_end_matches('/').to_owned(),
+            client,
+        })
+    }
+
+    /// The next page of a feed, as soon as there is something.
+    ///
+    /// # Errors
+    /// [`PeerError`].
+    pub fn page(&self, query: &FeedQuery) -> Result<RawPage, PeerError> {
+        let wait = query.wait.as_secs().to_string();
+        let mut pairs = vec![
+            ("owner", query.owner.as_str()),
+            ("content", "copy"),
+            ("after", query.after.as_str()),
+            ("limit", "1000"),
+            ("wait", wait.as_str()),
+        ];
+        pairs.extend(query.domains.as_deref().map(|domains| ("domain", domains)));
+        pairs.extend(query.controller.as_deref().map(|id| ("controller", id)));
+        self.asked("/changes", &pairs)
+    }
+
+    /// What it says of an owner.
+    ///
+    /// # Errors
+    /// [`PeerError`].
+    pub fn owner(&self, key: &str) -> Result<PeerOwner, PeerError> {
+        self.asked(&format!("/owners/{key}"), &[])
+    }
+
+    /// What it says of itself.
+    ///
+    /// # Errors
+    /// [`PeerError`].
+    pub fn info(&self) -> Result<PeerInfo, PeerError> {
+        self.asked("/api-info", &[])
+    }
+
+    fn asked<T: serde::de::DeserializeOwned>(
+        &self,
+        below: &str,
+        pairs: &[(&str, &str)],
+    ) -> Result<T, PeerError> {
+        let place = "the peer";
+        let mut url =
+            Url::parse(&format!("{}{API}{below}", self.base)).map_err(|_| PullError::Address {
+                why: "it is not an absolute address",
+            })?;
+        if !pairs.is_empty() {
+            url.query_pairs_mut().extend_pairs(pairs);
+        }
+        let mut response = self.client.ask(&url, "application/json", place)?;
+        let status = response.status().as_u16();
+        let retry_after = response
+            .headers()
+            .get("retry-after")
+            .and_then(|value| value.to_str().ok()?.trim().parse().ok())
+            .map(Duration::from_secs);
+        let mut body = Vec::new();
+        response
+            .body_mut()
+            .as_reader()
+            .take(LONGEST_PAGE + 1)
+            .read_to_end(&mut body)
+            .map_err(|error| PullError::Connection {
+                place: place.to_owned(),
+                cause: error.kind().to_string(),
+            })?;
+        if body.len() as u64 > LONGEST_PAGE {
+            return Err(PullError::Limit {
+                place: place.to_owned(),
+                limit: LONGEST_PAGE,
+                of: "bytes",
+            }
+            .into());
+        }
+        if status != 200 {
+            let problem: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
+            let text = |name: &str| {
+                let text = problem.get(name).and_then(serde_json::Value::as_str);
+                text.unwrap_or_default()
+                    .chars()
+                    .take(300)
+                    .collect::<String>()
+            };
+            return Err(PeerError::Refused {
+                status,
+                code: text("code"),
+                detail: text("detail"),
+                retry_after,
+            });
+        }
+        serde_json::from_slice(&body).map_err(|_| {
+            PullError::Answer {
+                place: place.to_owned(),
+                what: "is not what a registry of this kind says",
+            }
+            .into()
+        })
+    }
+}

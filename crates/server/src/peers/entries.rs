@@ -1,0 +1,206 @@
+//! Entries of a peer's feed as changes to be copied.
+
+use std::sync::Arc;
+
+use grunddata_model::{Instant, Period, RecordId, TransactionId, parse_date};
+use grunddata_pull::{FeedItem, FeedItemContent, RawPage};
+use grunddata_registry::Origin;
+use grunddata_store::{
+    ChangeKind, CheckedChange, CopiedChange, CopiedState, CopyError, Operation, Store,
+};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+/// What came with a page, checked.
+#[derive(Debug, Default)]
+pub(super) struct Came {
+    pub(super) changes: Vec<CheckedChange>,
+    pub(super) withdrawn: Vec<RecordId>,
+    pub(super) place: String,
+    pub(super) caught_up: bool,
+    /// Whether the transaction of the last change is known to be whole.
+    pub(super) ended: bool,
+    /// Whether the reader is shown the whole owner.
+    pub(super) whole: bool,
+}
+
+/// Reads and checks a page. What comes before an entry that cannot be used is not lost: it is given back with the error.
+pub(super) fn read(
+    store: &Store,
+    of: &str,
+    received_at: Instant,
+    page: RawPage,
+) -> (Came, Option<CopyError>) {
+    let mut came = Came {
+        whole: page.meta.after.is_u64(),
+        ..Came::default()
+    };
+    for item in &page.items {
+        match entry(store, of, received_at, item) {
+            Ok(Read::Change(change)) => came.changes.push(*change),
+            Ok(Read::Withdrawn(id)) => came.withdrawn.push(id),
+            Err(error) => {
+                let last = came.changes.last().map(|last| last.change().place.clone());
+                // A transaction is copied as one or not at all: the last is whole when this belongs to another.
+                let next = transaction_of(item);
+                let last_of = came.changes.last();
+                came.ended = last_of.is_some_and(|last| Some(last.change().transaction) != next);
+                came.place = last.unwrap_or_default();
+                return (came, Some(error));
+            }
+        }
+    }
+    came.place = match &page.meta.after {
+        Value::String(cursor) => cursor.clone(),
+        other => other.to_string(),
+    };
+    came.caught_up = page.meta.caught_up;
+    came.ended = came.caught_up;
+    (came, None)
+}
+
+/// The transaction of an entry that perhaps cannot be used.
+fn transaction_of(text: &RawValue) -> Option<TransactionId> {
+    let item: FeedItem = serde_json::from_str(text.get()).ok()?;
+    item.change?.transaction.parse().ok()
+}
+
+enum Read {
+    Change(Box<CheckedChange>),
+    Withdrawn(RecordId),
+}
+
+fn wrong(what: &str) -> CopyError {
+    CopyError::Wrong(what.to_owned())
+}
+
+fn entry(
+    store: &Store,
+    of: &str,
+    received_at: Instant,
+    text: &RawValue,
+) -> Result<Read, CopyError> {
+    let item: FeedItem = serde_json::from_str(text.get())
+        .map_err(|_| wrong("an entry is not as the feed has them"))?;
+    let record: RecordId = item
+        .record
+        .parse()
+        .map_err(|_| wrong("the id of a record"))?;
+    if item.kind == "withdrawn" {
+        return Ok(Read::Withdrawn(record));
+    }
+    let content: FeedItemContent =
+        serde_json::from_str(text.get()).map_err(|_| wrong("an entry has no states for copies"))?;
+    let (Some(change), Some(copy)) = (item.change, content.copy) else {
+        return Err(wrong(
+            "an entry has nothing for copies: the peer is of an older version",
+        ));
+    };
+    let states = content
+        .states
+        .into_iter()
+        .map(|state| {
+            Ok(CopiedState {
+                period: period(&state.valid_from, state.valid_to.as_deref())?,
+                model: state.model,
+                body: Arc::from(state.data.get()),
+            })
+        })
+        .collect::<Result<Vec<_>, CopyError>>()?;
+    let id = |text: Option<String>| {
+        text.map(|text| text.parse::<RecordId>())
+            .transpose()
+            .map_err(|_| wrong("the id of a record"))
+    };
+    let touched = match &change.valid_from {
+        Some(from) => period(from, change.valid_to.as_deref())?,
+        None => Period::ALWAYS,
+    };
+    let copied = CopiedChange {
+        place: match (item.position, item.cursor) {
+            (Some(position), _) => position.to_string(),
+            (None, Some(cursor)) => cursor,
+            (None, None) => return Err(wrong("an entry without a place")),
+        },
+        position: item.position,
+        record,
+        domain: item.domain.parse().map_err(|_| wrong("a domain"))?,
+        version: change.version,
+        recorded_at: change
+            .recorded_at
+            .parse()
+            .map_err(|_| wrong("an instant"))?,
+        transaction: change
+            .transaction
+            .parse()
+            .map_err(|_| wrong("the id of a transaction"))?,
+        operation: Operation::from_name(&item.kind).ok_or_else(|| wrong("the kind of a change"))?,
+        change_kind: ChangeKind::from_name(&change.change_kind)
+            .ok_or_else(|| wrong("whether it is a correction"))?,
+        corrects: change.corrects,
+        actor: change.actor.as_deref().unwrap_or("-").into(),
+        reason: change.reason.as_deref().map(Into::into),
+        source: change.source.as_deref().map(Into::into),
+        touched,
+        controller: id(copy.controller)?,
+        origin: origin(copy.origin, of, received_at)?,
+        forward_to: id(copy.forward_to)?,
+        erased: copy.erased,
+        states,
+        geometries: copy
+            .geometries
+            .into_iter()
+            .map(|geometry| (geometry.hash, geometry.body))
+            .collect(),
+        hash: copy.hash.as_deref().map(digest).transpose()?,
+    };
+    store
+        .check_copied(copied)
+        .map(|checked| Read::Change(Box::new(checked)))
+}
+
+fn period(from: &str, to: Option<&str>) -> Result<Period, CopyError> {
+    let date = |text: &str| parse_date(text).map_err(|_| wrong("a date"));
+    let from = match from {
+        "unknown" => Period::BEGINNING,
+        from => date(from)?,
+    };
+    let period = match to {
+        None => Period::new(from, Period::ALWAYS.to()),
+        Some(to) => Period::new(from, date(to)?),
+    };
+    period.map_err(|_| wrong("a period"))
+}
+
+/// Where a record comes from, as it is kept here: what the origin copies itself comes from where that says.
+fn origin(given: Option<Value>, of: &str, received_at: Instant) -> Result<Arc<str>, CopyError> {
+    let before: Option<Origin> = given
+        .map(serde_json::from_value)
+        .transpose()
+        .map_err(|_| wrong("the origin of a record"))?;
+    let (of, copied) = match before {
+        Some(Origin::Copy { of, copied, .. }) => (of, copied),
+        Some(Origin::Own) | None => (of.to_owned(), None),
+    };
+    let kept = Origin::Copy {
+        of,
+        copied,
+        received_at: Some(received_at),
+    };
+    serde_json::to_string(&kept)
+        .map(Arc::from)
+        .map_err(|_| wrong("the origin of a record"))
+}
+
+fn digest(text: &str) -> Result<[u8; 32], CopyError> {
+    let bad = || wrong("a hash");
+    if text.len() != 64 || !text.is_ascii() {
+        return Err(bad());
+    }
+    let mut bytes = [0; 32];
+    for (at, byte) in bytes.iter_mut().enumerate() {
+        let pair = text.get(2 * at..2 * at + 2).ok_or_else(bad)?;
+        *byte = u8::from_str_radix(pair, 16).map_err(|_| bad())?;
+    }
+    Ok(bytes)
+}

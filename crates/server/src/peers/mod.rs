@@ -1,0 +1,276 @@
+//! Following other registries: their owners are copied here as they change.
+//!
+//! One thread looks who is to be followed and takes what nobody holds ([ADR 0017](../../../docs/adr)); each peer has a
+//! thread of its own from there on. Settings of the installation say which hosts may be asked.
+
+mod entries;
+mod follow;
+mod look;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use grunddata_registry::{Refusal, Registry};
+use grunddata_store::{PeerRow, PeerStatus};
+
+use crate::app::App;
+use crate::loads::collect::Worker;
+
+pub use follow::Reached;
+pub use look::{Looked, look};
+
+/// Whom peers may be, and how they are followed. Said by whoever runs the program.
+#[derive(Debug, Clone)]
+pub struct Peering {
+    /// How often it is looked who is to be followed.
+    pub poll: Duration,
+    /// How long an answer of a peer waits for the next change.
+    pub wait: Duration,
+    /// After how long a peer that fails is tried again at first.
+    pub backoff: Duration,
+    /// Hosts that may be asked.
+    pub hosts: Vec<String>,
+    /// Whether `http://` to this machine itself is allowed.
+    pub http_loopback: bool,
+    /// The directory in which tokens lie that are named over the API.
+    pub tokens: Option<PathBuf>,
+    /// Certificates (PEM) of authorities, in place of the usual ones.
+    pub certificate_authorities: Option<PathBuf>,
+    /// An HTTP proxy.
+    pub proxy: Option<String>,
+}
+
+impl Default for Peering {
+    fn default() -> Self {
+        Self {
+            poll: Duration::from_secs(1),
+            wait: Duration::from_secs(20),
+            backoff: Duration::from_secs(1),
+            hosts: Vec::new(),
+            http_loopback: false,
+            tokens: None,
+            certificate_authorities: None,
+            proxy: None,
+        }
+    }
+}
+
+impl Peering {
+    /// Where a token lies: whoever is at the console names any file, and whoever is elsewhere one of the directory.
+    fn token_path(&self, name: &str) -> Result<PathBuf, String> {
+        let path = PathBuf::from(name);
+        if path.is_absolute() {
+            return Ok(path);
+        }
+        if !is_plain(name) {
+            return Err("the token file is not a plain name".to_owned());
+        }
+        match &self.tokens {
+            Some(directory) => Ok(directory.join(name)),
+            None => Err(format!(
+                "the token {name:?} cannot be found: whoever runs the registry says in which directory tokens lie (peers.tokens)"
+            )),
+        }
+    }
+}
+
+/// Whether it names a file and no way to one.
+pub(crate) fn is_plain(name: &str) -> bool {
+    !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\', '\0'])
+}
+
+/// Fetches what there is from a peer, once. `told` hears how far it is.
+///
+/// # Errors
+/// Says why in words: that it is followed by another process included.
+pub fn sync(
+    registry: &Registry,
+    peering: &Peering,
+    worker: &Worker,
+    name: &str,
+    told: &mut dyn FnMut(&PeerRow),
+) -> Result<PeerRow, String> {
+    let store = registry.store();
+    let taken = store
+        .take_peer(name, worker.id(), registry.now(), worker.until(registry))
+        .map_err(|error| error.to_string())?;
+    if !taken {
+        return Err("another process follows the peer just now: what it has is as new as can be (see check)".to_owned());
+    }
+    let follower = follow::Follower {
+        registry: registry.clone(),
+        peering: peering.clone(),
+        worker: worker.clone(),
+        name: name.to_owned(),
+        stop: Arc::default(),
+    };
+    let mut again = 0;
+    let reached = loop {
+        let mut done = false;
+        let reached = follower.follow(true, &mut |row| {
+            done |= row.heard_at.is_some();
+            told(row);
+        });
+        again += 1;
+        // Where everything has to be fetched anew it begins again.
+        if done || reached != Reached::CaughtUp || again > 3 {
+            break reached;
+        }
+    };
+    if let Reached::Failed(why) = &reached {
+        drop(store.note_peer(
+            name,
+            worker.id(),
+            Some(worker.until(registry)),
+            None,
+            Some((1, why)),
+        ));
+    }
+    let row = store
+        .read(|reader| reader.peer(name))
+        .map_err(|error| error.to_string())?
+        .ok_or_else(|| "the peer is gone".to_owned())?;
+    follower.leave();
+    match reached {
+        Reached::CaughtUp => Ok(row),
+        Reached::Stopped => Err("the peer is paused, or was taken by another process".to_owned()),
+        Reached::Failed(why) => Err(why),
+    }
+}
+
+/// The thread that looks who is to be followed.
+#[derive(Debug)]
+pub(crate) struct Followers {
+    wake: Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Followers {
+    pub(crate) fn start(app: &Arc<App>) -> std::io::Result<Self> {
+        let (wake, woken) = bounded(1);
+        let mut round = Round {
+            app: Arc::clone(app),
+            at: HashMap::new(),
+        };
+        let thread = thread::Builder::new()
+            .name("peers".to_owned())
+            .spawn(move || round.run(&woken))?;
+        Ok(Self { wake, thread })
+    }
+
+    pub(crate) fn end(self) {
+        let Self { wake, thread } = self;
+        drop(wake);
+        if thread.join().is_err() {
+            tracing::error!("the thread that follows peers panicked");
+        }
+    }
+}
+
+/// A peer that this process follows.
+struct At {
+    version: u32,
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
+}
+
+struct Round {
+    app: Arc<App>,
+    at: HashMap<String, At>,
+}
+
+impl Round {
+    fn run(&mut self, woken: &Receiver<()>) {
+        let poll = self.app.config.peers.poll.max(Duration::from_millis(10));
+        while !self.app.worker.stopping().load(Ordering::SeqCst) {
+            if let Err(refusal) = self.once() {
+                tracing::warn!(
+                    code = refusal.code.as_str(),
+                    why = refusal.detail,
+                    "whom to follow cannot be found out"
+                );
+            }
+            match woken.recv_timeout(poll) {
+                Err(crossbeam_channel::RecvTimeoutError::Timeout) => {}
+                _ => break,
+            }
+        }
+        for (_, at) in self.at.drain() {
+            at.stop.store(true, Ordering::SeqCst);
+            if at.thread.join().is_err() {
+                tracing::error!("the thread that follows a peer panicked");
+            }
+        }
+    }
+
+    fn once(&mut self) -> Result<(), Refusal> {
+        let registry = self.app.vault.vitals().clone();
+        let failed = |error: grunddata_store::StoreError| {
+            tracing::warn!(%error, "the peers cannot be read");
+            Refusal::internal()
+        };
+        registry.refresh_copies()?;
+        let rows = registry
+            .store()
+            .read(|reader| reader.peers())
+            .map_err(failed)?;
+        let followed = |name: &str, version: u32| {
+            rows.iter().any(|row| {
+                row.name == name && row.version == version && row.status == PeerStatus::Following
+            })
+        };
+        for (name, at) in &self.at {
+            if !followed(name, at.version) {
+                at.stop.store(true, Ordering::SeqCst);
+            }
+        }
+        self.at.retain(|_, at| !at.thread.is_finished());
+        for row in &rows {
+            if row.status == PeerStatus::Following && !self.at.contains_key(&row.name) {
+                self.take(&registry, row).map_err(failed)?;
+            }
+        }
+        *self.app.peers.write() = rows;
+        Ok(())
+    }
+
+    fn take(
+        &mut self,
+        registry: &Registry,
+        row: &PeerRow,
+    ) -> Result<(), grunddata_store::StoreError> {
+        let worker = &self.app.worker;
+        let (now, until) = (registry.now(), worker.until(registry));
+        if row.held_until > now
+            || !registry
+                .store()
+                .take_peer(&row.name, worker.id(), now, until)?
+        {
+            return Ok(());
+        }
+        let stop = Arc::new(AtomicBool::new(false));
+        let follower = follow::Follower {
+            registry: registry.clone(),
+            peering: self.app.config.peers.clone(),
+            worker: worker.clone(),
+            name: row.name.clone(),
+            stop: Arc::clone(&stop),
+        };
+        let thread = thread::Builder::new()
+            .name("peer".to_owned())
+            .spawn(move || follower.run())
+            .map_err(|error| grunddata_store::StoreError::Unavailable(error.to_string().into()))?;
+        let at = At {
+            version: row.version,
+            stop,
+            thread,
+        };
+        self.at.insert(row.name.clone(), at);
+        Ok(())
+    }
+}

@@ -1,0 +1,2 @@
+DROP TABLE copy_batch;
+DROP TABLE peer;
