@@ -267,7 +267,7 @@ impl Store {
     /// [`StoreError`] of the database.
     pub fn renew_leases(&self, holder: Uuid, until: Instant) -> Result<(), StoreError> {
         let mut connection = self.connect_for(Purpose::Write)?;
-        for table in ["load_task", "source_watch", "subscription"] {
+        for table in ["load_task", "source_watch"] {
             let mut sql = Sql::<()>::new(&format!("UPDATE {table} SET held_until = "));
             sql.moment(until)
                 .push(" WHERE holder = ")
@@ -277,7 +277,7 @@ impl Store {
                 .moment(Instant::from_micros(0));
             connection.execute(&sql)?;
         }
-        Ok(())
+        Self::renew_subscriptions(&mut connection, holder, until)
     }
 
     /// Takes the collecting of a source. Whether it could be: not while another process holds it.

@@ -198,12 +198,44 @@ impl Store {
         until: Instant,
     ) -> Result<(), StoreError> {
         let mut sql = Sql::<()>::new("UPDATE subscription SET holder = ");
+        let mut connection = self.connect_for(Purpose::Write)?;
         sql.bind(Bind::Id(Id(holder)))
             .push(", held_until = ")
             .moment(until)
-            .push(" WHERE held_until <= ")
-            .moment(now);
-        self.connect_for(Purpose::Write)?.execute(&sql).map(drop)
+            .push(" WHERE (owner, id) IN (SELECT t.owner, t.id FROM subscription t WHERE t.held_until <= ")
+            .moment(now)
+            .push(unlocked(&connection))
+            .push(")");
+        connection.execute(&sql).map(drop)
+    }
+
+    /// Says until when the subscriptions that a process holds are held.
+    pub(crate) fn renew_subscriptions(
+        connection: &mut Connection,
+        holder: Uuid,
+        until: Instant,
+    ) -> Result<(), StoreError> {
+        let mut sql = Sql::<()>::new("UPDATE subscription SET held_until = ");
+        sql.moment(until)
+            .push(
+                " WHERE (owner, id) IN (SELECT t.owner, t.id FROM subscription t WHERE t.holder = ",
+            )
+            .bind(Bind::Id(Id(holder)))
+            // What has been given back stays so.
+            .push(" AND t.held_until > ")
+            .moment(Instant::from_micros(0))
+            .push(unlocked(connection))
+            .push(")");
+        connection.execute(&sql).map(drop)
+    }
+}
+
+/// Leaves out rows that somebody writes just now: many rows are touched in an order of their own, and whoever writes several
+/// in another order would wait for this one, and this one for them. They are come back to.
+fn unlocked(connection: &Connection) -> &'static str {
+    match connection {
+        Connection::Sqlite(_) => "",
+        Connection::Postgres(_) => " FOR UPDATE SKIP LOCKED",
     }
 }
 

@@ -72,9 +72,15 @@ impl SubscriptionWriter {
             None => self.store.connect_for(Purpose::Write)?,
         };
         connection.begin()?;
-        let mut written = Vec::with_capacity(settlements.len());
-        for settlement in settlements {
-            written.push(write(&mut connection, settlement, holder, old)?);
+        // In one order, so that two processes never wait for each other.
+        let mut order: Vec<(usize, &Settlement)> = settlements.iter().enumerate().collect();
+        order.sort_unstable_by_key(|(_, settlement)| (&settlement.owner, settlement.id));
+        let mut written = vec![false; settlements.len()];
+        for (at, settlement) in order {
+            let done = write(&mut connection, settlement, holder, old)?;
+            if let Some(written) = written.get_mut(at) {
+                *written = done;
+            }
         }
         connection.commit()?;
         // After an error the connection is closed, and its transaction taken back with it.
