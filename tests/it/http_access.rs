@@ -17,6 +17,7 @@ fn addresses(http: &Http, path: &str, root: bool) -> Vec<String> {
         .replace("{transaction}", id)
         .replace("{version}", "1")
         .replace("{position}", "1")
+        .replace("{peer}", "grannen")
         .replace("{name}", "grunddata")
         .replace("{list}", "organisation-kind")
         .replace("{owner}", "norrberga")

@@ -173,6 +173,12 @@ pub struct FeedItemCopy {
     /// The geometries that the states name.
     #[serde(default)]
     pub geometries: Vec<FeedItemGeometry>,
+    /// Its leaf in the tree of the log, in hexadecimal, for those who are shown and told all of it.
+    #[serde(default)]
+    pub leaf: Option<String>,
+    /// What opens the leaf, in hexadecimal.
+    #[serde(default)]
+    pub opening: Option<String>,
 }
 
 /// A geometry.
@@ -214,6 +220,26 @@ pub struct PeerInfo {
     pub api_version: Option<String>,
 }
 
+/// The signed head of a log.
+#[derive(Debug, Clone, Deserialize)]
+pub struct PeerHead {
+    /// The signed note.
+    pub note: String,
+}
+
+/// A key that heads are signed with.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PeerKey {
+    /// In base64.
+    pub public_key: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct PeerKeys {
+    keys: Vec<PeerKey>,
+}
+
 impl Peer {
     /// A registry at an address, asked with a token.
     ///
@@ -247,6 +273,27 @@ impl Peer {
         self.asked("/changes", &pairs)
     }
 
+    /// The signed head of an owner's log when it had so many entries.
+    ///
+    /// # Errors
+    /// [`PeerError`].
+    pub fn head(&self, owner: &str, size: u64) -> Result<PeerHead, PeerError> {
+        let size = size.to_string();
+        self.asked(
+            "/changes/head",
+            &[("owner", owner), ("size", size.as_str())],
+        )
+    }
+
+    /// The keys that it signs heads with, and those that it signed with before.
+    ///
+    /// # Errors
+    /// [`PeerError`].
+    pub fn keys(&self) -> Result<Vec<PeerKey>, PeerError> {
+        let found: PeerKeys = self.asked_at("/.well-known/grunddata-log-keys", &[])?;
+        Ok(found.keys)
+    }
+
     /// What it says of an owner.
     ///
     /// # Errors
@@ -268,9 +315,17 @@ impl Peer {
         below: &str,
         pairs: &[(&str, &str)],
     ) -> Result<T, PeerError> {
+        self.asked_at(&format!("{API}{below}"), pairs)
+    }
+
+    fn asked_at<T: serde::de::DeserializeOwned>(
+        &self,
+        path: &str,
+        pairs: &[(&str, &str)],
+    ) -> Result<T, PeerError> {
         let place = "the peer";
         let mut url =
-            Url::parse(&format!("{}{API}{below}", self.base)).map_err(|_| PullError::Address {
+            Url::parse(&format!("{}{path}", self.base)).map_err(|_| PullError::Address {
                 why: "it is not an absolute address",
             })?;
         if !pairs.is_empty() {

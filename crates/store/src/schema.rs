@@ -30,11 +30,11 @@ diesel::table! {
         position -> BigInt,
         last_instant -> SqlMoment,
         created_at -> SqlMoment,
-        told_day -> SqlDay,
-        told_record -> Nullable<SqlId>,
         epoch -> BigInt,
         tree_size -> BigInt,
         tree_nodes -> Binary,
+        told_day -> SqlDay,
+        told_record -> Nullable<SqlId>,
     }
 }
 
@@ -190,9 +190,9 @@ diesel::table! {
         valid_from -> SqlDay,
         valid_to -> SqlDay,
         hash -> Binary,
-        effective_on -> SqlDay,
         leaf -> Nullable<Binary>,
         opening -> Nullable<Binary>,
+        effective_on -> SqlDay,
     }
 }
 

@@ -4,6 +4,7 @@
 mod site;
 mod world;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use grunddata_testing::{Database, Engine, on_both};
 use serde_json::json;
 
 use crate::desk::Desk;
+use crate::faults::proxy::Proxy;
 use crate::program::Program;
 use site::Site;
 use world::{Dice, World};
@@ -82,7 +84,43 @@ on_both! {
         // The log is the same too, place by place.
         let log = |site: &Site| site.get("/changes?owner=kommun&limit=1000&content=states").expect(200)["items"].clone();
         assert_eq!(log(&origin), log(&follower));
+        // And so is the tree over it, leaf by leaf, each signed with a key of its own.
+        let head = |site: &Site| site.get("/changes/head?owner=kommun").expect(200);
+        let heads = (head(&origin), head(&follower));
+        assert_eq!((&heads.0["size"], &heads.0["rootHash"]), (&heads.1["size"], &heads.1["rootHash"]));
+        assert_ne!(heads.0["keyId"], heads.1["keyId"]);
         assert_eq!(follower.peer("kommun")["state"]["restarts"], 0);
+    }
+
+    /// Another registry answers in the place of the origin, and has another history.
+    fn a_log_that_was_rewritten_is_refused_and_told(pair: (Site, Site)) {
+        let (origin, follower) = pair;
+        let proxy = Proxy::start();
+        let address = |site: &Site| site.origin().trim_start_matches("http://").parse::<SocketAddr>().unwrap();
+        proxy.lead_to([address(&origin)]);
+        let kept = origin.unit("kommun", "Ett");
+        let url = json!({"url": format!("http://{}", proxy.address())});
+        follower.follow("kommun", &origin, "kommun", &origin.admin, url).expect(201);
+        follower.wait_for("kommun", &origin, "kommun");
+        let twin = Site::start(Engine::Sqlite, &["kommun"]);
+        let other = twin.unit("kommun", "Annat");
+        let more = twin.unit("kommun", "Mer");
+        std::fs::write(follower.tokens.path().join("kommun.token"), &twin.admin).unwrap();
+        proxy.lead_to([address(&twin)]);
+        proxy.cut();
+        follower.wait("kommun", |state| state["failure"].as_str().is_some_and(|why| why.contains("was rewritten")));
+        let state = &follower.peer("kommun")["state"];
+        assert_eq!((&state["position"], &state["restarts"]), (&json!(1), &json!(0)));
+        follower.get(&format!("/organisations/{kept}")).expect(200);
+        for id in [other, more] {
+            follower.get(&format!("/organisations/{id}")).expect(404);
+        }
+        // The right one is back, and it goes on.
+        std::fs::write(follower.tokens.path().join("kommun.token"), &origin.admin).unwrap();
+        proxy.lead_to([address(&origin)]);
+        proxy.cut();
+        origin.unit("kommun", "Två");
+        follower.wait_for("kommun", &origin, "kommun");
     }
 
     fn a_copy_is_read_only_and_says_whose_it_is(pair: (Site, Site)) {

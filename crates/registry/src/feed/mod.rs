@@ -12,7 +12,8 @@ mod step;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use grunddata_log_proof::entry::EntryProof;
+use grunddata_log_proof::entry::{EntryProof, Opening};
+use grunddata_log_proof::merkle::Hash;
 use grunddata_model::{Domain, Instant, OwnerKey, Period, RecordId, TransactionId};
 use grunddata_store::{ChangeFilter, LogPlace, LogWatch, Operation};
 
@@ -213,6 +214,8 @@ pub struct FeedCopy {
     pub hash: Option<[u8; 32]>,
     /// The geometries that the states name: SHA-256 in hexadecimal and JSON.
     pub geometries: Vec<(String, String)>,
+    /// Its leaf in the tree of the log and what opens it, for readers who are shown and told all of it.
+    pub leaf: Option<(Hash, Opening)>,
 }
 
 /// What comes with a change where states are asked for.

@@ -265,14 +265,16 @@ impl Registry {
             known: Known::latest(),
         };
         let hidden = targets(reader, &seen, &coordinate, visibility)?.hidden;
+        let (whole, told) = (feed.key.is_none(), context.actor.reads_changes_of(owner));
         for (position, facts) in reader.copy_facts(owner, positions)? {
             let copy = FeedCopy {
                 controller: facts.controller,
                 origin: facts.origin,
                 forward_to: facts.forward_to,
                 erased: facts.erased,
-                hash: feed.key.is_none().then_some(facts.hash),
+                hash: whole.then_some(facts.hash),
                 geometries: Vec::new(),
+                leaf: facts.leaf.filter(|_| whole && told),
             };
             copies.insert(position, copy);
         }
@@ -291,6 +293,7 @@ impl Registry {
                 if body != row.row.body {
                     // It is not what the log has hashed.
                     copy.hash = None;
+                    copy.leaf = None;
                 }
                 copy.geometries.extend(found);
             }

@@ -430,6 +430,12 @@ fn copied(out: &mut Vec<u8>, copy: &FeedCopy) {
         envelope::put(out, ",\"hash\":");
         envelope::json(out, &hex(hash));
     }
+    if let Some((leaf, opening)) = &copy.leaf {
+        envelope::put(out, ",\"leaf\":");
+        envelope::json(out, &hex(&leaf.0));
+        envelope::put(out, ",\"opening\":");
+        envelope::json(out, &hex(&opening.to_bytes()));
+    }
     if !copy.geometries.is_empty() {
         envelope::put(out, ",\"geometries\":");
         envelope::list(out, &copy.geometries, |out, (hash, body)| {

@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use grunddata_log_proof::entry::Opening;
+use grunddata_log_proof::head::Head;
+use grunddata_log_proof::merkle::Hash;
 use grunddata_model::{Instant, Period, RecordId, TransactionId, parse_date};
 use grunddata_pull::{FeedItem, FeedItemContent, RawPage};
 use grunddata_registry::Origin;
@@ -22,6 +25,24 @@ pub(super) struct Came {
     pub(super) ended: bool,
     /// Whether the reader is shown the whole owner.
     pub(super) whole: bool,
+    /// The head of the origin's log at the last of its transactions that is whole, signed.
+    pub(super) head: Option<Head>,
+}
+
+impl Came {
+    /// The position of the last change whose transaction is whole, as far as the page tells. `None` = positions are not told,
+    /// or the page holds a part of one transaction.
+    pub(super) fn ends_at(&self) -> Option<u64> {
+        let last = self.changes.last()?;
+        let transaction = last.change().transaction;
+        let end = if self.ended {
+            last
+        } else {
+            let other = |checked: &&CheckedChange| checked.change().transaction != transaction;
+            self.changes.iter().rev().find(other)?
+        };
+        end.change().position
+    }
 }
 
 /// Reads and checks a page. What comes before an entry that cannot be used is not lost: it is given back with the error.
@@ -153,6 +174,15 @@ fn entry(
             .map(|geometry| (geometry.hash, geometry.body))
             .collect(),
         hash: copy.hash.as_deref().map(digest).transpose()?,
+        leaf: match (&copy.leaf, &copy.opening) {
+            (Some(leaf), Some(opening)) => Some((
+                Hash(digest(leaf)?),
+                bytes(opening)
+                    .and_then(|bytes| Opening::from_bytes(&bytes))
+                    .ok_or_else(|| wrong("what opens a leaf"))?,
+            )),
+            _ => None,
+        },
     };
     store
         .check_copied(copied)
@@ -193,14 +223,15 @@ fn origin(given: Option<Value>, of: &str, received_at: Instant) -> Result<Arc<st
 }
 
 fn digest(text: &str) -> Result<[u8; 32], CopyError> {
-    let bad = || wrong("a hash");
-    if text.len() != 64 || !text.is_ascii() {
-        return Err(bad());
-    }
-    let mut bytes = [0; 32];
-    for (at, byte) in bytes.iter_mut().enumerate() {
-        let pair = text.get(2 * at..2 * at + 2).ok_or_else(bad)?;
-        *byte = u8::from_str_radix(pair, 16).map_err(|_| bad())?;
-    }
-    Ok(bytes)
+    bytes(text)
+        .and_then(|bytes| bytes.try_into().ok())
+        .ok_or_else(|| wrong("a hash"))
+}
+
+/// Hexadecimal digits as bytes.
+fn bytes(text: &str) -> Option<Vec<u8>> {
+    (0..text.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok())
+        .collect()
 }

@@ -7,6 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant as Stopwatch};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use grunddata_log_proof::head::{Head, HeadError, PublicKey};
 use grunddata_pull::{Access, FeedQuery, Peer as Remote, PeerError, PullError, Settings, Token};
 use grunddata_registry::{PeerSettings, Registry};
 use grunddata_store::{CheckedChange, CopyError, CopyWriter, Parcel, PeerRow};
@@ -240,7 +241,8 @@ impl Copying<'_> {
                     }
                 }
                 Ok(Fetched::Failed(PeerError::Refused { code, detail, .. }))
-                    if code == "access-changed" || code == "invalid-cursor" =>
+                    if ["access-changed", "invalid-cursor", "log-forked"]
+                        .contains(&code.as_str()) =>
                 {
                     return self.anew(&detail);
                 }
@@ -312,6 +314,7 @@ impl Copying<'_> {
             received_at: follower.registry.now(),
             caught_up: came.caught_up,
             whole: came.whole && self.whole,
+            head: came.head,
             held_until: follower.worker.until(&follower.registry),
         };
         self.row = self.writer.apply(&parcel)?;
@@ -363,6 +366,7 @@ impl Fetching {
             domains: (!domains.is_empty()).then(|| domains.join(",")),
             controller: self.settings.controller.map(|id| id.to_string()),
         };
+        let mut keys = Vec::new();
         loop {
             query.after.clone_from(&place);
             let page = match self.remote.page(&query) {
@@ -373,7 +377,20 @@ impl Fetching {
                 }
             };
             let store = self.registry.store();
-            let (came, error) = entries::read(store, &self.settings.url, self.registry.now(), page);
+            let (mut came, error) =
+                entries::read(store, &self.settings.url, self.registry.now(), page);
+            if let Some(size) = came
+                .ends_at()
+                .filter(|_| came.whole && self.settings.is_whole())
+            {
+                match self.head(&mut keys, size) {
+                    Ok(head) => came.head = head,
+                    Err(failed) => {
+                        drop(self.sender.send(failed));
+                        return;
+                    }
+                }
+            }
             let (caught_up, failed) = (came.caught_up, error.is_some());
             place.clone_from(&came.place);
             // Only who has everything waits for more: what is cut at the end of a page goes on at once.
@@ -383,6 +400,36 @@ impl Fetching {
                 return;
             }
         }
+    }
+}
+
+impl Fetching {
+    /// The head of the log at that size, when it is signed with a key of the peer's. `None` = this peer signs none: it is of
+    /// an older version, or does not show its heads.
+    fn head(&self, keys: &mut Vec<PublicKey>, size: u64) -> Result<Option<Head>, Fetched> {
+        let head = match self.remote.head(self.settings.owner.as_str(), size) {
+            Ok(head) => head,
+            Err(PeerError::Refused {
+                status: 403 | 404, ..
+            }) => return Ok(None),
+            Err(error) => return Err(Fetched::Failed(error)),
+        };
+        let mut verified = Head::verified(&head.note, keys);
+        if matches!(verified, Err(HeadError::UnknownKey)) {
+            // It may have been changed since.
+            let found = self.remote.keys().map_err(Fetched::Failed)?;
+            let found = found.iter().map(|key| PublicKey::decoded(&key.public_key));
+            *keys = found.filter_map(Result::ok).collect();
+            verified = Head::verified(&head.note, keys);
+        }
+        let wrong = |what: String| Fetched::Page(Box::default(), Some(CopyError::Wrong(what)));
+        let (head, _) = verified.map_err(|error| wrong(format!("the head of the log: {error}")))?;
+        if head.owner != self.settings.owner.as_str() || head.size != size {
+            return Err(wrong(
+                "the head is of another log or of another size".to_owned(),
+            ));
+        }
+        Ok(Some(head))
     }
 }
 

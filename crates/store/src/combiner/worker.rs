@@ -15,7 +15,7 @@ use crate::error::StoreError;
 use crate::options::COMMITS_WITHIN;
 use crate::sql::Sql;
 use crate::sql_types::{Id, Moment, SqlId, SqlMoment};
-use crate::tree::Frontier;
+use crate::tree::{Frontier, Given};
 use crate::write::{AcceptedJob, Batch, Needs, WriteTx, flush};
 
 /// How often a batch is tried before its jobs are told that the database is busy.
@@ -179,7 +179,7 @@ impl Worker {
             &self.engine.model,
             owner,
             &accepted,
-            (position, &mut tree),
+            (position, &mut tree, &Given::new()),
         )?;
         advance(&mut connection, owner, position, instant, &tree)?;
         let took = (self.engine.options.stopwatch)().saturating_sub(begun);

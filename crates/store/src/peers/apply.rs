@@ -4,7 +4,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use diesel::sql_types::Text;
+use diesel::sql_types::{BigInt, Text};
+use grunddata_log_proof::head::Head;
 use grunddata_model::{Instant, OwnerKey, Period, RecordId, Timeline, TransactionId};
 use uuid::Uuid;
 
@@ -16,6 +17,7 @@ use crate::error::StoreError;
 use crate::sql::{Bind, LIST, Sql};
 use crate::sql_types::Moment;
 use crate::store::Store;
+use crate::tree::{Frontier, Given};
 use crate::write::{
     AcceptedJob, Batch, ChangeKind, KnownRows, Operation, RecordStatus, StagedWrite, WriteTx,
     flush, insert_missing,
@@ -36,6 +38,8 @@ pub struct Parcel {
     pub caught_up: bool,
     /// Whether everything of the owner is asked for and shown.
     pub whole: bool,
+    /// The head of the origin's log, its signature checked: it is compared where the changes end with the same entry.
+    pub head: Option<Head>,
     /// Until when the peer is held from now on.
     pub held_until: Instant,
 }
@@ -100,6 +104,13 @@ impl CopyWriter {
             &parcel.changes,
             u64::try_from(position).unwrap_or_default(),
         )?;
+        let given: Given = fresh
+            .iter()
+            .filter_map(|checked| {
+                let position = i64::try_from(checked.change.position?).ok()?;
+                Some((position, checked.change.leaf.clone()?))
+            })
+            .collect();
         let (mut connection, jobs) = self.staged(connection, fresh, parcel, last)?;
         let before = position;
         let mut after = position;
@@ -113,8 +124,12 @@ impl CopyWriter {
                 self.store.model(),
                 &self.owner,
                 &jobs,
-                (position, &mut tree),
-            )?;
+                (position, &mut tree, &given),
+            )
+            .map_err(not_its_leaf)?;
+            if let Some(head) = parcel.head.as_ref().filter(|_| row.whole) {
+                self.agrees(&mut connection, head, &tree)?;
+            }
             refer(&mut connection, &self.owner, &jobs)?;
             advance(&mut connection, &self.owner, after, instant, &tree)?;
             note_batch(
@@ -333,6 +348,43 @@ impl CopyWriter {
         }
     }
 
+    /// Compares the tree that follows from what was copied with the one that the origin has signed. Another epoch is one
+    /// that the origin has declared: what was copied of the branch that is gone is fetched anew.
+    fn agrees(
+        &self,
+        connection: &mut Connection,
+        head: &Head,
+        tree: &Frontier,
+    ) -> Result<(), CopyError> {
+        let mut sql = Sql::<(BigInt,)>::new("SELECT o.epoch FROM owner o WHERE o.key = ");
+        sql.text(self.owner.as_str());
+        let epoch: Option<(i64,)> = connection.first(&sql)?;
+        let said = i64::try_from(head.epoch).unwrap_or(i64::MAX);
+        let is_known = epoch == Some((said,));
+        if head.size == tree.size() && head.root != tree.root() {
+            let owner = self.owner.clone();
+            return Err(if is_known {
+                CopyError::Rewritten {
+                    owner,
+                    size: head.size,
+                }
+            } else {
+                CopyError::Gap(format!(
+                    "the log of {owner} goes on as another one, after a restore from a backup"
+                ))
+            });
+        }
+        if is_known {
+            return Ok(());
+        }
+        let mut sql = Sql::<()>::new("UPDATE owner SET epoch = ");
+        sql.big(said)
+            .push(" WHERE key = ")
+            .text(self.owner.as_str());
+        connection.execute(&sql)?;
+        Ok(())
+    }
+
     fn note(
         &self,
         connection: &mut Connection,
@@ -366,6 +418,14 @@ impl CopyWriter {
         } else {
             Err(CopyError::NotHeld)
         }
+    }
+}
+
+/// A leaf that does not fit is the peer's fault, and not one of the database.
+fn not_its_leaf(error: StoreError) -> CopyError {
+    match error {
+        StoreError::Disagrees { what } => CopyError::Wrong(what),
+        other => other.into(),
     }
 }
 

@@ -2,12 +2,17 @@
 //!
 //! What holds here: every body can be read with a release of the information model that is known here, periods do not
 //! overlap, geometries are what their hashes say, and a whole copy's timeline has the hash that the origin's log has. That
-//! the origin's log itself was not rewritten (signed heads, consistency) is not checked yet: it belongs here.
+//! an entry is what its leaf commits to, and that the tree over the leaves is the one that the origin has signed, is checked
+//! where a whole copy is written (`apply`), before anything of it is committed.
 
 use std::sync::Arc;
 
 use grunddata_information_model::Resolved;
-use grunddata_model::{Domain, Instant, Period, RecordId, State, Timeline, TransactionId};
+use grunddata_log_proof::entry::Opening;
+use grunddata_log_proof::merkle::Hash;
+use grunddata_model::{
+    Domain, Instant, OwnerKey, Period, RecordId, State, Timeline, TransactionId,
+};
 use sha2::{Digest as _, Sha256};
 
 use crate::error::StoreError;
@@ -60,6 +65,8 @@ pub struct CopiedChange {
     pub geometries: Vec<(String, String)>,
     /// The hash of the timeline in the origin's log, where all of the timeline is told.
     pub hash: Option<[u8; 32]>,
+    /// Its leaf in the tree of the origin's log and what opens it, where everything is told.
+    pub leaf: Option<(Hash, Opening)>,
 }
 
 /// A state as the origin tells it.
@@ -106,6 +113,16 @@ pub enum CopyError {
     /// A version or position is missing: everything has to be fetched anew.
     #[error("{0}")]
     Gap(String),
+    /// What was copied before is not what the origin's log has now, and the origin does not say that it was restored.
+    #[error(
+        "the log of {owner} was rewritten: its signed head of {size} entries is not the one that follows from what was copied. Nothing more is stored; ask whoever runs the origin"
+    )]
+    Rewritten {
+        /// Whose log.
+        owner: OwnerKey,
+        /// How many entries the head covers.
+        size: u64,
+    },
     /// What was sent contradicts itself, or what came before.
     #[error("the peer sends what cannot be so: {0}. Nothing of it was stored")]
     Wrong(String),

@@ -7,7 +7,7 @@ use crate::error::StoreError;
 use crate::sql::Sql;
 
 /// The tables in which a copied owner has rows.
-const TABLES: [&str; 14] = [
+const TABLES: [&str; 16] = [
     "state",
     "identifier",
     "link",
@@ -22,6 +22,8 @@ const TABLES: [&str; 14] = [
     "directory_id",
     "directory_identifier",
     "copy_batch",
+    "log_node",
+    "log_epoch",
 ];
 
 /// Removes every row that was copied, and has the peer begin again. Which owners refer to this one stays: what they refer to
@@ -35,8 +37,11 @@ pub(super) fn wipe(connection: &mut Connection, owner: &OwnerKey) -> Result<(), 
     let mut sql = Sql::<()>::new("DELETE FROM owner_reference WHERE source = ");
     sql.text(owner.as_str());
     connection.execute(&sql)?;
-    let mut sql = Sql::<()>::new("UPDATE owner SET position = 0, last_instant = ");
-    sql.moment(Instant::from_micros(0))
+    let mut sql =
+        Sql::<()>::new("UPDATE owner SET position = 0, epoch = 1, tree_size = 0, tree_nodes = ");
+    sql.bytes(Vec::new())
+        .push(", last_instant = ")
+        .moment(Instant::from_micros(0))
         .push(" WHERE key = ")
         .text(owner.as_str());
     connection.execute(&sql)?;

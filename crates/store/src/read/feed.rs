@@ -7,6 +7,8 @@ use std::collections::{BTreeSet, HashMap};
 
 use chrono::NaiveDate;
 use diesel::sql_types::{BigInt, Binary, Integer, Nullable, SmallInt, Text};
+use grunddata_log_proof::entry::Opening;
+use grunddata_log_proof::merkle::Hash;
 use grunddata_model::{Domain, Instant, OwnerKey, RecordId};
 
 use crate::error::StoreError;
@@ -70,6 +72,8 @@ pub struct CopyFacts {
     pub forward_to: Option<RecordId>,
     /// The hash of the timeline after the change.
     pub hash: [u8; 32],
+    /// Its leaf in the tree of the log and what opens it, where the tree has grown over it.
+    pub leaf: Option<(Hash, Opening)>,
 }
 
 impl Reader<'_> {
@@ -182,21 +186,40 @@ impl Reader<'_> {
             SmallInt,
             Nullable<SqlId>,
             Binary,
+            Nullable<Binary>,
+            Nullable<Binary>,
         );
-        type RowParts = (i64, Option<Id>, Option<String>, i16, Option<Id>, Vec<u8>);
+        type RowParts = (
+            i64,
+            Option<Id>,
+            Option<String>,
+            i16,
+            Option<Id>,
+            Vec<u8>,
+            Option<Vec<u8>>,
+            Option<Vec<u8>>,
+        );
         let mut facts = HashMap::with_capacity(positions.len());
         for chunk in positions.chunks(LIST) {
             let mut sql = Sql::<RowTypes>::new(
-                "SELECT c.position, r.controller, r.origin, r.status, d.forward_to, c.hash FROM change c \
+                "SELECT c.position, r.controller, r.origin, r.status, d.forward_to, c.hash, c.leaf, c.opening FROM change c \
                  JOIN record r ON r.owner = c.owner AND r.id = c.record_id JOIN directory_id d ON d.id = c.record_id \
                  WHERE c.owner = ",
             );
             sql.text(owner.as_str())
                 .push(" AND c.position IN ")
                 .bigs(chunk.iter().copied().map(position));
-            for (at, controller, origin, status, forward_to, hash) in
+            for (at, controller, origin, status, forward_to, hash, leaf, opening) in
                 self.connection.load::<_, RowParts>(&sql)?
             {
+                let wrong = || StoreError::disagrees(format!("the leaf of position {at}"));
+                let leaf = match (leaf, opening) {
+                    (Some(leaf), Some(opening)) => Some((
+                        leaf.try_into().map(Hash).map_err(|_| wrong())?,
+                        Opening::from_bytes(&opening).ok_or_else(wrong)?,
+                    )),
+                    _ => None,
+                };
                 let found = CopyFacts {
                     controller: controller.map(Id::record),
                     origin,
@@ -205,6 +228,7 @@ impl Reader<'_> {
                     hash: hash
                         .try_into()
                         .map_err(|_| StoreError::disagrees("the hash of a change"))?,
+                    leaf,
                 };
                 facts.insert(u64::try_from(at).unwrap_or_default(), found);
             }

@@ -18,7 +18,7 @@ pub(crate) use erased::{keep_commitments, keep_without_reason};
 pub(crate) use frontier::Frontier;
 pub(crate) use grow::{frontier, grow_all};
 pub(crate) use key::keys;
-pub(crate) use write::{Leaves, save};
+pub(crate) use write::{Given, Leaves, save};
 
 pub use epoch::EpochRow;
 pub use key::LogKeyRow;

@@ -1,5 +1,7 @@
 //! The leaves of a batch, made while its rows are computed, and the tree that has grown over them.
 
+use std::collections::HashMap;
+
 use grunddata_information_model::Resolved;
 use grunddata_log_proof::entry::{Opening, Secret, leaf};
 use grunddata_log_proof::merkle::Hash;
@@ -15,9 +17,13 @@ use crate::write::StagedWrite;
 /// Secrets that are asked of the operating system at once.
 const AT_ONCE: usize = 128;
 
+/// Leaves that another registry has made, and what opens them, by position: of copies.
+pub(crate) type Given = HashMap<i64, (Hash, Opening)>;
+
 /// Makes leaves.
 pub(crate) struct Leaves<'a> {
     owner: &'a str,
+    given: &'a Given,
     writes: usize,
     random: Vec<[u8; 32]>,
     made: Vec<(i64, Hash)>,
@@ -25,9 +31,10 @@ pub(crate) struct Leaves<'a> {
 
 impl<'a> Leaves<'a> {
     /// For so many writes of an owner.
-    pub(crate) fn new(owner: &'a str, writes: usize) -> Self {
+    pub(crate) fn new(owner: &'a str, writes: usize, given: &'a Given) -> Self {
         Self {
             owner,
+            given,
             writes,
             random: Vec::new(),
             made: Vec::with_capacity(writes),
@@ -68,12 +75,22 @@ impl<'a> Leaves<'a> {
     ) -> Result<(Vec<u8>, Vec<u8>), StoreError> {
         let states = timeline.states().iter();
         let contents = contents_of(facts, states.map(|state| (state.period, &state.value)))?;
-        let opening = Opening::Whole(secret(
-            &mut self.random,
-            self.writes.saturating_sub(self.made.len()),
-        )?);
+        let given = self.given.get(&position);
+        let opening = match given {
+            Some((_, opening)) => opening.clone(),
+            None => Opening::Whole(secret(
+                &mut self.random,
+                self.writes.saturating_sub(self.made.len()),
+            )?),
+        };
         let number = u64::try_from(position).unwrap_or_default();
         let leaf = leaf(self.owner, number, &opening.commitments(&contents));
+        if given.is_some_and(|(said, _)| *said != leaf) {
+            return Err(StoreError::disagrees(format!(
+                "position {position} of {} is not what its leaf commits to",
+                self.owner
+            )));
+        }
         self.made.push((position, leaf));
         Ok((leaf.0.to_vec(), opening.to_bytes()))
     }

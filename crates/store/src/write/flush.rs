@@ -14,7 +14,7 @@ use crate::error::StoreError;
 use crate::loads::write_steps;
 use crate::sql::{Bind, Sql};
 use crate::sql_types::{Day, Id, Moment, NOT_EFFECTIVE};
-use crate::tree::{Frontier, Leaves, save};
+use crate::tree::{Frontier, Given, Leaves, save};
 use crate::write::derive::{
     Derived, EntryKey, IdentifierKey, LinkKey, derived, difference, protection, timeline_hash,
 };
@@ -46,14 +46,14 @@ struct Placed<'a> {
 pub(crate) type NewWords = Vec<(i16, String)>;
 
 /// Writes everything that the jobs staged. Positions follow on `position`; the last one is given back. The tree grows over
-/// the changes.
+/// the changes, with the leaves that are given where there are any.
 pub(crate) fn flush(
     connection: &mut Connection,
     known: &Known,
     model: &InformationModel,
     owner: &OwnerKey,
     jobs: &[AcceptedJob],
-    (position, tree): (i64, &mut Frontier),
+    (position, tree, given): (i64, &mut Frontier, &Given),
 ) -> Result<(i64, NewWords), StoreError> {
     let key = owner;
     let owner = owner.as_str();
@@ -62,7 +62,7 @@ pub(crate) fn flush(
     let mut seen: HashMap<RecordId, usize> = HashMap::new();
     let mut transactions: Vec<TransactionRow<'_>> = Vec::new();
     let mut effective: Vec<ChangeRow<'_>> = Vec::new();
-    let mut leaves = Leaves::new(owner, jobs.iter().map(AcceptedJob::entries).sum());
+    let mut leaves = Leaves::new(owner, jobs.iter().map(AcceptedJob::entries).sum(), given);
     for job in jobs {
         for (write, version) in &job.writes {
             last += 1;
