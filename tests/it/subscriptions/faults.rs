@@ -9,6 +9,9 @@ use super::receiver::{Manner, until};
 use super::world::{World, world};
 
 /// Few places, so that those who hang would be in the way.
+/// How long it is waited for a target that hangs.
+const HANGING: Duration = Duration::from_secs(1);
+
 fn narrow(engine: Engine) -> World {
     World::new(engine, |config| {
         config.subscriptions.at_once = 4;
@@ -16,6 +19,8 @@ fn narrow(engine: Engine) -> World {
         config.subscriptions.of_host_at_once = 4;
         config.subscriptions.first_retry = Duration::from_millis(1);
         config.subscriptions.last_retry = Duration::from_millis(1);
+        // Longer than a busy machine takes for what nothing delays.
+        config.subscriptions.answer = HANGING;
     })
 }
 
@@ -167,7 +172,8 @@ on_both! {
             std::thread::sleep(Duration::from_millis(25));
         }
         times.sort_unstable();
-        assert!(times[10] < Duration::from_millis(250), "{times:?}");
+        // The figure is for the benchmark: here only that nothing waits for its turn of seconds.
+        assert!(times[10] < Duration::from_secs(1), "{times:?}");
     }
 }
 
@@ -189,12 +195,12 @@ mod crowded {
             // Each of the dead takes a place of the others once, until it is known to be dead.
             world.unit(&process, "Ett");
             until("all live ones hear", || (0..4).all(|number| world.receiver.events(&format!("/live{number}")).len() == 1));
-            std::thread::sleep(Duration::from_secs(2));
+            std::thread::sleep(4 * HANGING);
             for count in 2..8 {
                 let begun = Instant::now();
                 world.unit(&process, &format!("Enhet {count}"));
                 until("all live ones hear", || (0..4).all(|number| world.receiver.events(&format!("/live{number}")).len() == count));
-                assert!(begun.elapsed() < Duration::from_millis(390), "{:?}", begun.elapsed());
+                assert!(begun.elapsed() < HANGING, "{:?}", begun.elapsed());
             }
             assert!((0..12).all(|number| world.receiver.events(&format!("/dead{number}")).is_empty()));
         }
