@@ -111,11 +111,12 @@ mod tests {
             .collect()
     }
 
-    /// The same from `schema.rs`, in the types of the engine.
+    /// The same from the schema, in the types of the engine.
     fn declared(engine: Engine) -> Vec<(String, String, String, bool)> {
         let mut rows = Vec::new();
         let mut table = String::new();
-        for line in include_str!("schema.rs").lines().map(str::trim) {
+        let files = [include_str!("schema.rs"), include_str!("schema/outward.rs")];
+        for line in files.iter().flat_map(|file| file.lines()).map(str::trim) {
             if let Some((name, kind)) = line.trim_end_matches(',').split_once(" -> ") {
                 let nullable = kind.starts_with("Nullable<");
                 let kind = kind.trim_start_matches("Nullable<").trim_end_matches('>');

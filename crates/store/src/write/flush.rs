@@ -32,7 +32,7 @@ use crate::write::statements::{
     update_records,
 };
 use crate::write::tx::REMEMBERED;
-use crate::write::vocabulary::{Vocabulary, deletions, is_eligible};
+use crate::write::vocabulary::{NewWords, is_eligible, write_words};
 
 /// One write with what the batch gave it.
 struct Placed<'a> {
@@ -41,9 +41,6 @@ struct Placed<'a> {
     position: i64,
     instant: Instant,
 }
-
-/// Words whose rows the batch has written, to be [learnt](Vocabulary::learn) once it is committed.
-pub(crate) type NewWords = Vec<(i16, String)>;
 
 /// Writes everything that the jobs staged. Positions follow on `position`; the last one is given back. The tree grows over
 /// the changes, with the leaves that are given where there are any.
@@ -518,50 +515,6 @@ impl<'a> Round<'a> {
 
 /// The code of the index mode for words.
 pub(crate) const WORD: i16 = 3;
-
-/// Writes the words that are perhaps not stored yet, with what near words are found by; which these were.
-pub(crate) fn write_words(
-    connection: &mut Connection,
-    vocabulary: &Vocabulary,
-    owner: &str,
-    words: &HashSet<(i16, &str)>,
-) -> Result<NewWords, StoreError> {
-    let unknown = vocabulary.unknown(owner, words);
-    if unknown.is_empty() {
-        return Ok(NewWords::new());
-    }
-    let row = |domain: i16, parts: &[&str]| {
-        let mut row = vec![Bind::Text(owner.to_owned().into()), Bind::Small(domain)];
-        row.extend(
-            parts
-                .iter()
-                .map(|part| Bind::Text((*part).to_owned().into())),
-        );
-        row
-    };
-    let terms = unknown
-        .iter()
-        .map(|(domain, word)| row(*domain, &[word]))
-        .collect();
-    insert_missing(connection, "term (owner, domain, word)", terms)?;
-    let mut variants = Vec::with_capacity(unknown.len() * 8);
-    for (domain, word) in &unknown {
-        variants.extend(
-            deletions(word)
-                .iter()
-                .map(|form| row(*domain, &[form, word])),
-        );
-    }
-    insert_missing(
-        connection,
-        "term_variant (owner, domain, deletion, word)",
-        variants,
-    )?;
-    Ok(unknown
-        .into_iter()
-        .map(|(domain, word)| (domain, word.to_owned()))
-        .collect())
-}
 
 /// Keeps the outcomes of idempotent requests, and forgets those that are older than 24 hours.
 fn remember(

@@ -23,7 +23,7 @@ mod vocabulary;
 pub(crate) use derive::{
     Derived, EntryKey, IdentifierKey, LinkKey, derived, difference, mode_code, timeline_hash,
 };
-pub(crate) use flush::{WORD, flush, write_words};
+pub(crate) use flush::{WORD, flush};
 pub(crate) use load::{domain, owner_key, period, reload};
 pub(crate) use lower::lower;
 pub(crate) use overlay::{AcceptedJob, Batch};
@@ -38,7 +38,7 @@ pub(crate) use rows::{
 };
 pub(crate) use said::last_said;
 pub(crate) use statements::insert_missing;
-pub(crate) use vocabulary::{Vocabulary, deletions, is_eligible};
+pub(crate) use vocabulary::{Vocabulary, deletions, is_eligible, write_words};
 
 pub use claims::Claim;
 pub use derive::Protection;

@@ -17,10 +17,11 @@ use crate::sql::{Bind, LIST, Sql};
 use crate::sql_types::{Id, SqlId};
 use crate::tree::{keep_commitments, keep_without_reason};
 use crate::write::derive::{mode_code, timeline_hash};
-use crate::write::flush::{NewWords, WORD};
+use crate::write::flush::WORD;
 use crate::write::load::{domain, reload};
 use crate::write::overlay::AcceptedJob;
 use crate::write::staged::Operation;
+use crate::write::vocabulary::NewWords;
 use crate::write::vocabulary::is_eligible;
 
 /// What stands in bodies before the hash of a geometry, and how long the hash is.

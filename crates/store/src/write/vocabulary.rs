@@ -8,6 +8,14 @@ use std::hash::{BuildHasher as _, RandomState};
 
 use parking_lot::Mutex;
 
+use crate::connection::Connection;
+use crate::error::StoreError;
+use crate::sql::Bind;
+use crate::write::statements::insert_missing;
+
+/// Words whose rows a batch has written, to be [learnt](Vocabulary::learn) once it is committed.
+pub(crate) type NewWords = Vec<(i16, String)>;
+
 /// Which words this process knows to be stored, so that the same first name is not offered to the database each time.
 pub(crate) struct Vocabulary {
     known: Mutex<HashSet<u64>>,
@@ -93,6 +101,50 @@ impl Vocabulary {
             known.remove(&self.key(owner, *domain, word));
         }
     }
+}
+
+/// Writes the words that are perhaps not stored yet, with what near words are found by; which these were.
+pub(crate) fn write_words(
+    connection: &mut Connection,
+    vocabulary: &Vocabulary,
+    owner: &str,
+    words: &HashSet<(i16, &str)>,
+) -> Result<NewWords, StoreError> {
+    let unknown = vocabulary.unknown(owner, words);
+    if unknown.is_empty() {
+        return Ok(NewWords::new());
+    }
+    let row = |domain: i16, parts: &[&str]| {
+        let mut row = vec![Bind::Text(owner.to_owned().into()), Bind::Small(domain)];
+        row.extend(
+            parts
+                .iter()
+                .map(|part| Bind::Text((*part).to_owned().into())),
+        );
+        row
+    };
+    let terms = unknown
+        .iter()
+        .map(|(domain, word)| row(*domain, &[word]))
+        .collect();
+    insert_missing(connection, "term (owner, domain, word)", terms)?;
+    let mut variants = Vec::with_capacity(unknown.len() * 8);
+    for (domain, word) in &unknown {
+        variants.extend(
+            deletions(word)
+                .iter()
+                .map(|form| row(*domain, &[form, word])),
+        );
+    }
+    insert_missing(
+        connection,
+        "term_variant (owner, domain, deletion, word)",
+        variants,
+    )?;
+    Ok(unknown
+        .into_iter()
+        .map(|(domain, word)| (domain, word.to_owned()))
+        .collect())
 }
 
 #[cfg(test)]
