@@ -10,6 +10,7 @@
     reason = "a test that cannot go on must fail, and say why"
 )]
 
+mod answered;
 mod collecting;
 mod commands;
 mod console_exports;
@@ -20,6 +21,7 @@ mod deploy;
 mod desk;
 mod durability;
 mod faults;
+
 mod http_access;
 mod http_audit;
 mod http_bad_input;

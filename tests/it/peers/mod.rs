@@ -18,7 +18,7 @@ use crate::desk::Desk;
 use crate::faults::proxy::Proxy;
 use crate::program::Program;
 use site::Site;
-use world::{Dice, World};
+use world::{World, cast};
 
 fn other(engine: Engine) -> Engine {
     match engine {
@@ -73,7 +73,7 @@ on_both! {
     /// Everything that there is, and what comes afterwards, at hundreds of coordinates.
     fn a_copy_answers_every_coordinate_as_its_origin(pair: (Site, Site)) {
         let (origin, follower) = pair;
-        let (mut dice, mut world) = (Dice::cast(), World::default());
+        let (mut dice, mut world) = (cast(), World::default());
         world.grow(&origin, "kommun", &mut dice, 120);
         follower.follow("kommun", &origin, "kommun", &origin.admin, json!({})).expect(201);
         follower.wait_for("kommun", &origin, "kommun");
@@ -270,7 +270,7 @@ on_both! {
 
     fn a_follower_that_is_broken_off_goes_on(pair: (Site, Site)) {
         let (origin, follower) = pair;
-        let (mut dice, mut world) = (Dice::cast(), World::default());
+        let (mut dice, mut world) = (cast(), World::default());
         world.grow(&origin, "kommun", &mut dice, 60);
         follower.follow("kommun", &origin, "kommun", &origin.admin, json!({})).expect(201);
         let mut follower = follower;
@@ -432,7 +432,7 @@ on_both! {
     /// The program itself, killed wherever it is, again and again.
     fn a_follower_that_is_killed_goes_on_and_doubles_nothing(given: (Engine, [i64; 2])) {
         let (engine, _) = given;
-        let mut dice = Dice::cast();
+        let mut dice = cast();
         let origin = Site::start(other(engine), &["kommun"]);
         for part in 0..4 {
             let operations: Vec<serde_json::Value> = (0..200)

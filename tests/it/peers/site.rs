@@ -1,5 +1,6 @@
 //! A registry with a server of its own in this process, on a clock that goes on.
 
+use crate::answered::Answered;
 use std::sync::Arc;
 use std::time::{Duration, Instant as Stopwatch};
 
@@ -27,21 +28,6 @@ pub(crate) struct Site {
     pub(crate) database: Arc<Database>,
     /// What the store is checked for at the end.
     pub(crate) verified: bool,
-}
-
-/// What came back.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Got {
-    pub(crate) status: u16,
-    pub(crate) json: Value,
-}
-
-impl Got {
-    #[track_caller]
-    pub(crate) fn expect(self, status: u16) -> Value {
-        assert_eq!(self.status, status, "{}", self.json);
-        self.json
-    }
 }
 
 #[expect(
@@ -190,7 +176,7 @@ impl Site {
         self.store.as_ref().expect("open")
     }
 
-    pub(crate) fn send(&self, method: &str, path: &str, body: Option<Value>) -> Got {
+    pub(crate) fn send(&self, method: &str, path: &str, body: Option<Value>) -> Answered {
         self.send_with(method, path, body, "*")
     }
 
@@ -200,7 +186,7 @@ impl Site {
         path: &str,
         body: Option<Value>,
         if_match: &str,
-    ) -> Got {
+    ) -> Answered {
         let address = format!("{}/api/v1{path}", self.origin());
         let mut request = self
             .client
@@ -214,16 +200,10 @@ impl Site {
                 .header("content-type", "application/json")
                 .body(body.to_string());
         }
-        let response = request.send().expect("an answer");
-        let status = response.status().as_u16();
-        let text = response.text().expect("a body");
-        Got {
-            status,
-            json: serde_json::from_str(&text).unwrap_or(Value::String(text)),
-        }
+        Answered::of(request.send().expect("an answer"))
     }
 
-    pub(crate) fn get(&self, path: &str) -> Got {
+    pub(crate) fn get(&self, path: &str) -> Answered {
         self.send_with("GET", path, None, "")
     }
 
@@ -264,7 +244,7 @@ impl Site {
         owner: &str,
         token: &str,
         more: Value,
-    ) -> Got {
+    ) -> Answered {
         std::fs::write(self.tokens.path().join(format!("{name}.token")), token).expect("a token");
         let mut settings =
             json!({"url": other.origin(), "owner": owner, "tokenFile": format!("{name}.token")});

@@ -1,34 +1,19 @@
 //! Records of every kind with a history, made by dice, and their answers at many coordinates.
 
+use grunddata_testing::Dice;
 use serde_json::{Value, json};
 
-use super::site::{Got, Site};
+use super::site::Site;
+use crate::answered::Answered;
 
-/// Dice that fall the same for the same seed (`SplitMix64`).
-pub(crate) struct Dice(u64);
-
-impl Dice {
-    /// With the seed in `PEERS_SEED`, or a fixed one; it is printed.
-    pub(crate) fn cast() -> Self {
-        let seed = std::env::var("PEERS_SEED")
-            .ok()
-            .and_then(|text| text.parse().ok())
-            .unwrap_or(20_261_122);
-        eprintln!("PEERS_SEED={seed}");
-        Self(seed)
-    }
-
-    pub(crate) fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        usize::try_from((mixed ^ (mixed >> 31)) % limit as u64).expect("small")
-    }
-
-    pub(crate) fn of<'a, T>(&mut self, some: &'a [T]) -> &'a T {
-        &some[self.below(some.len())]
-    }
+/// Dice with the seed in `PEERS_SEED`, or a fixed one; it is printed.
+pub(crate) fn cast() -> Dice {
+    let seed = std::env::var("PEERS_SEED")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(20_261_122);
+    eprintln!("PEERS_SEED={seed}");
+    Dice::new(seed)
 }
 
 /// What was made.
@@ -139,7 +124,7 @@ impl World {
         }
     }
 
-    fn add(&mut self, collection: &'static str, made: &Got) {
+    fn add(&mut self, collection: &'static str, made: &Answered) {
         if let (201, Some(id)) = (made.status, made.json["id"].as_str()) {
             self.records.push((collection, id.to_owned()));
         }

@@ -15,6 +15,7 @@ use reqwest::blocking::Client;
 use serde_json::{Value, json};
 
 use super::receiver::{Receiver, until};
+use crate::answered::Answered;
 
 /// A process: a server with a store of its own.
 pub(crate) struct Process {
@@ -48,19 +49,6 @@ pub(crate) struct World {
     pub(crate) reader: String,
     client: Client,
     change: fn(&mut Config),
-}
-
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) json: Value,
-}
-
-impl Answer {
-    #[track_caller]
-    pub(crate) fn expect(self, status: u16) -> Value {
-        assert_eq!(self.status, status, "{}", self.json);
-        self.json
-    }
 }
 
 /// The signatures of Standard Webhooks hold for minutes: what checks them asks the clock of the machine.
@@ -190,7 +178,7 @@ impl World {
         method: &str,
         path: &str,
         body: Option<Value>,
-    ) -> Answer {
+    ) -> Answered {
         let address = format!("{}/api/v1{path}", process.origin());
         let method = method.parse().expect("a method");
         let mut request = self
@@ -202,12 +190,7 @@ impl World {
             request = request.json(&body);
         }
         let response = request.send().expect("an answer");
-        let status = response.status().as_u16();
-        let text = response.text().expect("a body");
-        Answer {
-            status,
-            json: serde_json::from_str(&text).unwrap_or_default(),
-        }
+        Answered::of(response)
     }
 
     /// Subscribes, and waits until it is active. Its id and secret.
@@ -260,7 +243,7 @@ impl World {
         id: &str,
         what: &str,
         body: Option<Value>,
-    ) -> Answer {
+    ) -> Answered {
         let path = format!("/subscriptions/{id}/{what}");
         self.ask(process, &self.admin, "POST", &path, body)
     }

@@ -42,19 +42,27 @@ pub(super) struct Asked {
     pub(super) wait: Option<Duration>,
 }
 
+/// Whose log is asked for.
+///
+/// # Errors
+/// `owner-required`, `invalid-parameter`.
+pub(super) fn owner(parameters: &Parameters<'_>) -> Result<OwnerKey, Problem> {
+    let owner = parameters.get("owner").ok_or_else(|| {
+        Problem::new(
+            "owner-required",
+            "Say whose log: owner=KEY. The owners are at /owners.",
+        )
+        .fact("parameter", "owner")
+    })?;
+    OwnerKey::new(owner)
+        .map_err(|_| invalid("owner", owner, "the key of an owner, such as se-2480"))
+}
+
 impl Asked {
     /// # Errors
     /// `owner-required`, `invalid-parameter`, `invalid-id`.
     pub(super) fn read(parameters: &Parameters<'_>) -> Result<Self, Problem> {
-        let owner = parameters.get("owner").ok_or_else(|| {
-            Problem::new(
-                "owner-required",
-                "Say whose log: owner=KEY. The owners are at /owners.",
-            )
-            .fact("parameter", "owner")
-        })?;
-        let owner = OwnerKey::new(owner)
-            .map_err(|_| invalid("owner", owner, "the key of an owner, such as se-2480"))?;
+        let owner = owner(parameters)?;
         let listed = |name| {
             let values = parameters.get(name).into_iter();
             values.flat_map(|text| text.split(','))

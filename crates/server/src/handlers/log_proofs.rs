@@ -2,33 +2,18 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
-use grunddata_model::OwnerKey;
 use grunddata_registry::{LogProof, SignedHead};
 use serde_json::{Map, Value, json};
 
-use super::changes::number;
+use super::changes::{number, owner};
 use crate::access::{Authorised, Read};
 use crate::call::Call;
-use crate::parameters::{Parameters, invalid};
+use crate::parameters::invalid;
 use crate::problem::Problem;
 use crate::reply::{self, Reply, refused};
 
 /// What numbers of entries are.
 const ENTRIES: &str = "a number of entries, from 1";
-
-/// # Errors
-/// `owner-required`, `invalid-parameter`.
-fn owner(parameters: &Parameters<'_>) -> Result<OwnerKey, Problem> {
-    let owner = parameters.get("owner").ok_or_else(|| {
-        Problem::new(
-            "owner-required",
-            "Say whose log: owner=KEY. The owners are at /owners.",
-        )
-        .fact("parameter", "owner")
-    })?;
-    OwnerKey::new(owner)
-        .map_err(|_| invalid("owner", owner, "the key of an owner, such as se-2480"))
-}
 
 fn written(head: &SignedHead) -> Value {
     let epochs: Vec<Value> = head

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use grunddata_access_log::{Channel, Entry, Kind};
 use grunddata_registry::{
-    Code, Context, FeedEntry, LogPlace, Refusal, Resumed, SentRow, Subscription,
+    Code, Context, Feed, FeedEntry, LogPlace, Refusal, Registry, Resumed, SentRow, Subscription,
 };
 use uuid::Uuid;
 
@@ -47,15 +47,7 @@ impl Shared {
             let filter = subscription.settings.filter()?;
             match registry.resume_feed(&context, &subscription.owner, &place, filter)? {
                 Resumed::AccessChanged(place) => Ok(Look::AccessChanged(place)),
-                Resumed::Feed(mut feed) => {
-                    let step = registry.feed_step(&context, &mut feed, limit)?;
-                    Ok(Look::Step(Box::new(Step {
-                        entries: step.entries,
-                        place: feed.kept(),
-                        caught_up: step.caught_up,
-                        context,
-                    })))
-                }
+                Resumed::Feed(feed) => step(registry, *feed, limit, context),
             }
         })
         .await
@@ -86,15 +78,8 @@ impl Shared {
         self.in_pool(subscription, move |app, subscription, context| {
             let registry = app.vault.vitals();
             let filter = subscription.settings.filter()?;
-            let mut feed =
-                registry.feed_between(&context, &subscription.owner, &from, to, filter)?;
-            let step = registry.feed_step(&context, &mut feed, limit)?;
-            Ok(Look::Step(Box::new(Step {
-                entries: step.entries,
-                place: feed.kept(),
-                caught_up: step.caught_up,
-                context,
-            })))
+            let feed = registry.feed_between(&context, &subscription.owner, &from, to, filter)?;
+            step(registry, feed, limit, context)
         })
         .await
     }
@@ -174,4 +159,20 @@ fn refused(subscription: &Subscription, refusal: &Refusal) -> Look {
         }
     };
     Look::Over(over.to_owned())
+}
+
+/// One look at the log.
+fn step(
+    registry: &Registry,
+    mut feed: Feed,
+    limit: usize,
+    context: Context,
+) -> Result<Look, Refusal> {
+    let step = registry.feed_step(&context, &mut feed, limit)?;
+    Ok(Look::Step(Box::new(Step {
+        entries: step.entries,
+        place: feed.kept(),
+        caught_up: step.caught_up,
+        context,
+    })))
 }
