@@ -62,6 +62,10 @@ impl FeedEntry {
                 hash.update(change.version.to_be_bytes());
                 hash.update(change.recorded_at.micros().to_be_bytes());
                 hash.update(change.kind.as_bytes());
+                // Of one record several days may be told together, all without a version of their own.
+                if let Some(touched) = change.touched.filter(|_| change.kind == "effective") {
+                    hash.update(touched.from().to_string().as_bytes());
+                }
             }
             (_, Some(mark)) => hash.update(mark),
             (_, None) => {}

@@ -1,5 +1,6 @@
 //! What begins and ends as planned is told on the day, once, whoever runs and whenever.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::AtomicBool;
 
 use chrono::NaiveDate;
@@ -128,6 +129,21 @@ on_both! {
         stack.pass(DAY);
         assert_eq!(stack.registry.tell_effective(&AtomicBool::new(true)).unwrap(), 0);
         assert_eq!(tell(&stack), 0);
+    }
+
+    fn several_days_of_one_record_are_several_events(stack: Stack) {
+        let today = today(&stack);
+        let on = |days: u64| (today + chrono::Days::new(days)).to_string();
+        let id = stack.id(create(Organisation, organisation("Ett", "unit"), "2020-01-01"));
+        stack.write(replace(Organisation, id, organisation("Två", "unit"), &on(1))).unwrap();
+        stack.write(replace(Organisation, id, organisation("Tre", "unit"), &on(2))).unwrap();
+        stack.pass(5 * DAY);
+        assert_eq!(tell(&stack), 2);
+        let context = stack.system();
+        let mut feed = stack.registry.feed(&context, &owner("a"), None, FeedFilter::default()).unwrap();
+        let entries = stack.registry.feed_step(&context, &mut feed, 100).unwrap().entries;
+        let ids: BTreeSet<String> = entries.iter().map(|entry| entry.id(&owner("a"))).collect();
+        assert_eq!((entries.len(), ids.len()), (5, 5));
     }
 
     fn the_end_of_a_protection_is_told_to_those_alone_who_see_what_was_protected(stack: Stack) {
