@@ -64,6 +64,9 @@ pub struct Load {
     pub failed: Option<LoadFailure>,
     /// When its rows were removed because they were old.
     pub pruned: Option<Instant>,
+    /// Whether it was found out what its rows do beyond their own records. Not of a plan that does too much for that, nor
+    /// before the plan is made.
+    pub foreseen: bool,
     /// Rows of the plan.
     pub rows: u64,
     /// Rows that the load has passed.
@@ -113,6 +116,7 @@ impl Load {
             refused: content.refused,
             failed: content.failed,
             pruned: content.pruned,
+            foreseen: content.rehearsed,
             rows: content.rows,
             done: content.done,
             batches: row.batches,

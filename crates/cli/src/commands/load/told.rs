@@ -66,6 +66,9 @@ pub(in super::super) fn plan(load: &Load) {
             parts.join(", ")
         }
     ));
+    if load.status == LoadStatus::Planned && !load.foreseen {
+        line("  it changes so much that it was not found out which records end or change with its rows".to_owned());
+    }
     for guard in &load.guards {
         let passed = guard
             .overridden
