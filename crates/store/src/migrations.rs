@@ -115,8 +115,11 @@ mod tests {
     fn declared(engine: Engine) -> Vec<(String, String, String, bool)> {
         let mut rows = Vec::new();
         let mut table = String::new();
-        let files = [include_str!("schema.rs"), include_str!("schema/outward.rs")];
-        for line in files.iter().flat_map(|file| file.lines()).map(str::trim) {
+        for line in crate::schema::TEXTS
+            .into_iter()
+            .flat_map(str::lines)
+            .map(str::trim)
+        {
             if let Some((name, kind)) = line.trim_end_matches(',').split_once(" -> ") {
                 let nullable = kind.starts_with("Nullable<");
                 let kind = kind.trim_start_matches("Nullable<").trim_end_matches('>');

@@ -2,6 +2,10 @@
 
 pub(crate) mod outward;
 
+/// The texts of these files, for the tests that compare them with what there is.
+#[cfg(test)]
+pub(crate) const TEXTS: [&str; 2] = [include_str!("schema.rs"), include_str!("schema/outward.rs")];
+
 diesel::table! {
     use diesel::sql_types::*;
     use crate::sql_types::*;
