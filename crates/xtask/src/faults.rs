@@ -43,7 +43,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             "it",
             "--no-fail-fast",
         ])
-        .args(["--", "--nocapture", "--test-threads=2", "faults::"])
+        .args([
+            "--",
+            "--nocapture",
+            "--test-threads=2",
+            "--skip=subscriptions::",
+            "faults::",
+        ])
         .env("TEST_DATABASE_URL", &cluster.url)
         .env("FAULTS_SEED", arguments.seed.to_string())
         .env("FAULTS_ROUNDS", arguments.rounds.to_string())
