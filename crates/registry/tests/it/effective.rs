@@ -144,6 +144,9 @@ on_both! {
         let entries = stack.registry.feed_step(&context, &mut feed, 100).unwrap().entries;
         let ids: BTreeSet<String> = entries.iter().map(|entry| entry.id(&owner("a"))).collect();
         assert_eq!((entries.len(), ids.len()), (5, 5));
+        let copy = stack.other();
+        read_into(&copy, &out(&stack)).unwrap();
+        assert_eq!(told(&copy), told(&stack));
     }
 
     fn the_end_of_a_protection_is_told_to_those_alone_who_see_what_was_protected(stack: Stack) {

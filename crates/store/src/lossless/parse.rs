@@ -402,7 +402,12 @@ fn check(model: &InformationModel, line: RecordLine<'_>) -> Result<CheckedRecord
     let rising = changes
         .iter()
         .zip(changes.iter().skip(1))
-        .all(|(one, next)| one.instant < next.instant && one.position < next.position);
+        .all(|(one, next)| {
+            // What time itself did on several days may be told together.
+            let together = one.effective_on.is_some() && next.effective_on.is_some();
+            one.position < next.position
+                && (one.instant < next.instant || together && one.instant == next.instant)
+        });
     if !rising {
         return Err(wrong(
             "its changes do not rise in position and time".to_owned(),
