@@ -2,7 +2,7 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
-use grunddata_registry::{LogProof, SignedHead};
+use grunddata_registry::{Context, LogProof, Refusal, Registry, SignedHead};
 use serde_json::{Map, Value, json};
 
 use super::changes::{number, owner};
@@ -48,21 +48,27 @@ fn proof(proof: &LogProof, more: &[(&str, Value)]) -> HttpResponse {
     reply::value(StatusCode::OK, &Value::Object(body))
 }
 
+/// What the registry says in the caller's name, on a thread for reads.
+async fn looked_up<T: Send + 'static>(
+    caller: Authorised<Read>,
+    call: &Call,
+    ask: impl FnOnce(&Registry, &Context) -> Result<T, Refusal> + Send + 'static,
+) -> Result<T, Problem> {
+    call.app
+        .pool
+        .run(move || ask(caller.registry(), caller.context()).map_err(refused))
+        .await
+}
+
 /// `GET /changes/head`
 pub(crate) async fn head(caller: Authorised<Read>, call: Call) -> Reply {
     let parameters = call.query()?;
     let owner = owner(&parameters)?;
     let size = number(&parameters, "size", ENTRIES)?;
-    let found = call
-        .app
-        .pool
-        .run(move || {
-            let registry = caller.registry();
-            registry
-                .log_head(caller.context(), &owner, size)
-                .map_err(refused)
-        })
-        .await?;
+    let found = looked_up(caller, &call, move |registry, context| {
+        registry.log_head(context, &owner, size)
+    })
+    .await?;
     Ok(reply::value(StatusCode::OK, &written(&found)))
 }
 
@@ -75,16 +81,10 @@ pub(crate) async fn inclusion(caller: Authorised<Read>, call: Call) -> Reply {
     let parameters = call.query()?;
     let owner = owner(&parameters)?;
     let size = number(&parameters, "size", ENTRIES)?;
-    let found = call
-        .app
-        .pool
-        .run(move || {
-            let registry = caller.registry();
-            registry
-                .inclusion_proof(caller.context(), &owner, position, size)
-                .map_err(refused)
-        })
-        .await?;
+    let found = looked_up(caller, &call, move |registry, context| {
+        registry.inclusion_proof(context, &owner, position, size)
+    })
+    .await?;
     Ok(proof(&found, &[("position", position.into())]))
 }
 
@@ -100,16 +100,10 @@ pub(crate) async fn consistency(caller: Authorised<Read>, call: Call) -> Reply {
         .fact("parameter", "from")
     })?;
     let to = number(&parameters, "to", ENTRIES)?;
-    let found = call
-        .app
-        .pool
-        .run(move || {
-            let registry = caller.registry();
-            registry
-                .consistency_proof(caller.context(), &owner, from, to)
-                .map_err(refused)
-        })
-        .await?;
+    let found = looked_up(caller, &call, move |registry, context| {
+        registry.consistency_proof(context, &owner, from, to)
+    })
+    .await?;
     Ok(proof(&found, &[("from", from.into())]))
 }
 
