@@ -416,6 +416,55 @@ on_both! {
         assert_eq!(withdrawn(&http, &after(&page), 1).0, [seen]);
     }
 
+    fn a_raised_protection_is_told_before_all_else(http: Http) {
+        let (_, path) = http.organisation("Ett", "2026-01-01");
+        let ronja = person(&http, "Ronja", None);
+        let (follows, whole) = (after(&http.reader().get(LOG)), after(&http.admin().get(LOG)));
+        for name in ["Två", "Tre"] {
+            rename(&http, &path, name);
+        }
+        protect(&http, &ronja, "confidentiality-marking");
+        // Nobody has heard of this one yet.
+        let birk = person(&http, "Birk", None);
+        protect(&http, &birk, "protected-registration");
+        let ahead = json!([{"record": ronja, "domain": "person"}]);
+        let told = |caller: Caller<'_>, place: &str, limit: usize| {
+            let page = caller.get(&format!("{LOG}&limit={limit}&after={place}"));
+            page.expect(200);
+            (page.json["_meta"]["reRead"].clone(), after(&page))
+        };
+        for (place, whole) in [(&follows, false), (&whole, true)] {
+            let caller = || if whole { http.admin() } else { http.reader() };
+            assert_eq!(told(caller(), place, 20).0, ahead);
+            // With each page, until the change itself is what comes next.
+            let (first, then) = told(caller(), place, 1);
+            let (second, last) = told(caller(), &then, 1);
+            let (third, _) = told(caller(), &last, 1);
+            assert_eq!((first, second, third), (ahead.clone(), ahead.clone(), Value::Null));
+            // Who begins has nothing to read anew.
+            assert_eq!(told(caller(), "0", 20).0, Value::Null);
+        }
+        let (lines, _) = lines(&http, &follows);
+        let again = json!({"kind": "re-read", "record": ronja, "domain": "person"});
+        assert_eq!(lines[0], again);
+        assert_eq!(lines.iter().filter(|line| line["kind"] == "re-read").count(), 1);
+        let stream = http.admin().get(&format!("/changes/stream?owner=norrberga&after={whole}&wait=0"));
+        let events: Vec<&str> = stream.text.split("\n\n").skip(1).collect();
+        assert!(events[0].starts_with("event: re-read\ndata: ") && events[0].contains(&ronja), "{}", stream.text);
+        assert!(events[1].contains("event: change"), "{}", stream.text);
+        // It is told of persons alone to who asks for them, and again when it is raised further.
+        let asked = format!("{LOG}&after={whole}&domain=organisation");
+        assert_eq!(http.admin().get(&asked).json["_meta"]["reRead"], Value::Null);
+        let now = after(&http.admin().get(LOG));
+        rename(&http, &path, "Fyra");
+        protect(&http, &ronja, "protected-registration");
+        assert_eq!(told(http.admin(), &now, 20).0, ahead);
+        let raised = after(&http.admin().get(LOG));
+        rename(&http, &path, "Fem");
+        release(&http, &ronja);
+        assert_eq!(told(http.admin(), &raised, 20).0, Value::Null);
+    }
+
     fn what_is_hidden_again_is_withdrawn_again(http: Http) {
         http.organisation("Ett", "2026-01-01");
         let ronja = person(&http, "Ronja", None);

@@ -37,7 +37,7 @@ pub use coordinate::{AsOf, At, CoordinateParameters, KnownAt, Pins};
 pub use export::{Export, ExportRequest, Exported};
 pub use feed::{
     FEED_KINDS, Feed, FeedChange, FeedContent, FeedCopy, FeedEntry, FeedFilter, FeedPosition,
-    FeedStates, FeedStep, LogEpoch, LogKey, LogProof, Resumed, SignedHead,
+    FeedStates, FeedStep, LogEpoch, LogKey, LogProof, Reread, Resumed, SignedHead,
 };
 pub use grants::{GivenGrant, GrantSubject, SubjectKind};
 pub use grunddata_store::{

@@ -44,7 +44,7 @@ pub use call::Call;
 pub use config::Config;
 pub use exporting::{Aside, ExportStream};
 pub use grunddata_web::extract_page;
-pub use handlers::changes::written as write_change;
+pub use handlers::changes::{written as write_change, written_reread as write_reread};
 pub use handlers::law::readers_of;
 pub use problem::Problem;
 pub use server::{Running, Server, ServerError, run_until_signal};

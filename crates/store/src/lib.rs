@@ -77,8 +77,8 @@ pub use peers::{
 pub use read::{
     Absent, ChangeEntry, ChangeFilter, ChangeScan, Condition, CopyFacts, Count, Direction,
     ESTIMATE, Followed, HiddenEdges, HierarchyRow, IdentifierRow, LinkCondition, LinkCursor,
-    LinkRow, Lookup, Matching, Page, Reader, RecordRow, RecordedLink, SearchCursor, SortBy,
-    SortKey, StoreSearch, Targets, TurnRow, WithdrawnRow,
+    LinkRow, Lookup, Matching, Page, RaisedRow, Reader, RecordRow, RecordedLink, SearchCursor,
+    SortBy, SortKey, StoreSearch, Targets, TurnRow, WithdrawnRow,
 };
 pub use rehearsal::Rehearsal;
 pub use retention::{DisposalRow, ErasedRow, RetentionCandidate, RetentionRuleRow};

@@ -460,6 +460,17 @@ diesel::table! {
     use diesel::sql_types::*;
     use crate::sql_types::*;
 
+    raised_protection (owner, position) {
+        owner -> Text,
+        position -> BigInt,
+        record_id -> SqlId,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
     feed_key (owner) {
         owner -> Text,
         secret -> Binary,

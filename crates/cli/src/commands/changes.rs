@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use grunddata_model::{Domain, OwnerKey, RecordId};
 use grunddata_registry::FeedFilter;
-use grunddata_server::write_change;
+use grunddata_server::{write_change, write_reread};
 
 use crate::arguments::Changes;
 use crate::console;
@@ -40,6 +40,10 @@ pub(crate) fn run(settings: &Settings, changes: Changes) -> Result<ExitCode, Fai
         let context = console::context(&registry);
         let step = registry.feed_step(&context, &mut feed, PIECE)?;
         let mut lines = Vec::new();
+        for one in &step.reread {
+            write_reread(&mut lines, one);
+            lines.push(b'\n');
+        }
         for entry in &step.entries {
             write_change(&mut lines, entry);
             lines.push(b'\n');

@@ -9,7 +9,7 @@ mod proof;
 mod resume;
 mod step;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use grunddata_log_proof::entry::{EntryProof, Opening};
@@ -234,9 +234,21 @@ pub struct FeedStates {
     pub proof: Option<Box<EntryProof>>,
 }
 
+/// A record that came under a stronger protection further on in the log than the reader has come. Whoever keeps something
+/// of it reads it anew at once, and is shown what it may keep; the change itself comes where it stands in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reread {
+    /// The record.
+    pub record: RecordId,
+    /// Its domain.
+    pub domain: Domain,
+}
+
 /// What was found by one look at the log.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct FeedStep {
+    /// What is to be read anew before any of the entries is looked at.
+    pub reread: Vec<Reread>,
     /// In order.
     pub entries: Vec<FeedEntry>,
     /// Whether that was all that there is so far (or up to where the feed ends).
@@ -258,6 +270,8 @@ pub struct Feed {
     rights: [u8; 16],
     /// The epoch of the log.
     epoch: u64,
+    /// The positions beyond that of changes by which a protection was raised, of which the reader was told already.
+    raised: BTreeSet<u64>,
     /// For readers who are not shown the whole owner.
     key: Option<Arc<FeedKey>>,
     /// Whether it ends where the log ends when it is looked at first.
@@ -381,6 +395,7 @@ impl Registry {
             begun: None,
             rights: visibility.fingerprint(owner),
             epoch: epochs.now,
+            raised: BTreeSet::new(),
             key,
             ends: false,
             until: None,

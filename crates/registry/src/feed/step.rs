@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use grunddata_log_proof::entry::EntryProof;
 use grunddata_model::{Instant, OwnerKey, RecordId};
 use grunddata_store::{
-    ChangeEntry, ChangeScan, Coordinate, Followed, HiddenEdges, Known, Operation, Reader,
-    StoreError, Targets, Visibility, WithdrawnRow,
+    ChangeEntry, ChangeScan, Coordinate, Followed, HiddenEdges, Known, Operation, RaisedRow,
+    Reader, StoreError, Targets, Visibility, WithdrawnRow,
 };
 
 use super::{
-    Feed, FeedChange, FeedContent, FeedCopy, FeedEntry, FeedStates, FeedStep, access_changed,
+    Feed, FeedChange, FeedContent, FeedCopy, FeedEntry, FeedStates, FeedStep, Reread,
+    access_changed,
 };
 use crate::read::{
     SeenRow, Shape, change_kind, classes, geometries, shown, targets, without_hidden,
@@ -27,6 +28,9 @@ const STATES_AT_ONCE: usize = 10;
 /// A look ends after states of so many bytes, however many entries were asked for.
 const STATE_BYTES: usize = 8 << 20;
 
+/// Records of which it is told at once that they came under a stronger protection.
+const RAISED: usize = 1_000;
+
 /// What was found, before it is made ready.
 struct Found {
     changes: Vec<ChangeEntry>,
@@ -35,6 +39,7 @@ struct Found {
     states: BTreeMap<u64, Vec<TimelineItem>>,
     proofs: BTreeMap<u64, EntryProof>,
     copies: HashMap<u64, FeedCopy>,
+    raised: Vec<RaisedRow>,
     /// Everything up to here was looked at.
     position: u64,
     caught_up: bool,
@@ -86,9 +91,14 @@ impl Registry {
         if caught_up {
             after.caught_up(found.head);
         }
+        let reread = self.reread(context, &mut after, &found);
         let entries = self.entries(context, feed, &after, found)?;
         *feed = after;
-        Ok(FeedStep { entries, caught_up })
+        Ok(FeedStep {
+            reread,
+            entries,
+            caught_up,
+        })
     }
 
     /// `None` = the log does not go as far as the feed has come.
@@ -128,6 +138,7 @@ impl Registry {
             states: BTreeMap::new(),
             proofs: BTreeMap::new(),
             copies: HashMap::new(),
+            raised: Vec::new(),
             position: until.max(feed.position),
             caught_up: until >= target,
             head: (head, last),
@@ -136,12 +147,21 @@ impl Registry {
             return Ok(Some(found));
         }
         found.changes = reader.scan_changes(&scan, visibility)?;
-        if feed.key.is_some() && feed.position > 0 {
-            let followed = Followed {
+        if feed.position > 0 {
+            let followed = feed.key.is_some().then(|| Followed {
                 since: feed.since,
                 begun: feed.begun.unwrap_or(last),
+            });
+            if let Some(followed) = followed {
+                found.withdrawn = reader.withdrawn_changes(&scan, followed, visibility)?;
+            }
+            // To where the log ends now, whatever part of it is read.
+            let ahead = ChangeScan {
+                until: head,
+                limit: RAISED,
+                ..scan
             };
-            found.withdrawn = reader.withdrawn_changes(&scan, followed, visibility)?;
+            found.raised = reader.raised_ahead(&ahead, followed, visibility)?;
         }
         cut(&mut found, limit);
         if feed.key.is_some() {
@@ -304,6 +324,27 @@ impl Registry {
             });
         }
         Ok(states)
+    }
+
+    /// What is to be read anew before the entries: what was raised further on than the next entry, and not told before.
+    fn reread(&self, context: &Context, after: &mut Feed, found: &Found) -> Vec<Reread> {
+        let entries = found.changes.iter().map(|change| change.position);
+        let withdrawn = found.withdrawn.iter().map(|row| row.position);
+        // What comes first of all comes by itself.
+        let next = entries.chain(withdrawn).min().unwrap_or(found.position);
+        after.raised.retain(|position| *position > after.position);
+        let mut reread = Vec::new();
+        for row in &found.raised {
+            if row.position > next && after.raised.insert(row.position) {
+                let class = self.inner.model.domain(row.domain).class().bit();
+                context.disclosed.note(&after.owner, row.record, class);
+                reread.push(Reread {
+                    record: row.record,
+                    domain: row.domain,
+                });
+            }
+        }
+        reread
     }
 
     /// What was found, ready to be shown to who has come as far as `feed`, and is as far as `after` when it has all of it.

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::changes::{Asked, begun, written};
+use super::changes::{Asked, begun, written, written_reread};
 use crate::access::{Authorised, Read};
 use crate::call::Call;
 use crate::following::{Following, News};
@@ -152,6 +152,12 @@ impl Under {
     }
 
     fn tell(&mut self, out: &mut Vec<u8>, step: &FeedStep) {
+        for one in &step.reread {
+            // Without an id: the client goes on from where it was.
+            out.extend_from_slice(b"event: re-read\ndata: ");
+            written_reread(out, one);
+            out.extend_from_slice(b"\n\n");
+        }
         for entry in &step.entries {
             out.extend_from_slice(format!("id: {}\nevent: change\ndata: ", entry.after).as_bytes());
             // JSON without line breaks: one line of data.

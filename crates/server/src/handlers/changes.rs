@@ -8,7 +8,9 @@ use actix_web::http::StatusCode;
 use actix_web::http::header;
 use actix_web::web::Bytes;
 use grunddata_model::{Domain, OwnerKey};
-use grunddata_registry::{Feed, FeedContent, FeedCopy, FeedEntry, FeedFilter, FeedPosition};
+use grunddata_registry::{
+    Feed, FeedContent, FeedCopy, FeedEntry, FeedFilter, FeedPosition, Reread,
+};
 use serde_json::{Map, Value, json};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
@@ -192,6 +194,7 @@ pub(crate) async fn page(caller: Authorised<Read>, call: Call) -> Reply {
         following.wait_for_news(&caller)?;
     }
     let (mut items, mut count, mut caught_up) = (Vec::new(), 0, false);
+    let mut reread: Vec<Reread> = Vec::new();
     // Whoever has waited is not sent away when the log has gone on.
     let mut woken = false;
     while count < limit && items.len() < PAGE_BYTES {
@@ -200,6 +203,7 @@ pub(crate) async fn page(caller: Authorised<Read>, call: Call) -> Reply {
         } else {
             following.step(limit - count).await?
         };
+        reread.extend(&step.reread);
         for entry in &step.entries {
             if count > 0 {
                 items.push(b',');
@@ -225,6 +229,12 @@ pub(crate) async fn page(caller: Authorised<Read>, call: Call) -> Reply {
     meta.insert("count".into(), count.into());
     meta.insert("after".into(), place(&after));
     meta.insert("caughtUp".into(), caught_up.into());
+    if !reread.is_empty() {
+        let listed = reread
+            .iter()
+            .map(|one| json!({"record": one.record, "domain": one.domain.as_str()}));
+        meta.insert("reRead".into(), listed.collect());
+    }
     let links = [
         page::this(&call),
         Link::get(
@@ -314,6 +324,10 @@ async fn piece(under: &mut Under, begun: bool) -> Result<(Bytes, bool), Problem>
         } else {
             following.step(PIECE).await?
         };
+        for one in &step.reread {
+            written_reread(&mut out, one);
+            out.push(b'\n');
+        }
         for entry in &step.entries {
             written(&mut out, entry);
             out.push(b'\n');
@@ -415,6 +429,15 @@ pub fn written(out: &mut Vec<u8>, entry: &FeedEntry) {
         envelope::put(out, ",\"copy\":");
         copied(out, copy);
     }
+    envelope::put(out, "}");
+}
+
+/// Appends that a record is to be read anew as JSON on one line, without a line break. It has no place in the log.
+pub fn written_reread(out: &mut Vec<u8>, reread: &Reread) {
+    envelope::put(out, "{\"kind\":\"re-read\",\"record\":");
+    envelope::json(out, &reread.record);
+    envelope::put(out, ",\"domain\":");
+    envelope::json(out, reread.domain.as_str());
     envelope::put(out, "}");
 }
 

@@ -10,8 +10,8 @@ use super::parse::{CheckedChange, CheckedRecord};
 use crate::sql_types::{Day, Id, Moment, NOT_EFFECTIVE};
 use crate::write::{
     ChangeRow, Derived, DirectoryIdRow, DirectoryIdentifierRow, EntryKey, EntryRow, IdentifierKey,
-    IdentifierRow, LinkKey, LinkRow, Protection, RecordRow, RecordStatus, StateRow, WORD, derived,
-    difference, is_eligible, last_said, of_columns,
+    IdentifierRow, LinkKey, LinkRow, Protection, RaisedRow, RecordRow, RecordStatus, StateRow,
+    WORD, derived, difference, is_eligible, last_said, of_columns, own_protection,
 };
 
 /// The rows of some records of one owner, each table in the order of its key.
@@ -21,6 +21,7 @@ pub(super) struct Rows<'a> {
     pub(super) directory: Vec<DirectoryIdRow<'a>>,
     pub(super) states: Vec<StateRow<'a>>,
     pub(super) changes: Vec<ChangeRow<'a>>,
+    pub(super) raises: Vec<RaisedRow<'a>>,
     pub(super) links: Vec<LinkRow<'a>>,
     pub(super) identifiers: Vec<IdentifierRow<'a>>,
     pub(super) held: Vec<DirectoryIdentifierRow<'a>>,
@@ -96,6 +97,17 @@ impl<'a> Rows<'a> {
                 leaf: change.leaf.map(|leaf| leaf.0.to_vec()),
                 opening: change.opening.as_ref().map(Opening::to_bytes),
             }));
+        let written = record.changes.iter().filter(|change| change.is_write());
+        let said: Vec<_> = record.versions.iter().map(own_protection).collect();
+        let raises = written
+            .skip(1)
+            .zip(said.windows(2))
+            .filter(|(_, said)| matches!(said, [before, after] if after.exceeds(*before)));
+        self.raises.extend(raises.map(|(change, _)| RaisedRow {
+            owner,
+            position: change.position,
+            record_id: record.id.into(),
+        }));
         let versions: Vec<(Instant, Derived<'a>)> = record
             .changes
             .iter()
@@ -233,6 +245,7 @@ impl<'a> Rows<'a> {
         self.states
             .sort_unstable_by_key(|row| (row.record_id, row.superseded_at, row.valid_from));
         self.changes.sort_unstable_by_key(|row| row.position);
+        self.raises.sort_unstable_by_key(|row| row.position);
         self.links.sort_unstable_by_key(|row| {
             (row.source_id, row.relation, row.target_id, row.valid_from)
         });

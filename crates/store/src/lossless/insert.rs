@@ -18,8 +18,8 @@ use crate::marks::{MarkKind, RESTRICTED};
 use crate::sql::{Bind, Sql};
 use crate::write::{
     ChangeRow, DirectoryIdRow, DirectoryIdentifierRow, EntryRow, IdentifierRow, Insert as _,
-    LinkRow, Protection, RecordRow, StateRow, Vocabulary, insert_missing, owner_key, raise_heads,
-    write_words,
+    LinkRow, Protection, RaisedRow, RecordRow, StateRow, Vocabulary, insert_missing, owner_key,
+    raise_heads, write_words,
 };
 
 /// The writing half of an import.
@@ -113,6 +113,7 @@ impl<'a> Inserting<'a> {
         RecordRow::insert(connection, &rows.heads)?;
         StateRow::insert(connection, &rows.states)?;
         ChangeRow::insert(connection, &rows.changes)?;
+        RaisedRow::insert(connection, &rows.raises)?;
         LinkRow::insert(connection, &rows.links)?;
         IdentifierRow::insert(connection, &rows.identifiers)?;
         EntryRow::insert(connection, &rows.entries)?;

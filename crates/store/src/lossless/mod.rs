@@ -193,7 +193,7 @@ mod tests {
         "copy_batch",
     ];
     /// Tables whose rows follow from the others.
-    const DERIVED: [&str; 10] = [
+    const DERIVED: [&str; 11] = [
         "identifier",
         "link",
         "entry",
@@ -204,6 +204,7 @@ mod tests {
         "directory_identifier",
         "owner_reference",
         "log_node",
+        "raised_protection",
     ];
 
     /// Tables whose rows belong to one installation, or tell what its processes are doing: they mean nothing elsewhere.

@@ -7,7 +7,7 @@ use crate::error::StoreError;
 use crate::sql::Sql;
 
 /// The tables in which a copied owner has rows.
-const TABLES: [&str; 16] = [
+const TABLES: [&str; 17] = [
     "state",
     "identifier",
     "link",
@@ -24,6 +24,7 @@ const TABLES: [&str; 16] = [
     "copy_batch",
     "log_node",
     "log_epoch",
+    "raised_protection",
 ];
 
 /// Removes every row that was copied, and has the peer begin again. Which owners refer to this one stays: what they refer to

@@ -8,6 +8,7 @@ mod identifiers;
 mod links;
 mod pin;
 mod planned;
+mod raised;
 mod recorded;
 mod records;
 mod search;
@@ -28,6 +29,7 @@ pub use hierarchy::HierarchyRow;
 pub use identifiers::IdentifierRow;
 pub use links::{Direction, LinkCursor, LinkRow};
 pub use planned::TurnRow;
+pub use raised::RaisedRow;
 pub use recorded::RecordedLink;
 pub use records::{RecordRow, Targets};
 pub use search::{

@@ -82,7 +82,32 @@ impl Reader<'_> {
         followed: Followed,
         visibility: &Visibility,
     ) -> Result<Vec<WithdrawnRow>, StoreError> {
-        let candidates = self.no_longer_seen(scan, followed.since, visibility)?;
+        let candidates = self.no_longer_seen(scan, followed.since, visibility, false)?;
+        self.told_of(scan, candidates, followed, visibility)
+    }
+
+    /// Those of them that are changes by which the protection was raised, found by these alone, however long the part is.
+    ///
+    /// # Errors
+    /// [`StoreError`] of the database.
+    pub(super) fn withdrawn_by_protection(
+        &mut self,
+        scan: &ChangeScan<'_>,
+        followed: Followed,
+        visibility: &Visibility,
+    ) -> Result<Vec<WithdrawnRow>, StoreError> {
+        let candidates = self.no_longer_seen(scan, followed.since, visibility, true)?;
+        self.told_of(scan, candidates, followed, visibility)
+    }
+
+    /// What the reader is told of those that it is not shown any more.
+    fn told_of(
+        &mut self,
+        scan: &ChangeScan<'_>,
+        candidates: Vec<Candidate>,
+        followed: Followed,
+        visibility: &Visibility,
+    ) -> Result<Vec<WithdrawnRow>, StoreError> {
         let ids: BTreeSet<RecordId> = candidates.iter().map(|one| one.row.record).collect();
         let ids: Vec<RecordId> = ids.into_iter().collect();
         let mut passed: BTreeMap<RecordId, Passed> = BTreeMap::new();
@@ -117,6 +142,7 @@ impl Reader<'_> {
         scan: &ChangeScan<'_>,
         since: Instant,
         visibility: &Visibility,
+        raises: bool,
     ) -> Result<Vec<Candidate>, StoreError> {
         let rules = visibility.rules.iter().map(|rule| VisibilityRule {
             forms: Forms::FULL,
@@ -127,12 +153,21 @@ impl Reader<'_> {
         };
         let today = self.today();
         let mut sql = Sql::<(BigInt, SqlId, SmallInt, SqlMoment, SmallInt)>::new(
-            "SELECT c.position, c.record_id, c.domain, c.recorded_at, c.operation FROM change c \
-             JOIN record r ON r.owner = c.owner AND r.id = c.record_id WHERE c.owner = ",
+            "SELECT c.position, c.record_id, c.domain, c.recorded_at, c.operation FROM ",
         );
-        sql.text(scan.owner.as_str());
-        sql.push(" AND c.position > ").big(position(scan.after));
-        sql.push(" AND c.position <= ").big(position(scan.until));
+        let log = if raises {
+            sql.push("raised_protection p JOIN change c ON c.owner = p.owner AND c.position = p.position");
+            "p"
+        } else {
+            sql.push("change c");
+            "c"
+        };
+        sql.push(" JOIN record r ON r.owner = c.owner AND r.id = c.record_id WHERE ");
+        sql.push(log).push(".owner = ").text(scan.owner.as_str());
+        sql.push(" AND ").push(log).push(".position > ");
+        sql.big(position(scan.after));
+        sql.push(" AND ").push(log).push(".position <= ");
+        sql.big(position(scan.until));
         sql.push(" AND c.recorded_at > ").moment(since);
         sql.push(" AND r.protection > 0 AND ");
         unprotected.push_record(&mut sql, "r", today, Reach::Match);

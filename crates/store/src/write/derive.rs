@@ -235,6 +235,11 @@ impl Protection {
         }
     }
 
+    /// Whether it is stronger or longer than the other.
+    pub(crate) fn exceeds(self, other: Self) -> bool {
+        other.and(self) != other
+    }
+
     /// The level on a day.
     #[must_use]
     pub fn on(self, day: NaiveDate) -> u8 {

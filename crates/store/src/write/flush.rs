@@ -23,7 +23,7 @@ use crate::write::protection::protect;
 use crate::write::references::{Known, note_owner_references};
 use crate::write::rows::{
     ChangeRow, DirectoryIdRow, DirectoryIdentifierRow, EntryRow, IdentifierRow, Insert as _,
-    LinkRow, RecordRow, StateRow, TransactionRow,
+    LinkRow, RaisedRow, RecordRow, StateRow, TransactionRow,
 };
 use crate::write::scrub::scrub;
 use crate::write::staged::{RecordStatus, StagedWrite};
@@ -147,6 +147,7 @@ struct Round<'a> {
     ended_identifiers: Vec<Vec<Bind<'a>>>,
     ended_entries: Vec<Vec<Bind<'a>>>,
     raised: Vec<(Id, Period, i16)>,
+    raises: Vec<RaisedRow<'a>>,
     words: HashSet<(i16, &'a str)>,
 }
 
@@ -176,6 +177,7 @@ impl<'a> Round<'a> {
             ended_identifiers: Vec::new(),
             ended_entries: Vec::new(),
             raised: Vec::new(),
+            raises: Vec::new(),
             words: HashSet::new(),
         };
         for placed in placed {
@@ -251,6 +253,13 @@ impl<'a> Round<'a> {
     fn add_head(&mut self, placed: &Placed<'a>, new: bool) {
         let write = placed.write;
         let protection = protection(&write.after);
+        if !new && protection.exceeds(self::protection(&write.before)) {
+            self.raises.push(RaisedRow {
+                owner: self.owner,
+                position: placed.position,
+                record_id: write.id.into(),
+            });
+        }
         let record = RecordRow {
             owner: self.owner,
             id: write.id.into(),
@@ -509,6 +518,7 @@ impl<'a> Round<'a> {
             geometries.collect(),
         )?;
         ChangeRow::insert(connection, &self.changes)?;
+        RaisedRow::insert(connection, &self.raises)?;
         write_words(connection, &known.vocabulary, owner, &self.words)
     }
 }

@@ -20,6 +20,7 @@ mod statements;
 mod tx;
 mod vocabulary;
 
+pub(crate) use derive::protection as own_protection;
 pub(crate) use derive::{
     Derived, EntryKey, IdentifierKey, LinkKey, derived, difference, mode_code, timeline_hash,
 };
@@ -33,8 +34,8 @@ pub(crate) use protection::{
 pub(crate) use references::Known as KnownRows;
 pub(crate) use rows::{
     AssertionContentInsert, AssertionInsert, ChangeRow, DirectoryIdRow, DirectoryIdentifierRow,
-    EntryRow, IdentifierRow, Insert, LinkRow, LoadBatchInsert, LoadRowInsert, RecordRow, StateRow,
-    TransactionRow, insert,
+    EntryRow, IdentifierRow, Insert, LinkRow, LoadBatchInsert, LoadRowInsert, RaisedRow, RecordRow,
+    StateRow, TransactionRow, insert,
 };
 pub(crate) use said::last_said;
 pub(crate) use statements::insert_missing;

@@ -194,6 +194,14 @@ row! {
 }
 
 row! {
+    RaisedRow of raised_protection {
+        owner: &'a str,
+        position: i64,
+        record_id: Id,
+    }
+}
+
+row! {
     TransactionRow of accepted_transaction {
         owner: &'a str,
         id: Id,
