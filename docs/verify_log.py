@@ -174,17 +174,19 @@ def canonical(value):
     return json.dumps(value, ensure_ascii=False)
 
 
-def agrees(said, shown):
-    """Whether committed data says what is shown; a list that came in pieces is a dict by the numbers of its items."""
+def agrees(said, shown, whole=True):
+    """Whether committed data says what is shown, whole or part of it; a list that came in pieces is a dict by the numbers of its
+    items."""
     if isinstance(said, str) and isinstance(shown, dict):
         return said == "geometry:sha256-" + sha256(canonical(shown).encode()).hex()
     if isinstance(said, dict) and isinstance(shown, list):
         shown = {str(index): item for index, item in enumerate(shown)}
     if isinstance(said, dict):
-        return isinstance(shown, dict) and said.keys() == shown.keys() and all(agrees(said[name], shown[name]) for name in said)
+        return (isinstance(shown, dict) and (not whole or said.keys() == shown.keys())
+                and all(name in shown and agrees(said[name], shown[name], whole) for name in said))
     if isinstance(said, list):
-        return isinstance(shown, list) and len(said) == len(shown) and all(map(agrees, said, shown))
-    return type(said) is type(shown) and said == shown or isinstance(said, (int, float)) and said == shown and not isinstance(said, bool)
+        return isinstance(shown, list) and len(said) == len(shown) and all(agrees(*pair, whole) for pair in zip(said, shown))
+    return isinstance(said, bool) == isinstance(shown, bool) and said == shown
 
 
 def put(tree, pointer, value):
@@ -197,8 +199,12 @@ def put(tree, pointer, value):
     return None
 
 
+# What an entry may show of a part that cannot be opened: nothing.
+SILENT = {"actor": [None], "reason": [None], "source": [None], "period": [["unknown", None], [None, None]], "timeline": [[]]}
+
+
 def check_entry(owner, entry):
-    """The leaf of an entry, which says what the leaf commits to."""
+    """The leaf of an entry, which says what the leaf commits to, and the classes of which it shows data without proof."""
     position, proof = entry["position"], entry["proof"]
     leaf = entry_leaf(owner, position, proof)
     said = {name: json.loads(part["content"]) for name, part in proof["parts"].items() if "content" in part}
@@ -210,19 +216,19 @@ def check_entry(owner, entry):
         "timeline": [[state["validFrom"], state["validTo"], state["model"]] for state in entry["states"]],
     }
     for name, value in shown.items():
-        if name in said and said[name] != value:
+        if not (canonical(said[name]) == canonical(value) if name in said else value in SILENT.get(name, [])):
             raise Wrong("position %d says something else of %s than its leaf commits to" % (position, name))
-    classes = PARTS[6:]
-    if all(name in said for name in classes):
-        for index, state in enumerate(entry["states"]):
-            data = {}
-            for name in classes:
-                for pointer, value in said[name][index]:
-                    whole = put(data, pointer, value)
-                    data = data if whole is None else whole
-            if not agrees(data, state["data"]):
-                raise Wrong("position %d: a state says something else than its leaf commits to" % position)
-    return leaf
+    classes = [name for name in PARTS[6:] if name in said]
+    unproven = [name for name in PARTS[6:] if name not in said] if entry["states"] else []
+    for index, state in enumerate(entry["states"]):
+        data = {}
+        for name in classes:
+            for pointer, value in said[name][index]:
+                whole = put(data, pointer, value)
+                data = data if whole is None else whole
+        if not agrees(data, state["data"], not unproven):
+            raise Wrong("position %d: a state says something else than its leaf commits to" % position)
+    return leaf, unproven
 
 
 # RFC 8032, Ed25519: verification alone, where speed does not matter
@@ -315,7 +321,7 @@ def read_keys(path):
 
 def entries(arguments, keys):
     owner, epoch, size, root = read_head(arguments.head, keys)
-    tree, erased = Tree(), 0
+    tree, erased, unproven = Tree(), 0, []
     with open(arguments.lines, encoding="utf-8") as lines:
         for line in lines:
             entry = json.loads(line)
@@ -323,13 +329,18 @@ def entries(arguments, keys):
                 break
             if entry["position"] != tree.size + 1:
                 raise Wrong("position %d follows on %d" % (entry["position"], tree.size))
-            tree.add(check_entry(owner, entry))
+            leaf, withheld = check_entry(owner, entry)
+            tree.add(leaf)
+            if withheld:
+                unproven.append("position %d shows data of the classes %s of which not all is told" % (entry["position"], ", ".join(withheld)))
             erased += any("content" not in part for part in entry["proof"]["parts"].values())
     if tree.size != size:
         raise Wrong("the head covers %d entries, and there are %d" % (size, tree.size))
     if tree.root() != root:
         raise Wrong("the entries have another root than the signed head")
     print("%s, epoch %d: %d entries, of which %d are partly withheld or erased, have the root that is signed" % (owner, epoch, size, erased))
+    for line in unproven:
+        print("NOT PROVEN: " + line)
 
 
 def inclusion(arguments, keys):

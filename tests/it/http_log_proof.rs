@@ -8,6 +8,8 @@ use grunddata_information_model::canonical_json;
 use grunddata_log_proof::entry::verify_entry;
 use grunddata_log_proof::head::{Head, PublicKey};
 use grunddata_log_proof::merkle::{CompactRange, Hash, verify_consistency, verify_inclusion};
+use grunddata_model::OwnerKey;
+use grunddata_registry::{Grant, OwnerScope, Role};
 use grunddata_testing::on_both;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -67,10 +69,10 @@ fn geometry(value: &Value) -> String {
 fn verified(entries: &[Value]) -> Hash {
     let mut tree = CompactRange::new(0);
     for (at, entry) in (1..).zip(entries) {
-        let (position, leaf) = verify_entry("norrberga", entry, &geometry)
+        let verified = verify_entry("norrberga", entry, &geometry)
             .unwrap_or_else(|error| panic!("{error}: {entry}"));
-        assert_eq!(position, at);
-        tree.push(leaf);
+        assert_eq!((verified.position, verified.unproven.len()), (at, 0));
+        tree.push(verified.leaf);
     }
     tree.root().expect("a tree")
 }
@@ -182,6 +184,29 @@ on_both! {
         proof.expect(200);
         verify_consistency(old.size, new.size, old.root, new.root, &hashes(&proof.json["path"])).expect("it holds");
         assert_eq!(proof.json["head"]["note"].as_str().map(|note| Head::verified(note, &keys(&http)).expect("it holds").0), Some(new));
+    }
+
+    fn a_proof_does_not_name_somebody_elses_hidden_person(http: Http) {
+        let person = http.admin().post("/persons", json!({"owner": "oppen", "validFrom": "2026-01-01",
+            "data": {"name": {"full": "Ronja"}, "protection": {"level": "protected-registration"}}}));
+        person.expect(201);
+        let person = person.json["id"].as_str().expect("id").to_owned();
+        let (unit, _) = http.organisation("Enheten", "2026-01-01");
+        http.admin().post("/roles", json!({"owner": "norrberga", "validFrom": "2026-01-01",
+            "data": {"kind": "employment", "person": {"id": person}, "organisation": {"id": unit}}})).expect(201);
+        // Who reads the whole of the one owner is outside the other.
+        let of_one = OwnerScope::Owner(OwnerKey::new("norrberga").expect("key"));
+        let token = http.token_of("one", vec![Grant::of(of_one, Role::Administrator)]);
+        let answer = http.with_token(&token).get(LINES);
+        answer.expect(200);
+        assert!(!answer.text.contains(&person), "{}", answer.text);
+        let entries: Vec<Value> = answer.text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        let classes = verify_entry("norrberga", &entries[1], &geometry).expect("it holds").unproven;
+        assert_eq!(classes, ["public", "internal", "personal", "protected"]);
+        // Who is shown both is shown it, and can prove it.
+        let entries = lines(&http);
+        assert!(entries[1].to_string().contains(&person));
+        assert_eq!(verified(&entries), head(&http).1.root);
     }
 
     fn heads_and_proofs_are_for_readers_of_the_whole(http: Http) {

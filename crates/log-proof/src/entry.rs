@@ -16,7 +16,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::merkle::{Hash, leaf_hash};
 
-pub use shown::verify_entry;
+pub use shown::{VerifiedEntry, verify_entry};
 pub use wire::{EntryError, EntryProof, PartProof};
 
 /// The format of a leaf, its first line.
@@ -37,6 +37,20 @@ pub const PARTS: [&str; COUNT] = [
     "internal",
     "personal",
     "protected",
+];
+
+/// The texts of the parts where nothing is said; `None` = something always is.
+const NOTHING: [Option<&str>; COUNT] = [
+    None,
+    None,
+    Some("null"),
+    Some("null"),
+    Some("[\"unknown\",null]"),
+    Some("[]"),
+    Some("[]"),
+    Some("[]"),
+    Some("[]"),
+    Some("[]"),
 ];
 
 /// The part that says which change it is: what an erasure leaves.
@@ -144,6 +158,16 @@ impl Opening {
             };
         }
         all
+    }
+
+    /// Whether nothing is said of what cannot be opened. What is erased leaves its commitments and nothing beside them: a text
+    /// that stands there all the same is committed to by nothing. Which change it is, and who wrote, stays for ever.
+    #[must_use]
+    pub fn is_silent_where_bare(&self, contents: &[String; COUNT]) -> bool {
+        let mut parts = contents.iter().zip(NOTHING).enumerate();
+        parts.all(|(part, (content, nothing))| {
+            matches!(self.part(part), Kept::Salt(_)) || Some(content.as_str()) == nothing
+        })
     }
 
     /// The same without what could open the parts for which `goes` says so: their commitments stay, their salts go.

@@ -8,6 +8,7 @@ use grunddata_model::{Instant, OwnerKey, RecordId, TransactionId};
 use grunddata_store::{Effective, Needs, Store, Told, TurnRow};
 
 use crate::access::stockholm_day;
+use crate::read::settled_at;
 use crate::registry::{refuse_store, refuse_write};
 use crate::write::Failure;
 use crate::{Code, Refusal, Registry};
@@ -19,25 +20,49 @@ const BATCH: usize = 250;
 /// What stands as the actor of the entries.
 const ACTOR: &str = "calendar";
 
+/// What was told of what time itself did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ToldEffective {
+    /// How many entries were written.
+    pub entries: usize,
+    /// Whether everything is told up to the day ([`Registry::effective_day`]); else somebody else was at it, or it was
+    /// stopped.
+    pub complete: bool,
+}
+
 impl Registry {
+    /// The day up to which it can be told what began and ended: that of now, and shortly after midnight still the one
+    /// before. Until then something may be on its way that was recorded before the day began.
+    #[must_use]
+    pub fn effective_day(&self) -> NaiveDate {
+        stockholm_day(settled_at(self.now()))
+    }
+
     /// Tells in every owner's log what has begun or ended as planned, up to today: each once, also when nobody ran for some
-    /// days, and whichever of several processes comes first. Planned is what was believed when the day began. How many
-    /// entries were written. Blocks the thread; stops between two transactions when it is asked to.
+    /// days, and whichever of several processes comes first. Planned is what was believed when the day began. Blocks the
+    /// thread; stops between two transactions when it is asked to.
     ///
     /// # Errors
-    /// [`Refusal`] of the database; what was told until then stays told.
-    pub fn tell_effective(&self, stop: &AtomicBool) -> Result<usize, Refusal> {
+    /// The first [`Refusal`] of the database; what was told stays told, and the other owners are told of all the same.
+    pub fn tell_effective(&self, stop: &AtomicBool) -> Result<ToldEffective, Refusal> {
         let store = &self.inner.store;
-        let mut told = 0;
+        let mut told = ToldEffective {
+            complete: true,
+            ..ToldEffective::default()
+        };
+        let mut failed = None;
         for owner in store.owners().map_err(refuse_store)? {
             match self.tell_effective_of(&owner.key, owner.told, stop) {
-                Ok(entries) => told += entries,
+                Ok(of_owner) => {
+                    told.entries += of_owner.entries;
+                    told.complete &= of_owner.complete;
+                }
                 // What is copied is told by its origin.
                 Err(refusal) if refusal.code == Code::ReadOnlyCopy => {}
-                Err(refusal) => return Err(refusal),
+                Err(refusal) => failed = failed.or(Some(refusal)),
             }
         }
-        Ok(told)
+        failed.map_or(Ok(told), Err)
     }
 
     fn tell_effective_of(
@@ -45,21 +70,23 @@ impl Registry {
         owner: &OwnerKey,
         mut told: Told,
         stop: &AtomicBool,
-    ) -> Result<usize, Refusal> {
-        let mut count = 0;
+    ) -> Result<ToldEffective, Refusal> {
+        let mut count = ToldEffective::default();
         loop {
-            let today = stockholm_day(self.now());
+            let today = self.effective_day();
             let done = Told {
                 day: today,
                 record: None,
             };
-            if told.day >= today && told.record.is_none() || stop.load(Ordering::SeqCst) {
+            count.complete = told.day >= today && told.record.is_none();
+            if count.complete || stop.load(Ordering::SeqCst) {
                 return Ok(count);
             }
             let (turns, is_last) = page(&self.inner.store, owner, told, today)?;
             let mut batches = turns.chunks(BATCH).peekable();
             if batches.peek().is_none() && is_last {
-                return Ok(count + self.tell(owner, &[], told, done)?.unwrap_or_default());
+                count.complete = self.tell(owner, &[], told, done)?.is_some();
+                return Ok(count);
             }
             while let Some(batch) = batches.next() {
                 let to = match batch.last() {
@@ -73,7 +100,7 @@ impl Registry {
                     return Ok(count);
                 }
                 match self.tell(owner, batch, told, to)? {
-                    Some(entries) => count += entries,
+                    Some(entries) => count.entries += entries,
                     // Another process is at it.
                     None => return Ok(count),
                 }
@@ -126,7 +153,7 @@ fn page(
     let mut limit = PAGE;
     loop {
         let rows = store
-            .read(|reader| reader.turns(owner, told, today, limit))
+            .read_at_length(|reader| reader.turns(owner, told, today, limit))
             .map_err(refuse_store)?;
         let is_last = i64::try_from(rows.len()).is_ok_and(|found| found < limit);
         let mut turns: Vec<Turn> = Vec::with_capacity(rows.len());

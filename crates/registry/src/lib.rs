@@ -34,6 +34,7 @@ pub use access::{
 };
 pub use code::Code;
 pub use coordinate::{AsOf, At, CoordinateParameters, KnownAt, Pins};
+pub use effective::ToldEffective;
 pub use export::{Export, ExportRequest, Exported};
 pub use feed::{
     FEED_KINDS, Feed, FeedChange, FeedContent, FeedCopy, FeedEntry, FeedFilter, FeedPosition,

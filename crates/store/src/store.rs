@@ -194,6 +194,18 @@ impl Store {
         })
     }
 
+    /// Reads on a connection of its own that no time limit ends: for what walks along all rows of an owner.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn read_at_length<T>(
+        &self,
+        run: impl FnOnce(&mut Reader<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut connection = self.connect()?;
+        run(&mut Reader::new(self.engine(), &mut connection))
+    }
+
     /// Runs a job in the owner's next batch and answers when the batch is on disk. The job may run more than once (when
     /// the batch is repeated), runs on another thread, and must not block on anything but the transaction. A job that
     /// returns an error leaves nothing behind.

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use grunddata_access_log::Kind as LogKind;
 use grunddata_registry::Registry;
+use grunddata_store::StoreError;
 use serde_json::json;
 
 use super::backup::segments;
@@ -86,7 +87,12 @@ pub(crate) fn run(settings: &Settings, restore: Restore) -> Result<ExitCode, Fai
     // What was written after the backup may have been told to others: they must learn that it is gone.
     let mut epochs = Vec::new();
     for owner in registry.store().owners()? {
-        epochs.push((owner.key.clone(), registry.store().begin_epoch(&owner.key)?));
+        match registry.store().begin_epoch(&owner.key) {
+            Ok(epoch) => epochs.push((owner.key.clone(), epoch)),
+            // The log of a copy is its origin's, which goes on where it was.
+            Err(StoreError::Copied { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
     }
     let context = console::context(&registry);
     let detail = json!({"file": named(&restore.file), "madeAt": head.made_at});

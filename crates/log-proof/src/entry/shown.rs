@@ -9,8 +9,21 @@ use crate::merkle::Hash;
 /// What stands in committed data in place of a geometry, before the SHA-256 of its RFC 8785 form.
 const GEOMETRY: &str = "geometry:sha256-";
 
-/// Checks an entry of the feed as it came (with `content=states` and `proof=true`) and gives its position and its leaf.
-/// Everything that the entry says is compared with what the leaf commits to; parts that are bare are not looked at.
+/// An entry that agrees with its leaf.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerifiedEntry {
+    /// Its position in the log.
+    pub position: u64,
+    /// Its leaf.
+    pub leaf: Hash,
+    /// The privacy classes of which it shows data and does not prove that this is all: their parts are bare, because
+    /// something of them is withheld.
+    pub unproven: Vec<&'static str>,
+}
+
+/// Checks an entry of the feed as it came (with `content=states` and `proof=true`). Everything that the entry says is
+/// compared with what the leaf commits to. Of a part that is bare it must say nothing; of the privacy classes it may, and
+/// then they are [`unproven`](VerifiedEntry::unproven).
 ///
 /// `geometry` gives the SHA-256, in hexadecimal, of the RFC 8785 form of a geometry: entries show the geometry itself, and
 /// leaves commit to its hash.
@@ -21,7 +34,7 @@ pub fn verify_entry(
     owner: &str,
     entry: &Value,
     geometry: &dyn Fn(&Value) -> String,
-) -> Result<(u64, Hash), EntryError> {
+) -> Result<VerifiedEntry, EntryError> {
     let position = entry
         .get("position")
         .and_then(Value::as_u64)
@@ -55,13 +68,14 @@ pub fn verify_entry(
         of("corrects"),
     ]);
     same("entry", said.as_ref(), &shown)?;
-    same("actor", actor.as_ref(), &of("actor"))?;
-    same("reason", reason.as_ref(), &of("reason"))?;
-    same("source", source.as_ref(), &of("source"))?;
-    same(
+    for (name, said) in [("actor", &actor), ("reason", &reason), ("source", &source)] {
+        said_or_silent(name, said.as_ref(), &of(name), &[Value::Null])?;
+    }
+    said_or_silent(
         "period",
         period.as_ref(),
         &json!([of("validFrom"), of("validTo")]),
+        &[json!(["unknown", null]), json!([null, null])],
     )?;
     let Some(states) = entry.get("states").and_then(Value::as_array) else {
         return Err(EntryError::Form("the entry has no states".to_owned()));
@@ -76,18 +90,43 @@ pub fn verify_entry(
             ])
         })
         .collect();
-    same("timeline", timeline.as_ref(), &Value::Array(frames))?;
-    if classes.iter().any(Option::is_none) {
-        return Ok((position, leaf));
-    }
+    said_or_silent(
+        "timeline",
+        timeline.as_ref(),
+        &Value::Array(frames),
+        &[json!([])],
+    )?;
+    let bare: Vec<&'static str> = classes
+        .iter()
+        .zip(PARTS.iter().skip(CLASSES))
+        .filter(|(class, _)| class.is_none() && !states.is_empty())
+        .map(|(_, name)| *name)
+        .collect();
     for (number, state) in states.iter().enumerate() {
         let data = state.get("data").cloned().unwrap_or(Value::Null);
         let rebuilt = rebuilt(&classes, number)?;
-        if !agrees(&rebuilt, &data, geometry) {
+        if !agrees(&rebuilt, &data, bare.is_empty(), geometry) {
             return Err(EntryError::Content(format!("state {number}")));
         }
     }
-    Ok((position, leaf))
+    Ok(VerifiedEntry {
+        position,
+        leaf,
+        unproven: bare,
+    })
+}
+
+/// What is shown of a part that is opened is what it says, and nothing is shown of one that is bare.
+fn said_or_silent(
+    name: &str,
+    said: Option<&Value>,
+    shown: &Value,
+    silent: &[Value],
+) -> Result<(), EntryError> {
+    match said {
+        None if !silent.contains(shown) => Err(EntryError::Content(name.to_owned())),
+        _ => same(name, said, shown),
+    }
 }
 
 fn same(name: &str, said: Option<&Value>, shown: &Value) -> Result<(), EntryError> {
@@ -102,10 +141,10 @@ fn same(name: &str, said: Option<&Value>, shown: &Value) -> Result<(), EntryErro
 fn rebuilt(classes: &[Option<Value>], number: usize) -> Result<Value, EntryError> {
     let mut pairs: Vec<(&str, &Value)> = Vec::new();
     for (class, name) in classes.iter().zip(PARTS.iter().skip(CLASSES)) {
+        let Some(class) = class else { continue };
         let wrong = || EntryError::Form(format!("the part {name} has no such state {number}"));
         let of_state = class
-            .as_ref()
-            .and_then(|class| class.get(number))
+            .get(number)
             .and_then(Value::as_array)
             .ok_or_else(wrong)?;
         for pair in of_state {
@@ -147,18 +186,19 @@ impl Node<'_> {
     }
 }
 
-/// Whether committed data says what is shown. A list that is committed to in pieces is an object by the numbers of its items.
-fn agrees(said: &Value, shown: &Value, geometry: &dyn Fn(&Value) -> String) -> bool {
+/// Whether committed data says what is shown, `whole` or part of it. A list that is committed to in pieces is an object by the
+/// numbers of its items.
+fn agrees(said: &Value, shown: &Value, whole: bool, geometry: &dyn Fn(&Value) -> String) -> bool {
     match (said, shown) {
         (Value::String(text), Value::Object(_)) => text
             .strip_prefix(GEOMETRY)
             .is_some_and(|hash| hash == geometry(shown)),
         (Value::Object(said), Value::Object(shown)) => {
-            said.len() == shown.len()
+            (!whole || said.len() == shown.len())
                 && said.iter().all(|(name, said)| {
                     shown
                         .get(name)
-                        .is_some_and(|shown| agrees(said, shown, geometry))
+                        .is_some_and(|shown| agrees(said, shown, whole, geometry))
                 })
         }
         (Value::Array(said), Value::Array(shown)) => {
@@ -166,13 +206,13 @@ fn agrees(said: &Value, shown: &Value, geometry: &dyn Fn(&Value) -> String) -> b
                 && said
                     .iter()
                     .zip(shown)
-                    .all(|(said, shown)| agrees(said, shown, geometry))
+                    .all(|(said, shown)| agrees(said, shown, whole, geometry))
         }
         (Value::Object(said), Value::Array(shown)) => {
-            said.len() == shown.len()
+            (!whole || said.len() == shown.len())
                 && shown.iter().enumerate().all(|(index, shown)| {
                     said.get(&index.to_string())
-                        .is_some_and(|said| agrees(said, shown, geometry))
+                        .map_or(!whole, |said| agrees(said, shown, whole, geometry))
                 })
         }
         _ => said == shown,

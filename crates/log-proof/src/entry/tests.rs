@@ -33,7 +33,7 @@ fn entry(opening: &Opening) -> Value {
     })
 }
 
-fn verify(entry: &Value) -> Result<(u64, Hash), EntryError> {
+fn verify(entry: &Value) -> Result<VerifiedEntry, EntryError> {
     verify_entry("se-2480", entry, &|_| "aa".to_owned())
 }
 
@@ -41,8 +41,9 @@ fn verify(entry: &Value) -> Result<(u64, Hash), EntryError> {
 fn an_entry_is_what_its_leaf_commits_to() {
     let whole = Opening::Whole(Secret([9; 32]));
     let shown = entry(&whole);
-    let (position, leaf) = verify(&shown).unwrap();
-    assert_eq!(position, 1);
+    let verified = verify(&shown).unwrap();
+    assert_eq!((verified.position, verified.unproven.len()), (1, 0));
+    let leaf = verified.leaf;
     for (pointer, value) in [
         ("/record", json!("01990c3e-7a5b-7000-8000-000000000002")),
         ("/version", json!(2)),
@@ -76,11 +77,31 @@ fn an_entry_is_what_its_leaf_commits_to() {
     let mut bare = contents();
     bare[REASON] = "null".to_owned();
     assert_eq!(super::leaf("se-2480", 1, &erased.commitments(&bare)), leaf);
+    // Nothing can be said beside what cannot be opened any more.
+    assert!(whole.is_silent_where_bare(&contents()) && !erased.is_silent_where_bare(&contents()));
+    let nothing: [String; COUNT] = std::array::from_fn(|part| match part {
+        ENTRY | ACTOR => contents()[part].clone(),
+        REASON | SOURCE => "null".to_owned(),
+        4 => "[\"unknown\",null]".to_owned(),
+        _ => "[]".to_owned(),
+    });
+    assert!(erased.is_silent_where_bare(&nothing));
+    let without_actor = whole.without(&commitments, |part| part == ACTOR);
+    assert!(!without_actor.is_silent_where_bare(&nothing));
     let mut shown = shown;
     shown["proof"] = json!(EntryProof::new(leaf, &erased, bare));
-    shown["reason"] = Value::Null;
-    shown["states"] = json!([]);
-    assert_eq!(verify(&shown), Ok((1, leaf)));
+    for (name, silent) in [
+        ("reason", Value::Null),
+        ("states", json!([])),
+        ("validFrom", json!("unknown")),
+    ] {
+        assert!(
+            matches!(verify(&shown), Err(EntryError::Content(_))),
+            "{name}"
+        );
+        shown[name] = silent;
+    }
+    assert_eq!(verify(&shown).unwrap().leaf, leaf);
     assert!(!shown["proof"].to_string().contains("Anna"));
     shown["version"] = json!(2);
     assert_eq!(verify(&shown), Err(EntryError::Content("entry".to_owned())));
@@ -122,4 +143,21 @@ proptest! {
             prop_assert_ne!(of(&Opening::Whole(Secret(secret)), "owner1", 0, &contents()), before);
         }
     }
+}
+
+#[test]
+fn what_is_withheld_of_a_class_is_told_and_the_rest_is_compared() {
+    let whole = Opening::Whole(Secret([9; 32]));
+    let commitments = whole.commitments(&contents());
+    let of_personal = whole.without(&commitments, |part| part == CLASSES + 2);
+    let mut shown = entry(&whole);
+    shown["proof"] = json!(EntryProof::new(
+        super::leaf("se-2480", 1, &commitments),
+        &of_personal,
+        contents()
+    ));
+    assert_eq!(verify(&shown).unwrap().unproven, ["personal"]);
+    // What another class says is still to be there.
+    shown["states"][0]["data"]["number"] = json!(8);
+    assert!(matches!(verify(&shown), Err(EntryError::Content(_))));
 }

@@ -40,6 +40,8 @@ struct Found {
     proofs: BTreeMap<u64, EntryProof>,
     copies: HashMap<u64, FeedCopy>,
     raised: Vec<RaisedRow>,
+    /// The positions whose states show less than is stored: they refer to somebody hidden.
+    withheld: BTreeSet<u64>,
     /// Everything up to here was looked at.
     position: u64,
     caught_up: bool,
@@ -139,6 +141,7 @@ impl Registry {
             proofs: BTreeMap::new(),
             copies: HashMap::new(),
             raised: Vec::new(),
+            withheld: BTreeSet::new(),
             position: until.max(feed.position),
             caught_up: until >= target,
             head: (head, last),
@@ -180,7 +183,7 @@ impl Registry {
         if feed.filter.proofs && feed.key.is_none() {
             let positions: Vec<u64> = found.changes.iter().map(|change| change.position).collect();
             let told = context.actor.reads_changes_of(&feed.owner);
-            let proofs = reader.entry_proofs(&feed.owner, &positions, told)?;
+            let proofs = reader.entry_proofs(&feed.owner, &positions, told, &found.withheld)?;
             found.proofs.extend(proofs);
         }
         Ok(Some(found))
@@ -201,7 +204,15 @@ impl Registry {
             let states = if feed.filter.copy {
                 self.stored_states(reader, context, feed, chunk, &mut found.copies, visibility)?
             } else {
-                self.states(reader, context, &feed.owner, chunk, visibility)?
+                let owner = &feed.owner;
+                self.states(
+                    reader,
+                    context,
+                    owner,
+                    chunk,
+                    &mut found.withheld,
+                    visibility,
+                )?
             };
             for (position, states) in states {
                 bytes += states.iter().map(|state| state.data.len()).sum::<usize>();
@@ -215,13 +226,15 @@ impl Registry {
         Ok(())
     }
 
-    /// The states that were believed at each change, without the names of what they refer to.
+    /// The states that were believed at each change, without the names of what they refer to. The positions of those of which
+    /// a reference is withheld are added to `withheld`.
     fn states(
         &self,
         reader: &mut Reader<'_>,
         context: &Context,
         owner: &OwnerKey,
         positions: &[u64],
+        withheld: &mut BTreeSet<u64>,
         visibility: &Visibility,
     ) -> Result<BTreeMap<u64, Vec<TimelineItem>>, StoreError> {
         let rows = reader.states_at_positions(owner, positions, visibility)?;
@@ -249,6 +262,10 @@ impl Registry {
         };
         let mut states: BTreeMap<u64, Vec<TimelineItem>> = BTreeMap::new();
         for (position, row) in places.into_iter().zip(seen) {
+            let mut references = row.references().into_iter();
+            if references.any(|target| nameless.hidden.contains(&target)) {
+                withheld.insert(position);
+            }
             let record = shown(reader, row, &nameless, shape)?;
             states.entry(position).or_default().push(TimelineItem {
                 period: record.period,

@@ -63,14 +63,21 @@ pub struct ErasedAgain {
 }
 
 impl Registry {
-    /// Every erasure of every owner, those of disposals that were broken off included.
+    /// Every erasure of every owner that is no copy, those of disposals that were broken off included.
     ///
     /// # Errors
     /// [`Code::Forbidden`] for who does not administer the whole registry.
     pub fn erasures(&self, context: &Context) -> Result<Erasures, Refusal> {
         must_administer_all(context)?;
         let mut erasures = Vec::new();
-        for owner in self.owners(context)? {
+        let copies = self.copies()?;
+        // What is copied is erased again by its origin's log, as it was the first time.
+        let own = |owner: &OwnerKey| !copies.contains_key(owner);
+        for owner in self
+            .owners(context)?
+            .into_iter()
+            .filter(|owner| own(&owner.key))
+        {
             let decisions = self.decisions(context, &owner.key)?;
             let erased = self
                 .inner
@@ -177,6 +184,9 @@ impl Registry {
                 }
             }
         }
+        // The copies of a list that was made before they were left out of it: their origins tell of it again.
+        let copies = self.copies()?;
+        present.retain(|owner, _| !copies.contains_key(*owner));
         for (owner, erasures) in present {
             self.erase_of(context, owner, &erasures, &mut again)?;
         }

@@ -14,7 +14,7 @@ mod timeline;
 mod view;
 
 pub(crate) use lookup::{class_of, note_searched};
-pub(crate) use pin::as_of;
+pub(crate) use pin::{as_of, settled_at};
 pub(crate) use show::{
     SeenRow, Shape, change_kind, note_names, record as shown, show, targets, without_hidden,
 };

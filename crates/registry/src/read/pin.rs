@@ -15,7 +15,12 @@ const SETTLES: i64 = 60_000_000;
 
 /// The latest instant at or before which nothing more can be recorded.
 pub(crate) fn settled(context: &Context) -> Instant {
-    Instant::from_micros(context.now.micros().saturating_sub(SETTLES))
+    settled_at(context.now)
+}
+
+/// The same as of an instant.
+pub(crate) fn settled_at(now: Instant) -> Instant {
+    Instant::from_micros(now.micros().saturating_sub(SETTLES))
 }
 
 /// Before anything was recorded.

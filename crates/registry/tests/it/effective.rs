@@ -7,7 +7,8 @@ use chrono::NaiveDate;
 use grunddata_model::Domain::{Organisation, Person};
 use grunddata_model::RecordId;
 use grunddata_registry::{
-    At, Code, Context, FeedChange, FeedContent, FeedFilter, Note, Role, stockholm_day,
+    At, Code, Context, FeedChange, FeedContent, FeedFilter, Note, Role, ToldEffective,
+    stockholm_day,
 };
 use grunddata_testing::on_both;
 use serde_json::json;
@@ -27,6 +28,7 @@ fn tell(stack: &Stack) -> usize {
         .registry
         .tell_effective(&AtomicBool::new(false))
         .unwrap()
+        .entries
 }
 
 fn changes(stack: &Stack, filter: FeedFilter) -> Vec<(RecordId, FeedChange)> {
@@ -127,7 +129,7 @@ on_both! {
         assert_eq!(told(&stack), planned);
         // A stop is heard, and what is left is told by the next.
         stack.pass(DAY);
-        assert_eq!(stack.registry.tell_effective(&AtomicBool::new(true)).unwrap(), 0);
+        assert_eq!(stack.registry.tell_effective(&AtomicBool::new(true)).unwrap(), ToldEffective::default());
         assert_eq!(tell(&stack), 0);
     }
 

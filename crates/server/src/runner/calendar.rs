@@ -1,11 +1,9 @@
 //! Tells in the logs what begins and ends as planned, when a new day has begun.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::thread;
 
 use chrono::NaiveDate;
-use grunddata_registry::stockholm_day;
 use parking_lot::Mutex;
 
 use crate::app::App;
@@ -24,7 +22,7 @@ impl Calendar {
     /// Begins to tell of the present day, on a thread of its own, unless that is done: it may take a while in a large
     /// registry, and nothing else waits for it. What fails is tried again at the next round.
     pub(super) fn turn(calendar: &Arc<Self>, app: &Arc<App>) {
-        let today = stockholm_day(app.vault.vitals().now());
+        let today = app.vault.vitals().effective_day();
         let mut state = calendar.0.lock();
         if state.busy || state.told == Some(today) {
             return;
@@ -38,9 +36,12 @@ impl Calendar {
                 let mut state = shared.0.lock();
                 state.busy = false;
                 match told {
-                    Ok(_) if stop.load(Ordering::SeqCst) => {}
-                    Ok(entries) => {
-                        state.told = Some(today);
+                    Ok(done) => {
+                        // Where another process is at it, the next round looks whether it came to the end.
+                        if done.complete {
+                            state.told = Some(today);
+                        }
+                        let entries = done.entries;
                         if entries > 0 {
                             tracing::info!(%today, entries, "the logs tell what began and ended as planned");
                         }

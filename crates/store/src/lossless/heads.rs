@@ -1,6 +1,7 @@
 //! Heads of logs and the keys that they were signed with: out of the snapshot into lines, and whether what a file holds is
 //! what they say.
 
+use diesel::sql_types::BigInt;
 use grunddata_log_proof::head::{Head, PublicKey};
 use grunddata_model::OwnerKey;
 
@@ -10,6 +11,7 @@ use super::snapshot::Snapshot;
 use crate::connection::Connection;
 use crate::error::StoreError;
 use crate::read::Reader;
+use crate::sql::Sql;
 use crate::tree::{frontier, grow_all, keys};
 use grunddata_information_model::InformationModel;
 
@@ -72,6 +74,16 @@ pub(super) fn compare(
         };
         let (head, _) = Head::verified(note, &known).map_err(|error| wrong(error.to_string()))?;
         let tree = frontier(connection, owner)?;
+        let mut sql = Sql::<(BigInt,)>::new("SELECT o.epoch FROM owner o WHERE o.key = ");
+        sql.text(owner.as_str());
+        let epoch = connection.first::<_, (i64,)>(&sql)?.map(|(epoch,)| epoch);
+        if epoch.and_then(|epoch| u64::try_from(epoch).ok()) != Some(head.epoch) {
+            return Err(wrong(format!(
+                "it is of epoch {}, and the file says {}",
+                head.epoch,
+                epoch.unwrap_or_default()
+            )));
+        }
         if head.owner != owner.as_str() || head.size != tree.size() || head.root != tree.root() {
             return Err(wrong(format!(
                 "it says {} entries with the root {}, and there are {} with the root {}",

@@ -38,6 +38,8 @@ pub struct ProvenLog {
 struct Reading {
     owner: OwnerKey,
     position: u64,
+    /// The last of its epochs, where the file lists any.
+    epoch: Option<u64>,
     head: Option<String>,
     leaves: Vec<(u64, Hash)>,
     problems: Vec<String>,
@@ -93,6 +95,11 @@ impl Reading {
                     "position {position} (record {}, version {}) is not what its leaf commits to",
                     record.id, change.version
                 ));
+            } else if !opening.is_silent_where_bare(&contents) {
+                self.problem(format!(
+                    "position {position} (record {}, version {}) says something of which its leaf keeps the commitment alone",
+                    record.id, change.version
+                ));
             }
             self.leaves.push((position, said));
         }
@@ -130,7 +137,16 @@ impl Reading {
             }
             Some(Err(error)) => self.problem(format!("the head does not hold: {error}")),
             Some(Ok((head, key))) => {
-                if head.owner != self.owner.as_str() || head.size != size || head.root != root {
+                if self.epoch.is_some_and(|epoch| epoch != head.epoch) {
+                    self.problem(format!(
+                        "the head is of epoch {}, and the file says {}",
+                        head.epoch,
+                        self.epoch.unwrap_or_default()
+                    ));
+                } else if head.owner != self.owner.as_str()
+                    || head.size != size
+                    || head.root != root
+                {
                     self.problem(format!(
                         "the head is signed over {} entries of {} with the root {}, and the file has {size} with the root {root}",
                         head.size, head.owner, head.root
@@ -171,6 +187,11 @@ pub fn verify_lossless_logs(
             match decoded {
                 Decoded::Owner(owner) => logs.push(Reading {
                     position: u64::try_from(owner.position).unwrap_or_default(),
+                    epoch: owner
+                        .epochs
+                        .iter()
+                        .filter_map(|epoch| u64::try_from(epoch.epoch).ok())
+                        .max(),
                     owner: owner.key,
                     head: owner.log_head,
                     leaves: Vec::new(),

@@ -1,7 +1,7 @@
 //! The small tables beside the records: out of the snapshot into lines, and from lines into rows.
 
 use diesel::sql_types::{Binary, Nullable, SmallInt, Text};
-use grunddata_log_proof::head::PublicKey;
+use grunddata_log_proof::head::{Head, PublicKey};
 use grunddata_model::{Instant, OwnerKey, RecordId};
 use uuid::Uuid;
 
@@ -266,6 +266,9 @@ pub(super) fn insert_owner(
             ],
         )?;
     }
+    // The epoch of a copy is its origin's: there are no epochs of its own, and the head alone says it.
+    let head = owner.log_head.as_deref().map(Head::unverified);
+    let of_head = head.and_then(|head| i64::try_from(head.ok()?.epoch).ok());
     let epoch = owner.epochs.iter().map(|epoch| epoch.epoch).max();
     insert(
         connection,
@@ -285,7 +288,7 @@ pub(super) fn insert_owner(
                 .told_day
                 .unwrap_or_else(|| owner.last_instant.date_time().date_naive()))),
             record(owner.told_record),
-            Bind::Big(epoch.unwrap_or(1)),
+            Bind::Big(epoch.or(of_head).unwrap_or(1)),
         ],
     )
 }

@@ -1,29 +1,41 @@
 //! What a leaf commits to: the texts of the ten parts of an entry, and reading them back from the rows.
 
-use diesel::sql_types::{BigInt, Binary, Nullable, SmallInt, Text};
+use std::collections::{BTreeMap, HashMap};
+
+use diesel::sql_types::{Binary, Nullable, SmallInt, Text};
 use grunddata_information_model::{InformationModel, Resolved};
 use grunddata_log_proof::entry::{CLASSES, COUNT, Opening, leaf};
 use grunddata_log_proof::merkle::Hash;
-use grunddata_model::{OwnerKey, Period};
+use grunddata_model::{Instant, OwnerKey, Period, RecordId};
 use serde_json::json;
 
 use crate::connection::Connection;
 use crate::error::StoreError;
 use crate::read::{ChangeEntry, Parts, Types, entry};
 use crate::sql::Sql;
-use crate::sql_types::{Day, Id, SqlDay, SqlId};
+use crate::sql_types::{Day, Id, Moment, SqlDay, SqlId, SqlMoment};
 use crate::write::{domain, period, reload};
 
 type RowTypes = (Types, (Nullable<Binary>, Nullable<Binary>));
-type StateTypes = (BigInt, SqlId, SmallInt, SqlDay, SqlDay, Text, Text);
+type StateTypes = (
+    SqlId,
+    SmallInt,
+    (SqlDay, SqlDay),
+    (SqlMoment, SqlMoment),
+    Text,
+    Text,
+);
+
+/// Records whose states are read at a time.
+const RECORDS: usize = 64;
 
 /// What of an entry is not in its states.
 pub(crate) struct Facts<'a> {
-    pub(crate) record: grunddata_model::RecordId,
+    pub(crate) record: RecordId,
     pub(crate) domain: &'a str,
     pub(crate) operation: &'a str,
     pub(crate) version: u32,
-    pub(crate) recorded_at: grunddata_model::Instant,
+    pub(crate) recorded_at: Instant,
     pub(crate) transaction: grunddata_model::TransactionId,
     pub(crate) change_kind: &'a str,
     pub(crate) corrects: Option<u32>,
@@ -151,48 +163,42 @@ impl StoredEntry {
     }
 }
 
-/// Entries of an owner's log in order, chosen by what `choose` adds to a condition on `c`.
+/// Entries of an owner's log in order, chosen by what `choose` adds to a condition on the change `c`.
 pub(crate) fn entries(
     connection: &mut Connection,
     model: &InformationModel,
     owner: &OwnerKey,
-    choose: &dyn Fn(&mut Condition<'_, '_>),
+    choose: &dyn Fn(&mut Chosen<'_>),
 ) -> Result<Vec<StoredEntry>, StoreError> {
+    let mut found = Vec::new();
+    for_entries(connection, model, owner, choose, &mut |_, entry| {
+        found.push(entry);
+        Ok(())
+    })?;
+    found.sort_unstable_by_key(|entry| entry.change.position);
+    Ok(found)
+}
+
+/// Gives the same one by one, record by record: what is held at a time are the states of a few records and the texts of one
+/// entry, however many versions there are.
+pub(crate) fn for_entries(
+    connection: &mut Connection,
+    model: &InformationModel,
+    owner: &OwnerKey,
+    choose: &dyn Fn(&mut Chosen<'_>),
+    each: &mut dyn FnMut(&mut Connection, StoredEntry) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
     type RowParts = (Parts, (Option<Vec<u8>>, Option<Vec<u8>>));
-    type StateParts = (i64, Id, i16, Day, Day, String, String);
-    let mut sql = Sql::<RowTypes>::new(&format!(
+    let mut sql = Chosen::new(&format!(
         "{}, c.leaf, c.opening FROM change c WHERE c.owner = ",
         crate::read::CHANGE_COLUMNS.trim_end_matches(" FROM ")
     ));
     sql.text(owner.as_str().to_owned());
-    choose(&mut Condition::Changes(&mut sql));
-    sql.push(" ORDER BY c.position");
+    choose(&mut sql);
     let rows: Vec<RowParts> = connection.load(&sql)?;
-    let mut sql = Sql::<StateTypes>::new(
-        "SELECT c.position, s.record_id, s.domain, s.valid_from, s.valid_to, s.model, s.body FROM change c \
-         JOIN state s ON s.owner = c.owner AND s.record_id = c.record_id AND s.superseded_at > c.recorded_at \
-         AND s.recorded_at <= c.recorded_at WHERE c.owner = ",
-    );
-    sql.text(owner.as_str().to_owned());
-    choose(&mut Condition::States(&mut sql));
-    sql.push(" ORDER BY c.position, s.valid_from");
-    let states: Vec<StateParts> = connection.load(&sql)?;
-    let mut states = states.into_iter().peekable();
-    let mut found = Vec::with_capacity(rows.len());
+    let mut changes: BTreeMap<RecordId, Vec<Row>> = BTreeMap::new();
     for (parts, (leaf, opening)) in rows {
         let change = entry(parts)?;
-        let mut believed: Vec<(Period, Resolved)> = Vec::new();
-        let position = i64::try_from(change.position).unwrap_or(i64::MAX);
-        while let Some((_, _, code, from, to, name, body)) =
-            states.next_if(|(at, ..)| *at == position)
-        {
-            let value = reload(model, domain(code)?, &name, body)?;
-            believed.push((period(from, to)?, value));
-        }
-        let contents = contents_of(
-            &Facts::of(&change),
-            believed.iter().map(|(period, value)| (*period, value)),
-        )?;
         let wrong = || StoreError::disagrees(format!("the leaf of position {}", change.position));
         let leaf = leaf
             .map(|leaf| leaf.try_into().map(Hash).map_err(|_| wrong()))
@@ -200,41 +206,107 @@ pub(crate) fn entries(
         let opening = opening
             .map(|opening| Opening::from_bytes(&opening).ok_or_else(wrong))
             .transpose()?;
-        found.push(StoredEntry {
-            change,
-            contents,
-            leaf,
-            opening,
+        changes
+            .entry(change.record)
+            .or_default()
+            .push((change, leaf, opening));
+    }
+    let mut changes = changes.into_iter().peekable();
+    while changes.peek().is_some() {
+        let some: Vec<(RecordId, Vec<Row>)> = changes.by_ref().take(RECORDS).collect();
+        let states = believed(connection, model, owner, &some)?;
+        for (record, rows) in some {
+            let states = states.get(&record).map_or(&[][..], Vec::as_slice);
+            for (change, leaf, opening) in rows {
+                let then = states
+                    .iter()
+                    .filter(|state| state.was_believed(change.recorded_at));
+                let contents = contents_of(
+                    &Facts::of(&change),
+                    then.map(|state| (state.period, &state.value)),
+                )?;
+                let entry = StoredEntry {
+                    change,
+                    contents,
+                    leaf,
+                    opening,
+                };
+                each(connection, entry)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+type Row = (ChangeEntry, Option<Hash>, Option<Opening>);
+
+/// A state, and how long it was believed.
+struct Believed {
+    period: Period,
+    recorded_at: Instant,
+    superseded_at: Instant,
+    value: Resolved,
+}
+
+impl Believed {
+    fn was_believed(&self, at: Instant) -> bool {
+        self.recorded_at <= at && at < self.superseded_at
+    }
+}
+
+/// The states of these records by valid time that were believed at some time from their first to their last change here.
+fn believed(
+    connection: &mut Connection,
+    model: &InformationModel,
+    owner: &OwnerKey,
+    changes: &[(RecordId, Vec<Row>)],
+) -> Result<HashMap<RecordId, Vec<Believed>>, StoreError> {
+    type StateParts = (Id, i16, (Day, Day), (Moment, Moment), String, String);
+    let mut found: HashMap<RecordId, Vec<Believed>> = HashMap::new();
+    let instants = || {
+        let rows = changes.iter().flat_map(|(_, rows)| rows);
+        rows.map(|(change, ..)| change.recorded_at)
+    };
+    let (Some(first), Some(last)) = (instants().min(), instants().max()) else {
+        return Ok(found);
+    };
+    let mut sql = Sql::<StateTypes>::new(
+        "SELECT s.record_id, s.domain, s.valid_from, s.valid_to, s.recorded_at, s.superseded_at, s.model, s.body \
+         FROM state s WHERE s.owner = ",
+    );
+    sql.text(owner.as_str())
+        .push(" AND s.record_id IN ")
+        .ids(changes.iter().map(|(record, _)| *record));
+    sql.push(" AND s.superseded_at > ").moment(first);
+    sql.push(" AND s.recorded_at <= ").moment(last);
+    sql.push(" ORDER BY s.record_id, s.valid_from");
+    for (id, code, (from, to), (recorded, superseded), name, body) in
+        connection.load::<_, StateParts>(&sql)?
+    {
+        found.entry(id.record()).or_default().push(Believed {
+            period: period(from, to)?,
+            recorded_at: recorded.0,
+            superseded_at: superseded.0,
+            value: reload(model, domain(code)?, &name, body)?,
         });
     }
     Ok(found)
 }
 
-/// A condition that is added to both statements of [`entries`].
-pub(crate) enum Condition<'s, 'b> {
-    Changes(&'s mut Sql<'b, RowTypes>),
-    States(&'s mut Sql<'b, StateTypes>),
-}
+/// A statement about the changes `c` of one owner.
+pub(crate) type Chosen<'b> = Sql<'b, RowTypes>;
 
-impl Condition<'_, '_> {
+impl Chosen<'_> {
     /// ` AND c.position > after AND c.position <= until`
     pub(crate) fn between(&mut self, after: u64, until: u64) {
         let (after, until) = (
             i64::try_from(after).unwrap_or(i64::MAX),
             i64::try_from(until).unwrap_or(i64::MAX),
         );
-        macro_rules! put {
-            ($sql:expr) => {
-                $sql.push(" AND c.position > ")
-                    .big(after)
-                    .push(" AND c.position <= ")
-                    .big(until)
-            };
-        }
-        match self {
-            Self::Changes(sql) => drop(put!(sql)),
-            Self::States(sql) => drop(put!(sql)),
-        }
+        self.push(" AND c.position > ")
+            .big(after)
+            .push(" AND c.position <= ")
+            .big(until);
     }
 
     /// ` AND c.position IN (…)`
@@ -242,18 +314,11 @@ impl Condition<'_, '_> {
         let all = positions
             .iter()
             .map(|position| i64::try_from(*position).unwrap_or(i64::MAX));
-        match self {
-            Self::Changes(sql) => drop(sql.push(" AND c.position IN ").bigs(all)),
-            Self::States(sql) => drop(sql.push(" AND c.position IN ").bigs(all)),
-        }
+        self.push(" AND c.position IN ").bigs(all);
     }
 
     /// ` AND c.record_id IN (…)`
-    pub(crate) fn records(&mut self, ids: &[grunddata_model::RecordId]) {
-        let all = ids.iter().copied();
-        match self {
-            Self::Changes(sql) => drop(sql.push(" AND c.record_id IN ").ids(all)),
-            Self::States(sql) => drop(sql.push(" AND c.record_id IN ").ids(all)),
-        }
+    pub(crate) fn records(&mut self, ids: &[RecordId]) {
+        self.push(" AND c.record_id IN ").ids(ids.iter().copied());
     }
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use diesel::sql_types::{BigInt, Binary};
 
-use super::content::entries;
+use super::content::{Chosen, for_entries};
 use crate::connection::Connection;
 use crate::error::StoreError;
 use crate::sql::Sql;
@@ -22,26 +22,29 @@ pub(crate) fn keep_commitments(
     owner: &OwnerKey,
     ids: &[RecordId],
 ) -> Result<(), StoreError> {
-    let all = entries(connection, model, owner, &|condition| {
-        condition.records(ids);
-    })?;
-    for entry in all {
-        let (Some(leaf), Some(opening)) = (entry.leaf, &entry.opening) else {
-            // The tree will grow over what is left.
-            continue;
-        };
-        if entry.change.operation == Operation::Erase {
-            continue;
-        }
-        if entry.computed(owner, opening) != leaf {
-            // What was tampered with is not covered up: its leaf stays, and `verify` finds it.
-            tracing::error!(%owner, position = entry.change.position, "an erased change was not what its leaf commits to");
-        }
-        let commitments = opening.commitments(&entry.contents);
-        let left = opening.without(&commitments, |part| part != ENTRY && part != ACTOR);
-        replace(connection, owner, entry.change.position, &left)?;
-    }
-    Ok(())
+    let chosen = |sql: &mut Chosen<'_>| sql.records(ids);
+    for_entries(
+        connection,
+        model,
+        owner,
+        &chosen,
+        &mut |connection, entry| {
+            let (Some(leaf), Some(opening)) = (entry.leaf, &entry.opening) else {
+                // The tree will grow over what is left.
+                return Ok(());
+            };
+            if entry.change.operation == Operation::Erase {
+                return Ok(());
+            }
+            if entry.computed(owner, opening) != leaf {
+                // What was tampered with is not covered up: its leaf stays, and `verify` finds it.
+                tracing::error!(%owner, position = entry.change.position, "an erased change was not what its leaf commits to");
+            }
+            let commitments = opening.commitments(&entry.contents);
+            let left = opening.without(&commitments, |part| part != ENTRY && part != ACTOR);
+            replace(connection, owner, entry.change.position, &left)
+        },
+    )
 }
 
 /// Keeps of the changes at these positions, whose reason is about to be removed, the bare commitment to it.

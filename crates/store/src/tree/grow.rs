@@ -1,16 +1,19 @@
 //! The tree over changes that have none yet: those from before there were trees, and those of an import.
 
-use diesel::sql_types::{BigInt, Binary, Text};
+use std::collections::HashMap;
+
+use diesel::sql_types::{BigInt, Binary, Nullable, Text};
 use grunddata_information_model::InformationModel;
 use grunddata_log_proof::entry::Opening;
+use grunddata_log_proof::merkle::Hash;
 use grunddata_model::OwnerKey;
 
-use super::content::entries;
+use super::content::{Chosen, for_entries};
 use super::frontier::Frontier;
 use super::write::{save, secret};
 use crate::connection::Connection;
 use crate::error::StoreError;
-use crate::sql::Sql;
+use crate::sql::{LIST, Sql};
 use crate::store::Store;
 use crate::write::owner_key;
 
@@ -40,24 +43,68 @@ pub(crate) fn grow(
 ) -> Result<bool, StoreError> {
     let mut tree = frontier(connection, owner)?;
     let size = tree.size();
-    let page = entries(connection, model, owner, &|condition| {
-        condition.between(size, size + PAGE);
-    })?;
-    let mut random = Vec::new();
+    let mut sql = Sql::<(BigInt, Nullable<Binary>)>::new(
+        "SELECT c.position, c.leaf FROM change c WHERE c.owner = ",
+    );
+    sql.text(owner.as_str());
+    sql.push(" AND c.position > ").big(number(size));
+    sql.push(" AND c.position <= ").big(number(size + PAGE));
+    sql.push(" ORDER BY c.position");
+    let page: Vec<(i64, Option<Vec<u8>>)> = connection.load(&sql)?;
+    if page.is_empty() {
+        return Ok(false);
+    }
+    let without: Vec<u64> = page
+        .iter()
+        .filter(|(_, leaf)| leaf.is_none())
+        .filter_map(|(position, _)| u64::try_from(*position).ok())
+        .collect();
+    let mut made = make(connection, model, owner, &without)?;
     let mut nodes = Vec::new();
-    let mut left = page.len();
-    for (next, entry) in (size + 1..).zip(&page) {
-        let position = entry.change.position;
-        if position != next {
+    for (next, (position, leaf)) in (size + 1..).zip(page) {
+        if position != number(next) {
             return Err(StoreError::disagrees(format!(
                 "position {position} of {owner} follows on {}",
                 next - 1
             )));
         }
-        let leaf = match entry.leaf {
-            Some(leaf) => leaf,
-            None => {
-                let opening = Opening::Whole(secret(&mut random, left)?);
+        let wrong = || StoreError::disagrees(format!("the leaf of position {position}"));
+        let leaf = match leaf {
+            Some(leaf) => leaf.try_into().map(Hash).map_err(|_| wrong())?,
+            None => made.remove(&next).ok_or_else(wrong)?,
+        };
+        tree.push(leaf, &mut nodes);
+    }
+    save(connection, owner, &nodes)?;
+    let mut sql = Sql::<()>::new("UPDATE owner SET tree_size = ");
+    sql.big(number(tree.size()))
+        .push(", tree_nodes = ")
+        .bytes(tree.to_bytes())
+        .push(" WHERE key = ")
+        .text(owner.as_str());
+    connection.execute(&sql)?;
+    Ok(true)
+}
+
+/// Makes the leaves at these positions from what the rows say now.
+fn make(
+    connection: &mut Connection,
+    model: &InformationModel,
+    owner: &OwnerKey,
+    positions: &[u64],
+) -> Result<HashMap<u64, Hash>, StoreError> {
+    let mut made = HashMap::with_capacity(positions.len());
+    let mut random = Vec::new();
+    for chunk in positions.chunks(LIST) {
+        let chosen = |sql: &mut Chosen<'_>| sql.positions(chunk);
+        for_entries(
+            connection,
+            model,
+            owner,
+            &chosen,
+            &mut |connection, entry| {
+                let position = entry.change.position;
+                let opening = Opening::Whole(secret(&mut random, positions.len() - made.len())?);
                 let leaf = entry.computed(owner, &opening);
                 let mut sql = Sql::<()>::new("UPDATE change SET leaf = ");
                 sql.bytes(leaf.0.to_vec())
@@ -66,26 +113,18 @@ pub(crate) fn grow(
                     .push(" WHERE owner = ")
                     .text(owner.as_str())
                     .push(" AND position = ")
-                    .big(i64::try_from(position).unwrap_or(i64::MAX));
+                    .big(number(position));
                 connection.execute(&sql)?;
-                leaf
-            }
-        };
-        tree.push(leaf, &mut nodes);
-        left -= 1;
+                made.insert(position, leaf);
+                Ok(())
+            },
+        )?;
     }
-    if page.is_empty() {
-        return Ok(false);
-    }
-    save(connection, owner, &nodes)?;
-    let mut sql = Sql::<()>::new("UPDATE owner SET tree_size = ");
-    sql.big(i64::try_from(tree.size()).unwrap_or(i64::MAX))
-        .push(", tree_nodes = ")
-        .bytes(tree.to_bytes())
-        .push(" WHERE key = ")
-        .text(owner.as_str());
-    connection.execute(&sql)?;
-    Ok(true)
+    Ok(made)
+}
+
+fn number(position: u64) -> i64 {
+    i64::try_from(position).unwrap_or(i64::MAX)
 }
 
 /// Owners whose trees have not grown over all of their changes.

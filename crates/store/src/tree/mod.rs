@@ -13,7 +13,7 @@ mod key;
 mod read;
 mod write;
 
-pub(crate) use content::{Facts, contents_of, entries};
+pub(crate) use content::{Chosen, Facts, contents_of, for_entries};
 pub(crate) use erased::{keep_commitments, keep_without_reason};
 pub(crate) use frontier::Frontier;
 pub(crate) use grow::{frontier, grow_all};

@@ -1,9 +1,10 @@
 //! Heads and proofs of a log, and what is needed to compute the leaves of its entries.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use diesel::sql_types::{BigInt, Binary, Nullable, SmallInt, SqlType};
-use grunddata_log_proof::entry::{ACTOR, EntryProof, REASON, SOURCE};
+use grunddata_log_proof::entry::{ACTOR, CLASSES, EntryProof, REASON, SOURCE};
 use grunddata_log_proof::merkle::{
     CompactRange, Hash, consistency_ranges, empty_root, inclusion_ranges,
 };
@@ -129,8 +130,9 @@ impl Reader<'_> {
     }
 
     /// What is needed to compute the leaves of the entries at these positions, in the order of the log. Only for readers of
-    /// the whole owner; who is not `told` who wrote, why and from where gets the bare commitments to that. Entries over
-    /// which the tree has not grown are left out.
+    /// the whole owner; who is not `told` who wrote, why and from where gets the bare commitments to that, and everybody of
+    /// the data at the positions `withheld`, something of which is hidden from the reader. Entries over which the tree has
+    /// not grown are left out.
     ///
     /// # Errors
     /// [`StoreError`] of the database.
@@ -139,6 +141,7 @@ impl Reader<'_> {
         owner: &OwnerKey,
         positions: &[u64],
         told: bool,
+        withheld: &BTreeSet<u64>,
     ) -> Result<Vec<(u64, EntryProof)>, StoreError> {
         let model = self.model().clone();
         let mut proofs = Vec::with_capacity(positions.len());
@@ -148,10 +151,14 @@ impl Reader<'_> {
             })?;
             for entry in found {
                 if let (Some(leaf), Some(mut opening)) = (entry.leaf, entry.opening) {
-                    if !told {
+                    let hides = withheld.contains(&entry.change.position);
+                    if !told || hides {
                         let commitments = opening.commitments(&entry.contents);
-                        let hidden = [ACTOR, REASON, SOURCE];
-                        opening = opening.without(&commitments, |part| hidden.contains(&part));
+                        opening = opening.without(&commitments, |part| match part {
+                            ACTOR | REASON | SOURCE => !told,
+                            CLASSES.. => hides,
+                            _ => false,
+                        });
                     }
                     let proof = EntryProof::new(leaf, &opening, entry.contents);
                     proofs.push((entry.change.position, proof));

@@ -85,7 +85,10 @@ impl<'a> Leaves<'a> {
         };
         let number = u64::try_from(position).unwrap_or_default();
         let leaf = leaf(self.owner, number, &opening.commitments(&contents));
-        if given.is_some_and(|(said, _)| *said != leaf) {
+        // What cannot be opened says nothing, or it could say anything.
+        if given.is_some_and(|(said, opening)| {
+            *said != leaf || !opening.is_silent_where_bare(&contents)
+        }) {
             return Err(StoreError::disagrees(format!(
                 "position {position} of {} is not what its leaf commits to",
                 self.owner

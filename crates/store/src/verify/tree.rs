@@ -2,11 +2,12 @@
 //! leaves.
 
 use diesel::sql_types::{BigInt, Binary, SmallInt};
-use grunddata_model::OwnerKey;
+use grunddata_log_proof::merkle::Hash;
+use grunddata_model::{OwnerKey, RecordId};
 
 use crate::error::StoreError;
 use crate::sql::Sql;
-use crate::tree::{Frontier, entries, frontier};
+use crate::tree::{Chosen, Frontier, for_entries, frontier};
 use crate::verify::Verifier;
 
 /// How many changes are read at a time.
@@ -27,24 +28,47 @@ impl Verifier<'_> {
         loop {
             let size = tree.size();
             let until = grown.size().min(size + PAGE);
-            let page = entries(self.connection, self.model, owner, &|condition| {
-                condition.between(size, until);
-            })?;
+            let mut page: Vec<(u64, Option<Hash>, RecordId, Option<&str>)> = Vec::new();
+            let chosen = |sql: &mut Chosen<'_>| sql.between(size, until);
+            for_entries(
+                self.connection,
+                self.model,
+                owner,
+                &chosen,
+                &mut |_, entry| {
+                    let wrong = match (entry.leaf, &entry.opening) {
+                        (Some(leaf), Some(opening)) if entry.computed(owner, opening) != leaf => {
+                            Some("is not what its leaf commits to")
+                        }
+                        (Some(_), Some(opening))
+                            if !opening.is_silent_where_bare(&entry.contents) =>
+                        {
+                            Some("says something of which its leaf keeps the commitment alone")
+                        }
+                        (Some(_), Some(_)) => None,
+                        _ => Some("has no leaf"),
+                    };
+                    let leaf = entry.leaf.filter(|_| entry.opening.is_some());
+                    page.push((entry.change.position, leaf, entry.change.record, wrong));
+                    Ok(())
+                },
+            )?;
             if page.is_empty() {
                 break;
             }
-            for entry in page {
-                let at = entry.change.position;
-                let record = Some(entry.change.record);
-                let (Some(leaf), Some(opening)) = (entry.leaf, &entry.opening) else {
-                    let detail = format!("position {at} has no leaf");
-                    self.found(owner, record, "log-leaf", detail);
+            page.sort_unstable_by_key(|(position, ..)| *position);
+            for (at, leaf, record, wrong) in page {
+                if let Some(wrong) = wrong {
+                    self.found(
+                        owner,
+                        Some(record),
+                        "log-leaf",
+                        format!("position {at} {wrong}"),
+                    );
+                }
+                let Some(leaf) = leaf else {
                     return Ok(());
                 };
-                if entry.computed(owner, opening) != leaf {
-                    let detail = format!("position {at} is not what its leaf commits to");
-                    self.found(owner, record, "log-leaf", detail);
-                }
                 tree.push(leaf, &mut nodes);
             }
         }

@@ -1,6 +1,6 @@
 //! The log as a tree: proofs, erasures, what was tampered with, files, epochs.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use grunddata_log_proof::entry::{PARTS, verify_entry};
@@ -155,7 +155,7 @@ on_both! {
         }).unwrap();
         world.set(id, timeline([(since("2020-01-01"), mixed_person("Vera Maria"))]));
         let before = world.head();
-        let proofs = world.store.read(|reader| reader.entry_proofs(&world.owner, &[1, 2, 3, 4], true)).unwrap();
+        let proofs = world.store.read(|reader| reader.entry_proofs(&world.owner, &[1, 2, 3, 4], true, &BTreeSet::new())).unwrap();
         for (position, proof) in &proofs {
             assert_eq!(proof.check(world.owner.as_str(), *position).unwrap(), world.leaf(*position));
             assert!(proof.secret.is_some());
@@ -165,7 +165,7 @@ on_both! {
         assert_eq!(world.erase(&[id]).unwrap(), Erased::Done(vec![(id, 3)]));
         // The old head is that of the beginning of the log still, and every entry is provable as far as it is left.
         assert_eq!(world.head_at(Some(before.size)).unwrap(), before);
-        let after = world.store.read(|reader| reader.entry_proofs(&world.owner, &[1, 2, 3, 4, 5], true)).unwrap();
+        let after = world.store.read(|reader| reader.entry_proofs(&world.owner, &[1, 2, 3, 4, 5], true, &BTreeSet::new())).unwrap();
         for (position, proof) in &after {
             assert_eq!(proof.check(world.owner.as_str(), *position).unwrap(), world.leaf(*position));
         }
@@ -248,7 +248,7 @@ on_both! {
         assert_eq!(again, head);
         let proofs = |store: &Store| {
             let inclusion = store.read(|reader| reader.inclusion_proof(&world.owner, 17, 261)).unwrap().unwrap();
-            (inclusion, store.read(|reader| reader.entry_proofs(&world.owner, &[4, 5], true)).unwrap(), store.read(|reader| reader.log_epochs(&world.owner)).unwrap())
+            (inclusion, store.read(|reader| reader.entry_proofs(&world.owner, &[4, 5], true, &BTreeSet::new())).unwrap(), store.read(|reader| reader.log_epochs(&world.owner)).unwrap())
         };
         assert_eq!(proofs(&copy), proofs(&world.store));
         // The old key is known there, and is not signed with.
@@ -331,7 +331,7 @@ on_both! {
             write.touched = since("2020-01-01");
             tx.stage(write)
         }).unwrap();
-        let proof = world.store.read(|reader| reader.entry_proofs(&world.owner, &[1], true)).unwrap().remove(0).1;
+        let proof = world.store.read(|reader| reader.entry_proofs(&world.owner, &[1], true, &BTreeSet::new())).unwrap().remove(0).1;
         let said: Vec<serde_json::Value> = serde_json::from_str(proof.content(0).unwrap()).unwrap();
         assert_eq!(said[0], json!(id));
         let shown: HashMap<&str, serde_json::Value> = HashMap::from([("domain", json!("person")), ("kind", json!("create"))]);
@@ -343,7 +343,8 @@ on_both! {
             "proof": proof,
         });
         let owner = world.owner.as_str();
-        assert_eq!(verify_entry(owner, &entry, &|_| String::new()).unwrap(), (1, world.leaf(1)));
+        let verified = verify_entry(owner, &entry, &|_| String::new()).unwrap();
+        assert_eq!((verified.position, verified.leaf), (1, world.leaf(1)));
         entry["states"][0]["data"] = mixed_person("Eva").value();
         assert!(verify_entry(owner, &entry, &|_| String::new()).is_err());
     }
