@@ -156,6 +156,16 @@ impl InformationModel {
         self.domain(domain).relation(relation)
     }
 
+    /// The names of the relations of a domain that form hierarchies.
+    #[must_use]
+    pub fn hierarchies(&self, domain: Domain) -> Vec<String> {
+        self.domain(domain)
+            .relations()
+            .filter(|relation| relation.hierarchical)
+            .map(|relation| relation.name.to_string())
+            .collect()
+    }
+
     /// A code list by name.
     #[must_use]
     pub fn code_list(&self, name: &str) -> Option<&CodeList> {

@@ -65,7 +65,8 @@ pub use owners::{NewOwner, Owner};
 pub use patch::Patch;
 pub use peers::{Copied, Copies, Peer, PeerSettings, PeerState};
 pub use query::{
-    Condition, CountMode, PARAMETERS, PageChoice, Place, Query, SortBy, SortKey, Test,
+    Condition, CountMode, PARAMETERS, PageChoice, Place, Query, ReferenceCondition, SortBy,
+    SortKey, Test,
 };
 pub use read::{
     DiffKind, DiffPeriod, Direction, Fields, Found, Got, Hierarchy, HistoryItem, HistoryPage,

@@ -1,6 +1,6 @@
 //! Search as a value: what every transport builds, whatever its syntax.
 //!
-//! What the interface describes but this version does not offer (`filter`, `include`, dotted paths over references) has
+//! What the interface describes but this version does not offer (`filter`, `include`, paths on over references) has
 //! a name in the parser and is refused by it, never ignored.
 
 mod parse;
@@ -28,6 +28,8 @@ pub struct Query {
     pub identifier: Option<(SchemeCode, String)>,
     /// Conditions on indexed properties, all of which must hold.
     pub conditions: Vec<Condition>,
+    /// Conditions on references, all of which must hold.
+    pub references: Vec<ReferenceCondition>,
     /// Text to be found, in order of relevance unless sorted otherwise.
     pub text: Option<String>,
     /// The order; by relevance or id when empty.
@@ -49,6 +51,17 @@ pub struct Condition {
     pub property: String,
     /// What its value must be.
     pub test: Test,
+}
+
+/// A condition on where a reference leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReferenceCondition {
+    /// The search name of the reference, such as `organisation`.
+    pub property: String,
+    /// It leads to one of these; with `below` there is exactly one.
+    pub targets: Vec<RecordId>,
+    /// Or to anything below it in a hierarchy of its domain.
+    pub below: bool,
 }
 
 /// What a value must be.

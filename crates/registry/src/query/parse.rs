@@ -3,7 +3,7 @@
 use grunddata_information_model::{DomainModel, InformationModel, PrivacyClass, SearchMode};
 use grunddata_model::{Domain, OwnerKey, SchemeCode};
 
-use super::{Condition, CountMode, PageChoice, Query, SortBy, SortKey, Test};
+use super::{Condition, CountMode, PageChoice, Query, ReferenceCondition, SortBy, SortKey, Test};
 use crate::read::Fields;
 use crate::registry::Limits;
 use crate::write::unknown_scheme;
@@ -30,6 +30,8 @@ pub const PARAMETERS: [&str; 14] = [
 /// What the interface describes and this version does not offer.
 const UNSUPPORTED: [&str; 5] = ["filter", "filter-lang", "filter-crs", "bbox", "include"];
 
+/// What follows the name of a reference where everything below the target counts as well.
+const BELOW: &str = ".below";
 /// The longest `q`, in characters.
 const MAX_TEXT: usize = 200;
 /// The most words of `q`.
@@ -76,6 +78,7 @@ impl Query {
                 controller: None,
                 identifier: None,
                 conditions: Vec::new(),
+                references: Vec::new(),
                 text: None,
                 sort: Vec::new(),
                 fields: None,
@@ -166,7 +169,8 @@ impl<'a> Reading<'a> {
             }
             property => self.condition(property, value)?,
         }
-        let terms = self.query.conditions.len() + self.query.owners.len();
+        let query = &self.query;
+        let terms = query.conditions.len() + query.references.len() + query.owners.len();
         if terms > MAX_CONDITIONS {
             return Err(Refusal::new(
                 Code::TooManyItems,
@@ -257,12 +261,12 @@ impl<'a> Reading<'a> {
         if UNSUPPORTED.contains(&name) {
             return Err(Refusal::new(
                 Code::UnsupportedParameter,
-                format!("{name} is not offered yet. Search by property (kind=unit), by prefix (name=Ume*), by q and by identifier, and follow links at links."),
+                format!("{name} is not offered yet. Search by property (kind=unit), by prefix (name=Ume*), by where a reference leads (organisation=ID, organisation.below=ID), by q and by identifier."),
             )
             .fact(fact::PARAMETER, name));
         }
         let Some(property) = self.domain.indexed(name) else {
-            return Err(self.unknown_parameter(name));
+            return self.reference(name, value);
         };
         let has = |mode: SearchMode| property.modes.contains(&mode);
         // A code holds no comma; a name may.
@@ -342,16 +346,69 @@ impl<'a> Reading<'a> {
         Ok(())
     }
 
+    /// `organisation=ID`, `organisation=ID,ID`, `organisation.below=ID`
+    fn reference(&mut self, name: &str, value: &str) -> Result<(), Refusal> {
+        let (property, below) = match name.strip_suffix(BELOW) {
+            Some(property) => (property, true),
+            None => (name, false),
+        };
+        let Some(relation) = self
+            .domain
+            .relations()
+            .find(|relation| *relation.property == *property)
+        else {
+            return Err(self.unknown_parameter(name));
+        };
+        let hierarchies = || {
+            let domains = relation.targets.iter().map(|target| target.domain);
+            domains.filter(|domain| !self.model.hierarchies(*domain).is_empty())
+        };
+        if below && hierarchies().next().is_none() {
+            return Err(invalid(
+                name,
+                "leads to records that nothing stands below: leave .below out.",
+            ));
+        }
+        let targets = value
+            .split(',')
+            .map(|id| {
+                id.parse().map_err(|_| {
+                    invalid(
+                        name,
+                        "is the id (a UUID) of the record that it leads to: look it up with /records?identifier=SCHEME:VALUE.",
+                    )
+                })
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        if below && targets.len() > 1 {
+            return Err(invalid(name, "is one id: search once for each."));
+        }
+        if targets.len() > MAX_CONDITIONS {
+            return Err(invalid(
+                name,
+                format!(
+                    "has more than {MAX_CONDITIONS} alternatives: ask for some of them at a time."
+                ),
+            ));
+        }
+        self.query.references.push(ReferenceCondition {
+            property: property.to_owned(),
+            targets,
+            below,
+        });
+        Ok(())
+    }
+
     fn unknown_parameter(&self, name: &str) -> Refusal {
         // `organisation.parent.name`: a path over a reference.
         let over_reference = self.domain.relations().any(|relation| {
             name.strip_prefix(&*relation.property)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+                .is_some_and(|rest| rest.starts_with('.'))
         });
         if over_reference {
             return Refusal::new(
                 Code::UnsupportedParameter,
-                format!("{name} leads over a reference, which searches do not follow yet. Read the links of the records instead."),
+                format!("{name} leads on over a reference, which searches do not follow yet. Ask where the reference leads (organisation=ID, organisation.below=ID), or read the links of the records."),
             )
             .fact(fact::PARAMETER, name);
         }
@@ -359,6 +416,7 @@ impl<'a> Reading<'a> {
             .domain
             .indexed_properties()
             .map(|property| &*property.name);
+        let references = self.domain.relations().map(|relation| &*relation.property);
         unknown(
             Code::UnknownParameter,
             format!(
@@ -366,7 +424,7 @@ impl<'a> Reading<'a> {
                 self.query.domain.collection()
             ),
             name,
-            PARAMETERS.into_iter().chain(names),
+            PARAMETERS.into_iter().chain(names).chain(references),
         )
         .fact(fact::PARAMETER, name)
     }

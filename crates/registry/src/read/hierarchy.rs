@@ -111,11 +111,7 @@ impl Registry {
             }
         };
         let model = self.inner.model.domain(found.record.domain);
-        let all: Vec<String> = model
-            .relations()
-            .filter(|relation| relation.hierarchical)
-            .map(|relation| relation.name.to_string())
-            .collect();
+        let all = self.inner.model.hierarchies(found.record.domain);
         if given.is_empty() {
             return self.relation_names(&all);
         }

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use grunddata_information_model::{
-    DomainModel, IndexMode, PrivacyClass, SearchMode, fold, number_key, words,
+    DomainModel, IndexMode, PrivacyClass, Relation, SearchMode, fold, number_key, words,
 };
 use grunddata_model::{Instant, Period};
 use grunddata_store::{
-    Condition as StoredCondition, Count, Matching, OwnerSet, SearchCursor, SortBy as StoredSortBy,
-    SortKey as StoredSortKey, StoreSearch, Visibility,
+    Condition as StoredCondition, Count, LinkCondition, Matching, OwnerSet, SearchCursor,
+    SortBy as StoredSortBy, SortKey as StoredSortKey, StoreSearch, Visibility,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -19,7 +19,7 @@ use sha2::{Digest as _, Sha256};
 use super::pin::as_of;
 use super::show::{Shape, show};
 use super::view::{SearchPage, Total};
-use crate::query::{CountMode, PageChoice, Query, SortBy, Test};
+use crate::query::{CountMode, PageChoice, Query, ReferenceCondition, SortBy, Test};
 use crate::registry::refuse_store;
 use crate::{Code, Context, Refusal, Registry, fact};
 
@@ -134,6 +134,11 @@ impl Registry {
             };
             parts.push(format!("{}={value}", condition.property));
         }
+        for condition in &query.references {
+            let below = if condition.below { ".below" } else { "" };
+            let ids: Vec<String> = condition.targets.iter().map(ToString::to_string).collect();
+            parts.push(format!("{}{below}={}", condition.property, ids.join(",")));
+        }
         if let Some((scheme, value)) = &query.identifier {
             let class = self
                 .inner
@@ -173,12 +178,14 @@ impl Registry {
             SortBy::Property(name) => Some(name),
             _ => None,
         });
+        let references = query.references.iter().map(|condition| &condition.property);
         let name = conditions
             .chain(sorted)
+            .chain(references)
             .find(|name| {
-                domain
-                    .indexed(name)
-                    .is_some_and(|property| !shown(property.class))
+                let property = domain.indexed(name).map(|property| property.class);
+                let relation = reference(domain, name).map(|relation| relation.class);
+                property.or(relation).is_some_and(|class| !shown(class))
             })
             .map_or("identifier", String::as_str);
         Err(Refusal::new(
@@ -188,6 +195,30 @@ impl Registry {
             ),
         )
         .fact(fact::PARAMETER, name))
+    }
+
+    fn link_condition(
+        &self,
+        domain: &DomainModel,
+        condition: &ReferenceCondition,
+    ) -> Result<LinkCondition, Refusal> {
+        let Some(relation) = reference(domain, &condition.property) else {
+            return Err(unknown_property(domain, &condition.property));
+        };
+        let below = if condition.below {
+            let targets = relation.targets.iter();
+            let names: BTreeSet<String> = targets
+                .flat_map(|target| self.inner.model.hierarchies(target.domain))
+                .collect();
+            self.relation_names(&names.into_iter().collect::<Vec<_>>())?
+        } else {
+            Vec::new()
+        };
+        Ok(LinkCondition {
+            relations: self.relation_names(&[relation.name.to_string()])?,
+            targets: condition.targets.clone(),
+            below,
+        })
     }
 
     pub(crate) fn store_search(&self, query: &Query) -> Result<StoreSearch, Refusal> {
@@ -216,6 +247,16 @@ impl Registry {
                 })
             })
             .collect::<Result<Vec<_>, Refusal>>()?;
+        let links = query
+            .references
+            .iter()
+            .map(|condition| self.link_condition(domain, condition))
+            .collect::<Result<Vec<_>, _>>()?;
+        let of_references = query
+            .references
+            .iter()
+            .filter_map(|condition| reference(domain, &condition.property))
+            .fold(0, |classes, relation| classes | relation.class.bit());
         let named = query
             .conditions
             .iter()
@@ -254,9 +295,9 @@ impl Registry {
                 .identifier
                 .as_ref()
                 .is_some_and(|(scheme, _)| super::lookup::is_for_ever(&self.inner.model, scheme)),
-            classes: of_properties | of_scheme,
+            classes: of_properties | of_references | of_scheme,
             conditions,
-            links: Vec::new(),
+            links,
             text: query.text.as_deref().map(words).unwrap_or_default(),
             text_properties,
             sort,
@@ -272,18 +313,28 @@ impl Registry {
     }
 }
 
+/// The relation of a reference by its search name.
+fn reference<'m>(domain: &'m DomainModel, property: &str) -> Option<&'m Relation> {
+    let mut relations = domain.relations();
+    relations.find(|relation| *relation.property == *property)
+}
+
+fn unknown_property(domain: &DomainModel, name: &str) -> Refusal {
+    Refusal::new(
+        Code::UnknownProperty,
+        format!(
+            "{} has no indexed property {name:?}.",
+            domain.domain().collection()
+        ),
+    )
+    .fact(fact::PARAMETER, name)
+}
+
 /// By which entries a property is compared and sorted.
 fn mode_of(domain: &DomainModel, name: &str) -> Result<IndexMode, Refusal> {
-    let property = domain.indexed(name).ok_or_else(|| {
-        Refusal::new(
-            Code::UnknownProperty,
-            format!(
-                "{} has no indexed property {name:?}.",
-                domain.domain().collection()
-            ),
-        )
-        .fact(fact::PARAMETER, name)
-    })?;
+    let property = domain
+        .indexed(name)
+        .ok_or_else(|| unknown_property(domain, name))?;
     let has = |mode: SearchMode| property.modes.contains(&mode);
     Ok(if has(SearchMode::Exact) {
         IndexMode::Exact
@@ -335,12 +386,13 @@ fn condition(
 /// What a cursor belongs to: everything but the page and the coordinate, which the link carries.
 fn fingerprint(query: &Query) -> String {
     let text = format!(
-        "{:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+        "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
         query.domain,
         query.owners,
         query.controller,
         query.identifier,
         query.conditions,
+        query.references,
         query.text,
         query.sort
     );

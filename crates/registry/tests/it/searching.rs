@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use grunddata_model::Domain::{Organisation, Person};
+use grunddata_model::Domain::{self, Organisation, Person};
 use grunddata_registry::{Code, Context, Place, Role, SearchPage};
 use grunddata_testing::on_both;
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ use crate::stack::*;
 fn search_as(
     stack: &Stack,
     context: &Context,
-    domain: grunddata_model::Domain,
+    domain: Domain,
     parameters: &[(&str, &str)],
 ) -> Result<SearchPage, Code> {
     let query = stack
@@ -135,12 +135,52 @@ on_both! {
             (&[("controller", "17")], Code::InvalidParameter),
             (&[("owner", "A B")], Code::InvalidParameter),
             (&[("purpose", "A")], Code::InvalidParameter),
+            (&[("parent", "17")], Code::InvalidParameter),
+            (&[("parent.below", "01990c3e-7a5b-7000-8000-000000000001,01990c3e-7a5b-7000-8000-000000000002")], Code::InvalidParameter),
         ] {
             assert_eq!(search_as(&stack, &context, Organisation, parameters), Err(code), "{parameters:?}");
         }
         let refusal = stack.registry.query(&context, Organisation, [("nmae", "A")], Place::Address).unwrap_err();
         assert_eq!(refusal.facts["nearest"], "name");
         assert_eq!(search_as(&stack, &context, Person, &[("identifier", "se-personal-identity-number:198112189876")]), Err(Code::PersonalIdentifierInAddress));
+    }
+
+    fn records_are_found_by_what_they_refer_to(stack: Stack) {
+        let top = stack.id(create(Organisation, organisation("Kommunen", "municipality"), "2020-01-01"));
+        let school = stack.id(create(Organisation, unit("Skolan", top), "2020-01-01"));
+        let class = stack.id(create(Organisation, unit("Klassen", school), "2020-01-01"));
+        let (ronja, birk) = (stack.id(create(Person, person("Ronja"), "2020-01-01")), stack.id(create(Person, person("Birk"), "2020-01-01")));
+        let at_school = stack.id(create(Domain::Role, role(ronja, school), "2026-01-01"));
+        let in_class = stack.id(created(create(Domain::Role, role(birk, class), "2026-01-01"), |create| create.valid_to = to("2026-06-01")));
+        let of = |context: &Context, parameters: &[(&str, &str)]| {
+            let page = search_as(&stack, context, Domain::Role, parameters)?;
+            let mut ids: Vec<_> = page.items.iter().map(|record| record.id).collect();
+            ids.sort();
+            Ok::<_, Code>(ids)
+        };
+        let roles = |parameters: &[(&str, &str)]| of(&stack.system(), parameters).unwrap();
+        let both = { let mut both = vec![at_school, in_class]; both.sort(); both };
+        let (top, school_id, class_id, ronja_id) = (top.to_string(), school.to_string(), class.to_string(), ronja.to_string());
+        assert_eq!(roles(&[("organisation", &school_id)]), [at_school]);
+        assert_eq!(roles(&[("organisation", &format!("{school_id},{class_id}"))]), both);
+        assert_eq!(roles(&[("organisation.below", &top)]), both);
+        assert_eq!(roles(&[("organisation.below", &school_id), ("person", &ronja_id)]), [at_school]);
+        assert_eq!(roles(&[("organisation.below", &top), ("validAt", "2026-06-01")]), [at_school]);
+        assert!(roles(&[("organisation", &ronja_id)]).is_empty() && roles(&[("organisation.below", &class_id), ("person", &ronja_id)]).is_empty());
+        assert_eq!(found(&stack, &[("parent.below", &top)]), ["Klassen", "Skolan"]);
+        assert_eq!(found(&stack, &[("parent", &top), ("kind", "unit")]), ["Skolan"]);
+        // Page by page, and with a count.
+        let first = search_as(&stack, &stack.system(), Domain::Role, &[("organisation.below", &top), ("limit", "1"), ("count", "exact")]).unwrap();
+        assert_eq!(first.total.map(|total| total.records), Some(2));
+        let after = first.after.unwrap();
+        assert_eq!(search_as(&stack, &stack.system(), Domain::Role, &[("organisation.below", &top), ("limit", "1"), ("after", &after)]).unwrap().items.len(), 1);
+        assert_eq!(search_as(&stack, &stack.system(), Domain::Role, &[("organisation.below", &school_id), ("limit", "1"), ("after", &after)]), Err(Code::InvalidCursor));
+        assert_eq!(search_as(&stack, &stack.system(), Domain::Role, &[("person.below", &ronja_id)]), Err(Code::InvalidParameter));
+        // Whom a reader may not see it may not find by.
+        let protected = json!({"protection": {"level": "protected-registration"}});
+        stack.write(amend(Person, ronja, protected, "2020-01-01", None)).unwrap();
+        assert_eq!(of(&stack.outsider(Role::Reader), &[("person", &ronja_id)]), Ok(vec![]));
+        assert_eq!(of(&stack.as_actor("a", Role::Administrator), &[("person", &ronja_id)]), Ok(vec![at_school]));
     }
 
     fn fields_owners_controllers_and_days(stack: Stack) {

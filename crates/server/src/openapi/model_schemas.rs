@@ -14,19 +14,32 @@ pub(super) fn example(model: &InformationModel, domain: Domain) -> Value {
         .unwrap_or_default()
 }
 
-/// The indexed properties of a domain as query parameters.
+/// The indexed properties and the references of a domain as query parameters.
 pub(super) fn search_parameters(model: &InformationModel, domain: Domain) -> Vec<Value> {
-    model
+    let parameter = |name: &str, description: String| {
+        json!({
+            "name": name,
+            "in": "query",
+            "required": false,
+            "description": description,
+            "schema": {"type": "string"},
+        })
+    };
+    let mut parameters: Vec<Value> = model
         .domain(domain)
         .indexed_properties()
         .map(|property| {
-            json!({
-                "name": property.name,
-                "in": "query",
-                "required": false,
-                "description": format!("{} / {}. Likhet, eller prefix med * där egenskapen tillåter det / equality, or a prefix with * where the property allows it.", property.label.sv, property.label.en),
-                "schema": {"type": "string"},
-            })
+            let (sv, en) = (&property.label.sv, &property.label.en);
+            parameter(&property.name, format!("{sv} / {en}. Likhet, eller prefix med * där egenskapen tillåter det / equality, or a prefix with * where the property allows it."))
         })
-        .collect()
+        .collect();
+    for relation in model.domain(domain).relations() {
+        let (sv, en, name) = (&relation.label.sv, &relation.label.en, &relation.property);
+        parameters.push(parameter(name, format!("{sv} / {en}. Id på den post som referensen leder till; flera med komma / id of the record that the reference leads to; several with commas.")));
+        let mut targets = relation.targets.iter();
+        if targets.any(|target| !model.hierarchies(target.domain).is_empty()) {
+            parameters.push(parameter(&format!("{name}.below"), format!("{sv} / {en}. Id på en post; allt som ligger under den räknas också / id of a record; everything below it counts as well.")));
+        }
+    }
+    parameters
 }

@@ -547,6 +547,22 @@ impl Prover<'_> {
                 value.to_owned(),
             )]);
         }
+        // Where references lead, mostly to what this reader does not see.
+        let references: Vec<String> = {
+            let relations = self.stack.registry.model().domain(of).relations();
+            relations
+                .map(|relation| relation.property.to_string())
+                .collect()
+        };
+        let known: Vec<RecordId> = whole.keys().copied().collect();
+        if !known.is_empty() {
+            for _ in 0..2 {
+                let below = *self.dice.of(&["", ".below"]);
+                let name = format!("{}{below}", self.dice.of(&references));
+                let target = *self.dice.of(&known);
+                questions.push(vec![(name, target.to_string())]);
+            }
+        }
         for question in questions {
             let parameters: Vec<(&str, &str)> = question
                 .iter()
@@ -561,6 +577,14 @@ impl Prover<'_> {
                 || items.len() != found.len()
             {
                 self.violation(format!("search finds what is not seen whole: {} {of} {parameters:?} at {at:?}: total {total}, found {found:?}, more than {:?}", reader.name, found.difference(&full).collect::<Vec<_>>()));
+            }
+            if let Ok(target) = parameters[0].1.parse::<RecordId>()
+                && !found.is_empty()
+                && seen
+                    .get(&target)
+                    .is_none_or(|target| target.form < Form::NameOnly)
+            {
+                self.violation(format!("search tells who refers to what is not shown: {} {of} {parameters:?} at {at:?}", reader.name));
             }
             // What is chosen by a text shows it.
             if parameters[0].0 != "sort" && !parameters[0].1.ends_with('*') {
