@@ -193,10 +193,11 @@ mod tests {
         "copy_batch",
     ];
     /// Tables whose rows follow from the others.
-    const DERIVED: [&str; 10] = [
+    const DERIVED: [&str; 11] = [
         "identifier",
         "link",
         "entry",
+        "pending_reference",
         "term",
         "term_variant",
         "accepted_transaction",

@@ -7,11 +7,12 @@ use crate::error::StoreError;
 use crate::sql::Sql;
 
 /// The tables in which a copied owner has rows.
-const TABLES: [&str; 16] = [
+const TABLES: [&str; 17] = [
     "state",
     "identifier",
     "link",
     "entry",
+    "pending_reference",
     "term",
     "term_variant",
     "geometry",
