@@ -147,6 +147,7 @@ fn question(http: &Http, place: &Place, method: &str, path: &str) -> Option<Ques
         let version = "1.0.0";
         return match (method, below) {
             ("get", "/records") => plain("/records?identifier=se-municipality-code:2480", None),
+            ("get", "/pending-references") => plain("/pending-references?owner=norrberga", None),
             ("get", "/changes") => plain("/changes?owner=norrberga&limit=1", None),
             ("get", "/changes/head") => plain("/changes/head?owner=norrberga", None),
             ("get", "/changes/consistency") => {

@@ -13,7 +13,7 @@ use crate::model::InformationModel;
 use crate::path::Path;
 use crate::plan::{Node, Role};
 use crate::release::Release;
-use crate::walk::relation_name;
+use crate::walk::{reference_class, relation_name};
 
 impl InformationModel {
     /// Removes from stored data every property whose privacy class is not in the mask, and answers the names of what was
@@ -134,7 +134,10 @@ impl Edit<'_> {
             relation: None,
         };
         match &node.role {
-            Role::Reference(plan) => leaf.relation = Some(relation_name(plan, by)),
+            Role::Reference(plan) => {
+                leaf.relation = Some(relation_name(plan, by));
+                leaf.class = reference_class(self.release, value, class);
+            }
             Role::Geometry | Role::LangString => {}
             Role::Extensions => return self.members(node, value, path, class, item),
             Role::Identifier | Role::IdentifierKey => {

@@ -46,8 +46,8 @@ pub use model::InformationModel;
 pub use package::{Example, ExpectedError, Manifest, Package, PackageStatus};
 pub use plan::{DomainModel, IndexedProperty, Property, Relation};
 pub use record::{
-    CodeUse, Entry, Geometry, IdentifierUse, IndexMode, LinkUse, ReferenceUse, Resolved, Target,
-    Validated,
+    CodeUse, Entry, Found, Geometry, IdentifierUse, IndexMode, LinkUse, PendingUse, ReferenceUse,
+    Resolved, Target, Validated,
 };
 pub use scheme::{IdentifierScheme, Uniqueness};
 pub use split::ByClass;

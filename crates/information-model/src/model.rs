@@ -18,7 +18,9 @@ use crate::code_list::CodeList;
 use crate::error::{ModelError, ValidationError, code};
 use crate::package::{self, Package, PackageStatus};
 use crate::plan::{DomainModel, Relation};
-use crate::record::{CodeUse, Extract, Form, LinkUse, Open, Resolved, Target, Validated};
+use crate::record::{
+    CodeUse, Extract, Form, LinkUse, Open, PendingUse, ReferenceUse, Resolved, Target, Validated,
+};
 use crate::release::Release;
 use crate::scheme::IdentifierScheme;
 use crate::validate;
@@ -400,6 +402,12 @@ impl InformationModel {
         walk.run(&mut value);
         walk.extract.finish();
         walk.extract
+    }
+
+    /// A reference of data that was just validated, as one that is kept by its identifier.
+    pub(crate) fn pending_use(&self, model: &str, reference: &ReferenceUse) -> Option<PendingUse> {
+        let (release, _) = self.stored_release(model).ok()?;
+        crate::walk::pending_use(release, reference)
     }
 
     /// SHA-256 of the canonical JSON of a value as it stands: nothing is normalised.

@@ -55,6 +55,43 @@ pub struct ReferenceUse {
     pub class: PrivacyClass,
 }
 
+/// A reference that is kept although it leads nowhere yet. In the data it stands by the identifier, as it was given.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PendingUse {
+    /// JSON Pointer to the reference.
+    pub pointer: String,
+    /// The name of the relation, with the code of its kind.
+    pub relation: Arc<str>,
+    /// The scheme of the identifier that names the target.
+    pub scheme: SchemeCode,
+    /// Its value, normalised.
+    pub value: String,
+    /// The bit of its privacy class: that of the reference, or that of the scheme where it is stricter.
+    pub class: u8,
+}
+
+/// The value may be somebody's number and is never printed.
+impl fmt::Debug for PendingUse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PendingUse")
+            .field("pointer", &self.pointer)
+            .field("relation", &self.relation)
+            .field("scheme", &self.scheme)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What is made of a reference when it is resolved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    /// It leads to this record.
+    Record(RecordId),
+    /// It leads nowhere yet, and is kept by its identifier.
+    Pending,
+    /// It leads nowhere.
+    Nothing,
+}
+
 /// A link that the data declares. Distinct within a record.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LinkUse {
@@ -141,6 +178,7 @@ pub(crate) struct Extract {
     pub(crate) display: Option<String>,
     pub(crate) kind: Option<String>,
     pub(crate) links: Vec<LinkUse>,
+    pub(crate) pending: Vec<PendingUse>,
     pub(crate) identifiers: Vec<IdentifierUse>,
     pub(crate) entries: Vec<Entry>,
     pub(crate) dated_codes: Vec<CodeUse>,
@@ -156,6 +194,8 @@ impl Extract {
         self.links.sort_unstable();
         self.links
             .dedup_by(|next, kept| (&next.relation, next.target) == (&kept.relation, kept.target));
+        self.pending.sort_unstable();
+        self.pending.dedup();
         self.identifiers.sort_unstable();
         self.identifiers.dedup();
         self.entries.sort_unstable();
@@ -260,12 +300,24 @@ impl Validated {
         &self,
         find: &mut dyn FnMut(&ReferenceUse) -> Option<RecordId>,
     ) -> Result<Resolved, Vec<ReferenceUse>> {
-        let mut found = Vec::with_capacity(self.references.len());
+        self.resolve_or_keep(&mut |reference| find(reference).map_or(Found::Nothing, Found::Record))
+    }
+
+    /// The same, where references by identifier may be kept as they are: they lead to no record, and are no links.
+    ///
+    /// # Errors
+    /// The references for which `find` answered [`Found::Nothing`], and those that it would keep and that are not by identifier.
+    pub fn resolve_or_keep(
+        &self,
+        find: &mut dyn FnMut(&ReferenceUse) -> Found,
+    ) -> Result<Resolved, Vec<ReferenceUse>> {
+        let mut found: Vec<Option<RecordId>> = Vec::with_capacity(self.references.len());
         let mut missing = Vec::new();
         for reference in &self.references {
-            match find(reference) {
-                Some(id) => found.push(id),
-                None => missing.push(reference.clone()),
+            match (find(reference), &reference.target) {
+                (Found::Record(id), _) => found.push(Some(id)),
+                (Found::Pending, Target::Identifier { .. }) => found.push(None),
+                _ => missing.push(reference.clone()),
             }
         }
         if !missing.is_empty() {
@@ -273,11 +325,10 @@ impl Validated {
         }
         let open = match &self.form {
             Form::Ready(resolved) => {
-                let unchanged = self
-                    .references
-                    .iter()
-                    .zip(&found)
-                    .all(|(reference, id)| reference.target == Target::Id(*id));
+                let unchanged =
+                    self.references.iter().zip(&found).all(|(reference, id)| {
+                        id.is_some_and(|id| reference.target == Target::Id(id))
+                    });
                 if unchanged {
                     return Ok(resolved.clone());
                 }
@@ -296,6 +347,12 @@ impl Validated {
         let mut extract = open.extract.clone();
         extract.links.clear();
         for (reference, id) in self.references.iter().zip(&found) {
+            let Some(id) = id else {
+                let pending = open.information_model.pending_use(&open.model, reference);
+                extract.classes |= pending.as_ref().map_or(0, |pending| pending.class);
+                extract.pending.extend(pending);
+                continue;
+            };
             if let Some(place) = value.pointer_mut(&reference.pointer) {
                 *place = json!({"id": id.to_string()});
             }
@@ -423,6 +480,36 @@ impl Resolved {
     #[must_use]
     pub fn links(&self) -> &[LinkUse] {
         &self.extract().links
+    }
+
+    /// The references that lead nowhere yet, sorted by place.
+    #[must_use]
+    pub fn pending(&self) -> &[PendingUse] {
+        &self.extract().pending
+    }
+
+    /// The same data with references that were pending as ids, those for which `find` knows the record.
+    #[must_use]
+    pub fn settled(&self, find: &mut dyn FnMut(&PendingUse) -> Option<RecordId>) -> Self {
+        let mut value: Option<Value> = None;
+        for pending in self.pending() {
+            let Some(id) = find(pending) else {
+                continue;
+            };
+            let value = value.get_or_insert_with(|| self.value());
+            if let Some(place) = value.pointer_mut(&pending.pointer) {
+                *place = json!({"id": id.to_string()});
+            }
+        }
+        match value {
+            None => self.clone(),
+            Some(value) => Self::stored(
+                self.0.information_model.clone(),
+                self.0.domain,
+                Arc::clone(&self.0.model),
+                Arc::from(canonical_json(&value)),
+            ),
+        }
     }
 
     /// The identifiers, distinct and sorted.

@@ -11,6 +11,7 @@ use crate::path::Path;
 use crate::plan::{Node, Role};
 use crate::record::Resolved;
 use crate::release::Release;
+use crate::walk::reference_class;
 
 /// A text for each privacy class, the most open first.
 pub type ByClass = [String; 4];
@@ -89,7 +90,8 @@ impl<'m> Split<'m, '_> {
     ) -> Option<PrivacyClass> {
         let class = node.class.unwrap_or(inherited);
         match &node.role {
-            Role::Reference(_) | Role::Geometry | Role::LangString => Some(class),
+            Role::Reference(_) => Some(reference_class(self.release, value, class)),
+            Role::Geometry | Role::LangString => Some(class),
             Role::Extensions => self.members(node, value, path, class),
             Role::Identifier | Role::IdentifierKey => {
                 let scheme = value.get("scheme").and_then(Value::as_str);

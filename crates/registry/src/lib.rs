@@ -70,8 +70,8 @@ pub use query::{
 };
 pub use read::{
     DiffKind, DiffPeriod, Direction, Fields, Found, Got, Hierarchy, HistoryItem, HistoryPage,
-    IdentifierHit, Link, LinksPage, LinksRequest, LookupAnswer, Node, Offers, Record, SearchPage,
-    TimelineItem, TimelineView, Total,
+    IdentifierHit, Link, LinksPage, LinksRequest, LookupAnswer, Node, Offers, PendingReference,
+    PendingReferences, Record, SearchPage, TimelineItem, TimelineView, Total,
 };
 pub use refusal::{Fault, Refusal, fact, nearest};
 pub use registry::{Limits, Registry};
@@ -82,6 +82,6 @@ pub use subscription::{
 pub use tokens::{MOST_OVERLAP_DAYS, MintedToken, NewToken, OVERLAP_DAYS, Rotation, Token};
 pub use write::{
     Amend, ChangeKind, Command, Content, Create, End, Envelope, From, Idempotency, IfMatch, Note,
-    OnUncovered, Operation, Origin, Outcome, PreparedBatch, Replace, Retract, Revert, Revive,
-    Subject, Transaction, TransactionWritten, ValidationDraft, Written,
+    OnUncovered, OnUnresolved, Operation, Origin, Outcome, PreparedBatch, Replace, Retract, Revert,
+    Revive, Subject, Transaction, TransactionWritten, ValidationDraft, Written,
 };

@@ -180,6 +180,17 @@ pub(crate) fn merge(target: &mut Value, patch: &Value) {
         *target = Value::Object(serde_json::Map::new());
     }
     if let Value::Object(object) = target {
+        // A reference names its target in one way: whoever gives it another takes the one that was there.
+        for (one, other) in [("id", "identifier"), ("identifier", "id")] {
+            let given = |name: &str| members.get(name).is_some_and(|value| !value.is_null());
+            let is_reference = || {
+                let mut names = object.keys();
+                names.all(|name| matches!(name.as_str(), "id" | "identifier" | "display"))
+            };
+            if given(one) && !given(other) && object.contains_key(other) && is_reference() {
+                object.remove(other);
+            }
+        }
         for (name, value) in members {
             if value.is_null() {
                 object.remove(name);

@@ -72,6 +72,12 @@ impl Fault {
         self
     }
 
+    /// The operation of a list that it is about.
+    pub(crate) fn operation(&self) -> Option<usize> {
+        let rest = self.pointer.strip_prefix("/operations/")?;
+        rest.split('/').next()?.parse().ok()
+    }
+
     /// The same fault with its pointer moved below `prefix`.
     #[must_use]
     pub fn below(mut self, prefix: &str) -> Self {
@@ -115,6 +121,22 @@ pub struct Refusal {
 }
 
 impl Refusal {
+    /// Whether no record of the request is to blame: another try may go well, or none does.
+    pub(crate) fn is_of_no_record(&self) -> bool {
+        matches!(
+            self.code,
+            Code::Busy
+                | Code::StorageFull
+                | Code::ClockJump
+                | Code::Timeout
+                | Code::Internal
+                | Code::LoadState
+                | Code::UnknownLoad
+                | Code::UnknownOwner
+                | Code::Unauthenticated
+        )
+    }
+
     /// A refusal with its detail.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
         Self {

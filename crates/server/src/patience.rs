@@ -20,9 +20,14 @@ type Pieces = Pin<Box<dyn Stream<Item = Result<Bytes, Error>>>>;
 /// back after that, the answer breaks off.
 pub(crate) struct Patient(Rc<Held>);
 
+/// The most bytes that are handed out at once: of a large piece a slow client takes some all the while.
+const SLICE: usize = 64 * 1024;
+
 struct Held {
     /// `None` = it was given up.
     pieces: RefCell<Option<Pieces>>,
+    /// What is left of the piece that is being handed out.
+    rest: RefCell<Bytes>,
     /// Since when the client has a piece to take; `None` while the next one is being made.
     handed: Cell<Option<Instant>>,
     told: Cell<bool>,
@@ -36,6 +41,7 @@ impl Patient {
     ) -> Self {
         let held = Rc::new(Held {
             pieces: RefCell::new(Some(Box::pin(pieces))),
+            rest: RefCell::default(),
             handed: Cell::new(Some(Instant::now())),
             told: Cell::new(false),
         });
@@ -60,6 +66,7 @@ async fn watch(held: Weak<Held>, patience: Duration) {
             );
             let given_up = held.pieces.borrow_mut().take();
             drop(given_up);
+            held.rest.take();
             return;
         }
         pause = patience - waited;
@@ -77,7 +84,18 @@ impl Stream for Patient {
             let broken = || actix_web::error::ErrorRequestTimeout("nothing was taken for too long");
             return Poll::Ready((!held.told.replace(true)).then(|| Err(broken())));
         };
-        let next = stream.as_mut().poll_next(context);
+        let mut rest = held.rest.borrow_mut();
+        let next = if rest.is_empty() {
+            stream.as_mut().poll_next(context)
+        } else {
+            Poll::Ready(Some(Ok(std::mem::take(&mut *rest))))
+        };
+        let next = next.map_ok(|mut piece| {
+            if piece.len() > SLICE {
+                *rest = piece.split_off(SLICE);
+            }
+            piece
+        });
         held.handed.set(next.is_ready().then(Instant::now));
         next
     }
@@ -111,6 +129,23 @@ mod tests {
         assert_eq!(Arc::strong_count(&place), 1);
         assert!(stream.next().await.is_some_and(|piece| piece.is_err()));
         assert!(stream.next().await.is_none());
+    }
+
+    #[actix_rt::test]
+    async fn a_large_piece_is_handed_out_in_slices() {
+        let whole: Vec<u8> = (0..3 * SLICE + 7).map(|at| (at % 251) as u8).collect();
+        let sent = Bytes::from(whole.clone());
+        let pieces = stream::iter([Ok(sent), Ok(Bytes::new()), Ok(Bytes::from_static(b"end"))]);
+        let mut stream = Patient::new(pieces, PATIENCE);
+        let mut got = Vec::new();
+        while let Some(piece) = stream.next().await {
+            let piece = piece.expect("a piece");
+            assert!(piece.len() <= SLICE);
+            got.extend_from_slice(&piece);
+            // Each takes a while, and all together longer than anybody waits for one.
+            actix_rt::time::sleep(PATIENCE / 2).await;
+        }
+        assert_eq!(got, [whole.as_slice(), b"end"].concat());
     }
 
     #[actix_rt::test]

@@ -10,7 +10,7 @@ use crate::sql::Sql;
 use crate::store::Store;
 
 /// What must have no rows in an empty registry.
-const TABLES: [&str; 27] = [
+const TABLES: [&str; 28] = [
     "owner",
     "record",
     "state",
@@ -22,6 +22,7 @@ const TABLES: [&str; 27] = [
     "identifier",
     "link",
     "entry",
+    "pending_reference",
     "term",
     "geometry",
     "accepted_transaction",

@@ -94,6 +94,6 @@ pub use visibility::{
     VisibilityRule,
 };
 pub use write::{
-    ChangeKind, Claim, Effective, Erased, Erasure, Inbound, Needs, Operation, Protection,
-    RecordImage, RecordStatus, StagedWrite, StoredOutcome, WriteTx,
+    ChangeKind, Claim, Effective, Erased, Erasure, Inbound, Needs, Operation, PendingPlace,
+    PendingRow, Protection, RecordImage, RecordStatus, StagedWrite, StoredOutcome, WriteTx,
 };

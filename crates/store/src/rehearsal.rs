@@ -1,6 +1,6 @@
 //! Jobs that are tried in memory, one after the other, and of which nothing is ever stored.
 
-use grunddata_model::OwnerKey;
+use grunddata_model::{OwnerKey, RecordId};
 
 use crate::connection::Purpose;
 use crate::error::StoreError;
@@ -35,6 +35,12 @@ impl Store {
 }
 
 impl Rehearsal {
+    /// Whether one of the jobs has changed the record.
+    #[must_use]
+    pub fn has(&self, record: RecordId) -> bool {
+        self.batch.layer.records.contains_key(&record)
+    }
+
     /// Tries a job. What it stages is there for the next one, unless it refuses. Blocks the thread.
     ///
     /// # Errors

@@ -145,6 +145,19 @@ diesel::table! {
     use diesel::sql_types::*;
     use crate::sql_types::*;
 
+    pending_reference (owner, scheme, value, record_id) {
+        owner -> Text,
+        scheme -> Text,
+        value -> Text,
+        record_id -> SqlId,
+        domain -> SmallInt,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
     term (owner, domain, word) {
         owner -> Text,
         domain -> SmallInt,

@@ -21,7 +21,7 @@ use crate::release::Release;
 use crate::scheme::SCHEME_LIST;
 use crate::validate::MOST_COLLECTED;
 
-pub(crate) use references::{reference_malformed, relation_name};
+pub(crate) use references::{pending_use, reference_class, reference_malformed, relation_name};
 
 /// What stands in a stored body in place of a geometry, before its SHA-256.
 pub(crate) const GEOMETRY_PREFIX: &str = "geometry:sha256-";

@@ -10,7 +10,8 @@ use crate::annotation::PrivacyClass;
 use crate::error::{ValidationError, code};
 use crate::path::Path;
 use crate::plan::{Node, ReferencePlan, Role};
-use crate::record::{CodeUse, IdentifierUse, LinkUse, ReferenceUse, Target};
+use crate::record::{CodeUse, IdentifierUse, LinkUse, PendingUse, ReferenceUse, Target};
+use crate::release::Release;
 use crate::scheme::SCHEME_LIST;
 
 impl<'m> Walk<'m> {
@@ -137,6 +138,17 @@ impl<'m> Walk<'m> {
         };
         let id = members.get("id").and_then(Value::as_str);
         if !self.checks() {
+            if let Some(pending) = pending_of(self.release, members, class) {
+                self.leaf(pending.2);
+                self.extract.pending.push(PendingUse {
+                    pointer: path.pointer(),
+                    relation,
+                    scheme: pending.0,
+                    value: pending.1,
+                    class: pending.2.bit(),
+                });
+                return;
+            }
             if let Some(target) = id.and_then(|id| id.parse::<RecordId>().ok()) {
                 let class = class.bit();
                 self.extract.links.push(LinkUse {
@@ -207,6 +219,55 @@ impl<'m> Walk<'m> {
             class,
         });
     }
+}
+
+/// The identifier by which a reference is kept that leads nowhere yet, and the class of what it says: an identifier may be
+/// more sensitive than that there is a reference.
+fn pending_of(
+    release: &Release,
+    members: &Map<String, Value>,
+    class: PrivacyClass,
+) -> Option<(SchemeCode, String, PrivacyClass)> {
+    let identifier = members.get("identifier")?;
+    let scheme = identifier.get("scheme")?.as_str()?;
+    let value = identifier.get("value")?.as_str()?.to_owned();
+    let class = class_of_reference(release, Some(scheme), class);
+    Some((SchemeCode::new(scheme).ok()?, value, class))
+}
+
+/// The class of a reference that stands by an identifier of this scheme.
+fn class_of_reference(
+    release: &Release,
+    scheme: Option<&str>,
+    class: PrivacyClass,
+) -> PrivacyClass {
+    let scheme = scheme.and_then(|scheme| release.schemes().get(scheme));
+    scheme.map_or(class, |scheme| class.max(scheme.class()))
+}
+
+/// The class of a reference as it stands in stored data.
+pub(crate) fn reference_class(
+    release: &Release,
+    reference: &Value,
+    class: PrivacyClass,
+) -> PrivacyClass {
+    let scheme = reference.pointer("/identifier/scheme");
+    class_of_reference(release, scheme.and_then(Value::as_str), class)
+}
+
+/// A reference that is kept by its identifier.
+pub(crate) fn pending_use(release: &Release, reference: &ReferenceUse) -> Option<PendingUse> {
+    let Target::Identifier { scheme, value } = &reference.target else {
+        return None;
+    };
+    let class = class_of_reference(release, Some(scheme.as_str()), reference.class);
+    Some(PendingUse {
+        pointer: reference.pointer.clone(),
+        relation: Arc::clone(&reference.relation),
+        scheme: scheme.clone(),
+        value: value.clone(),
+        class: class.bit(),
+    })
 }
 
 /// The name of a relation, with the code of its kind where it has one.

@@ -14,11 +14,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::batch::{Batch, assertion_of, set_aside, set_aside_faults};
+use super::batch::{Batch, Done, assertion_of, set_aside, set_aside_faults};
 use super::commands::commands_of;
 use super::content::Content;
 use super::must_load;
 use super::read::{known, wrong_state};
+use super::rehearse::TOGETHER;
 use super::row::{Effect, RowContent, RowProblem};
 use super::settings::{SourceSettings, StaleRows};
 use crate::registry::{refuse_store, refuse_write};
@@ -30,6 +31,8 @@ const FIRST: usize = 100;
 /// Rows of a batch.
 const LEAST: usize = 10;
 const MOST: usize = 2_000;
+/// Rows that were tried together are applied together, unless a batch would hold up others for so many times too long.
+const MOST_OVER: usize = 5;
 /// Operations of a batch.
 const OPERATIONS: usize = 5_000;
 /// How long a batch may hold up others, with something in hand.
@@ -41,6 +44,9 @@ const AIM: Duration = Duration::from_millis(70);
 pub struct LoadPace {
     rows: Rows,
     ahead: Option<Ahead>,
+    /// Whether records came that references wait for. They are settled when the load is done: rows rest on the versions that
+    /// their plan saw.
+    met: bool,
 }
 
 /// How many rows a batch takes.
@@ -72,6 +78,7 @@ impl LoadPace {
         Self {
             rows: Rows(rows.clamp(1, MOST)),
             ahead: None,
+            met: false,
         }
     }
 }
@@ -92,7 +99,7 @@ struct Ahead {
 
 /// What came of writing a batch.
 struct Written {
-    outcome: Result<(LoadRow, Content), Refusal>,
+    outcome: Result<Done, Refusal>,
     took: Duration,
 }
 
@@ -228,6 +235,9 @@ impl Registry {
         }
         let settings = self.settings_of(&load)?;
         let applied = self.apply_rows(context, &load, &content, &settings, pace)?;
+        if applied.finished && std::mem::take(&mut pace.met) {
+            self.settle_for(owner);
+        }
         Ok(applied)
     }
 
@@ -254,19 +264,33 @@ impl Registry {
         &self,
         context: &Context,
         load: &LoadRow,
+        content: &Content,
         settings: &SourceSettings,
         after: Reached,
         limit: usize,
     ) -> Result<Tried, Refusal> {
-        let mut rows = self
-            .inner
-            .store
-            .read(|reader| {
+        let read = |limit: usize| {
+            let read = self.inner.store.read(|reader| {
                 let limit = i64::try_from(limit).unwrap_or(i64::MAX);
                 reader.next_rows(&load.owner, load.id, after, limit)
-            })
-            .map_err(refuse_store)?;
+            });
+            read.map_err(refuse_store)
+        };
+        let mut rows = read(limit)?;
         let mut is_last = rows.len() < limit;
+        if let Some(cut) = rows.last().map(place).and_then(|last| content.cuts(last)) {
+            let before = rows.iter().take_while(|row| place(row) <= cut.after);
+            let before = before.count();
+            if before > 0 {
+                rows.truncate(before);
+                is_last = false;
+            } else if limit * MOST_OVER >= TOGETHER {
+                rows = read(TOGETHER + 1)?;
+                let whole = rows.iter().take_while(|row| place(row) <= cut.to).count();
+                is_last = whole == rows.len() && whole <= TOGETHER;
+                rows.truncate(whole);
+            }
+        }
         let none = BTreeMap::new();
         let attempt = self.attempt(context, load, settings, &mut rows, &none, &mut is_last);
         Ok(Tried {
@@ -296,7 +320,9 @@ impl Registry {
             ..
         } = match ahead {
             Some(ahead) => ahead.batch,
-            None => self.prepare_rows(context, load, settings, load.reached, pace.rows.0)?,
+            None => {
+                self.prepare_rows(context, load, content, settings, load.reached, pace.rows.0)?
+            }
         };
         let mut refused: BTreeMap<i64, Vec<RowProblem>> = BTreeMap::new();
         loop {
@@ -318,14 +344,19 @@ impl Registry {
                         || {
                             if !is_last {
                                 next = self
-                                    .prepare_rows(context, load, settings, after, limit)
+                                    .prepare_rows(context, load, content, settings, after, limit)
                                     .ok();
                             }
                         },
                     )?;
                     pace.rows.took(passed, written.took);
                     match written.outcome {
-                        Ok((written, content)) => {
+                        Ok(Done {
+                            load: written,
+                            content,
+                            met,
+                        }) => {
+                            pace.met |= met;
                             pace.ahead = next.map(|batch| Ahead {
                                 load: load.id,
                                 batch,
@@ -459,12 +490,17 @@ impl Registry {
     }
 }
 
-/// How far a load is with these rows.
-fn last_of(rows: &[PlanRow], load: &LoadRow) -> Reached {
-    rows.last().map_or(load.reached, |row| Reached {
+/// Where a row stands.
+fn place(row: &PlanRow) -> Reached {
+    Reached {
         turn: row.turn,
         number: row.number,
-    })
+    }
+}
+
+/// How far a load is with these rows.
+fn last_of(rows: &[PlanRow], load: &LoadRow) -> Reached {
+    rows.last().map_or(load.reached, place)
 }
 
 #[cfg(test)]

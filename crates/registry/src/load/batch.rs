@@ -11,7 +11,7 @@ use grunddata_store::{
 use super::apply::{KeptFinding, Ready, Saying};
 use super::content::{Content, GuardHit};
 use super::read::{known, wrong_state};
-use super::rehearse::{follows_of, not_foreseen};
+use super::rehearse::{Expected, not_foreseen};
 use super::row::{Before, Effect, RowContent, RowProblem, problem, unhex};
 use crate::write::{Failure, Follower, Job};
 use crate::{Code, Refusal, TransactionWritten};
@@ -32,12 +32,16 @@ pub(super) struct Batch {
     pub(super) set_aside: Vec<SetAside>,
 }
 
+/// What has become of a batch.
+pub(super) struct Done {
+    pub(super) load: LoadRow,
+    pub(super) content: Content,
+    /// Whether references wait for a record that it brought.
+    pub(super) met: bool,
+}
+
 impl Batch {
-    pub(super) fn run(
-        &self,
-        job: Option<&Job>,
-        tx: &mut WriteTx<'_>,
-    ) -> Result<(LoadRow, Content), Failure> {
+    pub(super) fn run(&self, job: Option<&Job>, tx: &mut WriteTx<'_>) -> Result<Done, Failure> {
         let now = known(&self.load.owner, self.load.id, tx.load(self.load.id)?)?;
         let as_it_was = now.batches == self.load.batches
             && now.reached == self.load.reached
@@ -62,10 +66,11 @@ impl Batch {
             )
             .into());
         }
-        let stale = self.stale(tx)?;
+        let mut stale = self.stale(tx)?;
         let done = job.map(|job| job.run_with_followers(tx)).transpose()?;
         let (written, followers) = done.unzip();
-        self.is_foreseen(&followers.unwrap_or_default())?;
+        self.is_foreseen(followers.unwrap_or_default())?;
+        stale.extend(self.without_record(tx)?);
         let mut set_aside = self.set_aside.clone();
         let mut said: Vec<AssertionRow> = Vec::with_capacity(self.ready.len());
         let mut unsaid = Vec::new();
@@ -129,25 +134,42 @@ impl Batch {
             set_aside,
             reversed,
         });
-        Ok((load, content))
+        let met = written.is_some_and(|written| !written.met.is_empty());
+        Ok(Done { load, content, met })
     }
 
     /// A plan that was rehearsed says what follows its rows: where something else refers to them by now, the row is worked
     /// out anew.
-    fn is_foreseen(&self, followers: &[Follower]) -> Result<(), Failure> {
-        if !self.content.rehearsed {
+    fn is_foreseen(&self, followers: Vec<Follower>) -> Result<(), Failure> {
+        if !self.content.rehearsed || followers.is_empty() {
             return Ok(());
         }
-        for (row, follows) in follows_of(followers, &self.rows_of_commands) {
-            let planned = self.ready.iter().find(|ready| ready.number == row);
-            let command = self.rows_of_commands.iter().position(|of| *of == row);
-            if let (Some(planned), Some(command)) = (planned, command)
-                && !planned.content.follows.foresees(&follows)
-            {
-                return Err(not_foreseen(command).into());
+        let planned = self.ready.iter();
+        let mut planned: BTreeMap<i64, Expected> = planned
+            .map(|ready| (ready.number, Expected::of(&ready.content)))
+            .collect();
+        let mut unforeseen: BTreeSet<usize> = BTreeSet::new();
+        for follower in followers {
+            // What follows two rows may stand with one of them alone: they need not have been tried together.
+            let rows = follower.commands.iter();
+            let rows: Vec<i64> = rows
+                .filter_map(|command| self.rows_of_commands.get(*command).copied())
+                .collect();
+            let named = rows
+                .iter()
+                .any(|row| planned.get(row).is_some_and(|row| row.names(&follower)));
+            let mut counted = || {
+                let mut rows = rows.iter();
+                rows.any(|row| planned.get_mut(row).is_some_and(Expected::counts_one))
+            };
+            if !named && !counted() {
+                unforeseen.extend(follower.commands.first());
             }
         }
-        Ok(())
+        match not_foreseen(unforeseen) {
+            Some(refusal) => Err(refusal.into()),
+            None => Ok(()),
+        }
     }
 
     /// Rows without an operation whose record is another than the one that they were worked out from.
@@ -165,6 +187,22 @@ impl Batch {
             }
         }
         Ok(stale)
+    }
+
+    /// Rows that only say what another row of the plan says, where that one's record is not there after all.
+    fn without_record(&self, tx: &mut WriteTx<'_>) -> Result<BTreeSet<i64>, Failure> {
+        let mut without = BTreeSet::new();
+        let says = |ready: &&Ready| !ready.acts && ready.content.effect == Effect::Says;
+        for ready in self.ready.iter().filter(says) {
+            let (Some(record), None) = (ready.record, ready.base_version) else {
+                continue;
+            };
+            let image = tx.record(record)?;
+            if image.is_none_or(|image| image.status == RecordStatus::Erased) {
+                without.insert(ready.number);
+            }
+        }
+        Ok(without)
     }
 
     /// What was let through, as JSON, and how much of it there is.
@@ -203,29 +241,13 @@ pub(super) fn set_aside_faults(
     rows: &mut Vec<PlanRow>,
     is_last: &mut bool,
 ) -> Result<(), Refusal> {
-    let not_of_rows = matches!(
-        refusal.code,
-        Code::Busy
-            | Code::StorageFull
-            | Code::ClockJump
-            | Code::Timeout
-            | Code::Internal
-            | Code::LoadState
-            | Code::UnknownLoad
-            | Code::UnknownOwner
-            | Code::Unauthenticated
-    );
     let nothing_to_blame = of_commands.is_empty();
-    if not_of_rows || nothing_to_blame {
+    if refusal.is_of_no_record() || nothing_to_blame {
         return Err(refusal.clone());
     }
     let mut at_fault: BTreeMap<i64, Vec<RowProblem>> = BTreeMap::new();
     for fault in &refusal.errors {
-        let index = fault
-            .pointer
-            .strip_prefix("/operations/")
-            .and_then(|rest| rest.split('/').next()?.parse::<usize>().ok());
-        if let Some(number) = index.and_then(|index| of_commands.get(index)) {
+        if let Some(number) = fault.operation().and_then(|index| of_commands.get(index)) {
             let problem = if fault.code == Code::PreconditionFailed.as_str() {
                 changed_since()
             } else {
@@ -265,7 +287,7 @@ pub(super) fn set_aside(
     mut content: RowContent,
     problems: &[RowProblem],
 ) -> Result<SetAside, Refusal> {
-    content.problems.extend_from_slice(problems);
+    content.problems.splice(0..0, problems.iter().cloned());
     content.problems.truncate(100);
     Ok(SetAside {
         number,

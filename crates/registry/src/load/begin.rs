@@ -108,6 +108,7 @@ impl Registry {
             pruned: None,
             rows: 0,
             rehearsed: false,
+            together: Vec::new(),
             done: 0,
         };
         let load = LoadRow {
@@ -206,7 +207,8 @@ impl Registry {
             seen: HashMap::new(),
             named: HashSet::new(),
             claimed: HashMap::new(),
-            targeted: HashSet::new(),
+            targeted: HashMap::new(),
+            ending: HashMap::new(),
             numbers: 0,
             waiting: 0,
             unwritten: Vec::new(),

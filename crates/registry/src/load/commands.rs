@@ -117,6 +117,7 @@ pub(super) fn commands_of(
             source: Some(load.source.clone()),
         });
         command.on_uncovered = settings.on_uncovered;
+        command.on_unresolved = settings.on_unresolved;
         command.if_match = row.base_version.map(IfMatch::Version);
         commands.push(command);
     }

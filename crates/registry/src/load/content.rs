@@ -2,7 +2,7 @@
 
 use chrono::NaiveDate;
 use grunddata_model::Instant;
-use grunddata_store::{LoadRow, RowOutcome};
+use grunddata_store::{LoadRow, Reached, RowOutcome};
 use serde::{Deserialize, Serialize};
 
 use super::row::RowProblem;
@@ -176,6 +176,33 @@ pub struct GuardHit {
     pub overridden: Option<Signature>,
 }
 
+/// The rows after one place up to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Together {
+    pub(super) after: Reached,
+    pub(super) to: Reached,
+}
+
+impl Serialize for Together {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { after, to } = self;
+        (after.turn, after.number, to.turn, to.number).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Together {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (after, number, turn, last) = Deserialize::deserialize(deserializer)?;
+        Ok(Self {
+            after: Reached {
+                turn: after,
+                number,
+            },
+            to: Reached { turn, number: last },
+        })
+    }
+}
+
 /// What is kept of a load as JSON.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -205,6 +232,9 @@ pub(super) struct Content {
     /// Whether it was found out what the rows do beyond their own records.
     #[serde(default)]
     pub(super) rehearsed: bool,
+    /// Rows that were tried together, and so are applied together: what goes together may not go one by one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) together: Vec<Together>,
     /// Rows of the plan.
     #[serde(default)]
     pub(super) rows: u64,
@@ -223,6 +253,13 @@ impl Content {
 
     pub(super) fn written(&self) -> Result<String, Refusal> {
         serde_json::to_string(self).map_err(|_| Refusal::internal())
+    }
+
+    /// The rows that belong together and would be parted after this place.
+    pub(super) fn cuts(&self, last: Reached) -> Option<Together> {
+        let next = self.together.partition_point(|rows| rows.to <= last);
+        let rows = self.together.get(next)?;
+        (rows.after < last).then_some(*rows)
     }
 
     /// Guards that nobody has overridden.

@@ -8,11 +8,11 @@ use super::assertion::AssertionKey;
 use super::gather::Candidate;
 use super::matching::{Surroundings, identifier_hash};
 use super::merge::Merge;
-use super::planner::LoadPlanner;
+use super::planner::{Claimed, LoadPlanner, short_number};
 use super::row::{Effect, Planned, RowContent, RowProblem};
 use super::settings::Level;
 use super::work_out::{Step, Worked, not_allowed};
-use crate::{Code, Fault};
+use crate::{Code, Fault, Refusal};
 
 /// How often values that only warn are left out and the rest is tried again.
 pub(super) const DROPS: usize = 20;
@@ -24,10 +24,10 @@ impl LoadPlanner {
         candidate: &Candidate,
         mut worked: Worked,
         around: &Surroundings,
-    ) -> Step {
+    ) -> Result<Step, Refusal> {
         let (domain, controller) = (candidate.domain, self.settings.controller);
         let Some(sight) = self.job.may_write(controller, domain, false) else {
-            return worked.rejected(vec![not_allowed()]);
+            return Ok(worked.rejected(vec![not_allowed()]));
         };
         let model = self.registry.inner.model.clone();
         let settings = self.settings.clone();
@@ -70,13 +70,13 @@ impl LoadPlanner {
             let invalid = std::mem::take(&mut merge.invalid);
             drops += 1;
             if drops > DROPS || !self.leave_out(&mut worked.content, &invalid) {
-                return worked.rejected(invalid.into_iter().map(RowProblem::from).collect());
+                return Ok(worked.rejected(invalid.into_iter().map(RowProblem::from).collect()));
             }
         };
         let beyond = !sight.classes & ALL_CLASSES;
         worked.see(states.iter().map(|(_, value)| value));
         if worked.row.classes & beyond != 0 {
-            return worked.rejected(vec![not_allowed()]);
+            return Ok(worked.rejected(vec![not_allowed()]));
         }
         let id = match &candidate.key {
             AssertionKey::Id(id) => *id,
@@ -93,17 +93,9 @@ impl LoadPlanner {
                 }
                 let hash = identifier_hash(used.scheme.as_str(), &used.value);
                 let always = scheme.uniqueness() == Uniqueness::Always;
-                if always
-                    && self
-                        .claimed
-                        .get(&hash)
-                        .is_some_and(|(other, _)| *other != id)
-                {
-                    return worked.conflict(RowProblem::code(
-                        Code::IdentifierInUse,
-                        format!("Another row of the file has this {}: two rows claim one identity.", used.scheme),
-                        format!("En annan rad i filen har denna {}: två rader gör anspråk på en identitet.", used.scheme),
-                    ));
+                let other = self.claimed.get(&hash).copied();
+                if always && let Some(other) = other.filter(|other| other.record != id) {
+                    return self.said_by_two(candidate, worked, other.row, other.record);
                 }
                 taken.push(hash);
                 let pair = (used.scheme.clone(), used.value.clone());
@@ -119,12 +111,17 @@ impl LoadPlanner {
                     });
                 if let Some(other) = other {
                     let problem = self.in_use(&used.scheme, &used.value, other.record, around);
-                    return worked.conflict(problem);
+                    return Ok(worked.conflict(problem));
                 }
             }
         }
         for hash in taken {
-            self.claimed.insert(hash, (id, worked.row.turn));
+            let claimed = Claimed {
+                record: id,
+                turn: worked.row.turn,
+                row: short_number(worked.row.number),
+            };
+            self.claimed.insert(hash, claimed);
         }
         worked.row.record = Some(id);
         worked.row.outcome = RowOutcome::Create;
@@ -136,7 +133,7 @@ impl LoadPlanner {
                 .operations
                 .push(Planned::Create { piece, from, to });
         }
-        Step::Done(Box::new(worked))
+        Ok(Step::Done(Box::new(worked)))
     }
 
     /// Leaves out what breaks rules that only warn. Whether that may help.

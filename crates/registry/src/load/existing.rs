@@ -4,19 +4,20 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use grunddata_information_model::{Resolved, Uniqueness};
-use grunddata_model::{Domain, Timeline};
+use grunddata_model::{Domain, RecordId, Timeline};
 use grunddata_store::{ALL_CLASSES, RecordImage, RecordStatus, RowOutcome};
 
-use super::assertion::Said;
+use super::assertion::{Piece, Said};
 use super::create::DROPS;
 use super::difference::{differences, lowers_protection};
-use super::gather::Candidate;
+use super::gather::{Candidate, differing, in_what};
 use super::matching::{Surroundings, hidden_in_use, identifier_hash};
 use super::merge::{Merge, Merged, Other};
-use super::planner::LoadPlanner;
-use super::row::{Effect, Planned, RowProblem, problem};
+use super::planner::{Claimed, LoadPlanner, short_number};
+use super::row::{Effect, Planned, RowContent, RowProblem, problem};
 use super::work_out::{Step, Worked, ending_turn, not_allowed};
-use crate::Code;
+use crate::registry::refuse_store;
+use crate::{Code, Refusal};
 
 impl LoadPlanner {
     /// A record that is there.
@@ -27,21 +28,17 @@ impl LoadPlanner {
         image: &Arc<RecordImage>,
         others: &[Other],
         around: &Surroundings,
-    ) -> Step {
+    ) -> Result<Step, Refusal> {
         worked.row.record = Some(image.id);
         worked.row.base_version = Some(image.version);
         if let Some(problem) = self.in_the_way(candidate, image) {
             worked.row.protection = self.level_of(image);
-            return worked.conflict(problem);
+            return Ok(worked.conflict(problem));
         }
         worked.see(image.timeline.states().iter().map(|state| &state.value));
         worked.row.protection = worked.row.protection.max(self.level_of(image));
-        if self.targeted.contains(&image.id) {
-            return worked.conflict(RowProblem::new(
-                problem::RECORD_CLAIMED_TWICE,
-                "Another row of the file is about the same record: two rows claim it. Load the file again when that one is applied, or correct the keys.",
-                "En annan rad i filen gäller samma post. Ladda filen igen när den är genomförd, eller rätta nycklarna.",
-            ));
+        if let Some(row) = self.targeted.get(&image.id).copied() {
+            return self.said_by_two(candidate, worked, row, image.id);
         }
         let (written, beyond) = self.classes_beyond(image);
         let last = worked
@@ -77,23 +74,23 @@ impl LoadPlanner {
                         .filter(|fault| !fault.message.is_empty())
                         .map(RowProblem::from),
                 );
-                return worked.rejected(problems);
+                return Ok(worked.rejected(problems));
             }
         };
         worked.content.problems.extend(problems);
         if merged.nothing_holds {
-            return worked.conflict(RowProblem::new(
+            return Ok(worked.conflict(RowProblem::new(
                 problem::NOTHING_HOLDS,
                 "The row says something of days on which nothing of the record holds: somebody else has ended or retracted it. Revive it if the source is right, or have it removed there.",
                 "Raden säger något om dagar då inget av posten gäller: någon annan har avslutat eller återkallat den. Återuppliva den om källan har rätt, eller låt den tas bort där.",
-            ));
+            )));
         }
         let after = &merged.after;
         if self.writes_beyond(image.domain, before, after, !written & ALL_CLASSES) {
-            return worked.conflict(not_allowed());
+            return Ok(worked.conflict(not_allowed()));
         }
         if let Some(problem) = self.newly_taken(image, before, after, around) {
-            return worked.conflict(problem);
+            return Ok(worked.conflict(problem));
         }
         worked.see(after.states().iter().map(|state| &state.value));
         let mut origins = last
@@ -112,20 +109,64 @@ impl LoadPlanner {
         };
         if merged.operations.iter().any(takes_away) {
             worked.row.turn = ending_turn(image.domain);
+            self.note_ending(worked.row.number, image);
         }
         worked.content.operations = merged.operations;
-        self.targeted.insert(image.id);
+        let row = short_number(worked.row.number);
+        self.targeted.insert(image.id, row);
         if worked.row.outcome != RowOutcome::Confirm {
             for state in after.states() {
                 for used in state.value.identifiers() {
                     if used.scheme.source().is_none() {
                         let hash = identifier_hash(used.scheme.as_str(), &used.value);
-                        self.claimed.entry(hash).or_insert((image.id, i32::MIN / 2));
+                        self.claimed.entry(hash).or_insert(Claimed {
+                            record: image.id,
+                            turn: i32::MIN / 2,
+                            row,
+                        });
                     }
                 }
             }
         }
-        Step::Done(Box::new(worked))
+        Ok(Step::Done(Box::new(worked)))
+    }
+
+    /// A row about a record of which another row of this plan speaks. Where the two say the same, both say it; otherwise
+    /// they contradict each other.
+    pub(super) fn said_by_two(
+        &mut self,
+        candidate: &Candidate,
+        mut worked: Worked,
+        number: u32,
+        record: RecordId,
+    ) -> Result<Step, Refusal> {
+        let number = i64::from(number);
+        let unwritten = self.unwritten.iter().find(|row| row.number == number);
+        let other = match unwritten {
+            Some(row) => Some(row.clone()),
+            None => self.writer.row(number).map_err(refuse_store)?,
+        };
+        let Some(other) = other else {
+            return Ok(worked.conflict(claimed_twice(None, &[])));
+        };
+        let said = RowContent::read(&other.content)?;
+        let hashes = |pieces: &[Piece]| pieces.iter().map(Piece::hash).collect::<Vec<_>>();
+        let same = !said.removed
+            && !said.said.pieces.is_empty()
+            && hashes(&said.said.pieces) == hashes(&candidate.pieces);
+        if !same {
+            let differ = differing(said.said.pieces.iter().chain(&candidate.pieces));
+            return Ok(worked.conflict(claimed_twice(Some(other.file_row), &differ)));
+        }
+        // It rests on what the other row makes of the record, and not on a version.
+        worked.row.record = Some(record);
+        worked.row.base_version = None;
+        worked.row.turn = worked.row.turn.max(other.turn.saturating_add(1));
+        worked.row.classes |= other.classes;
+        worked.row.protection = worked.row.protection.max(other.protection);
+        worked.row.outcome = RowOutcome::Confirm;
+        worked.content.effect = Effect::Says;
+        Ok(Step::Done(Box::new(worked)))
     }
 
     /// The merge, without lowering a protection that the source does not decide: the property is left as it is.
@@ -306,6 +347,28 @@ impl LoadPlanner {
             }
         }
         None
+    }
+}
+
+/// Two rows are about one record and say different things.
+fn claimed_twice(row: Option<i64>, differ: &[String]) -> RowProblem {
+    let (which, which_sv) = match row {
+        Some(row) if row > 0 => (format!("The row {row}"), format!("Rad {row}")),
+        _ => ("Another row".to_owned(), "En annan rad".to_owned()),
+    };
+    let (what, what_sv) = in_what(differ, "They differ in", "De skiljer sig i");
+    let problem = RowProblem::new(
+        problem::RECORD_CLAIMED_TWICE,
+        format!(
+            "{which} of the file is about the same record, and says something else: two rows claim it. Correct one of them, or their keys; what the other row says is loaded.{what}"
+        ),
+        format!(
+            "{which_sv} i filen gäller samma post men säger något annat. Rätta en av dem, eller nycklarna; det som den andra raden säger laddas.{what_sv}"
+        ),
+    );
+    match row {
+        Some(row) if row > 0 => problem.about(row.to_string()),
+        _ => problem,
     }
 }
 

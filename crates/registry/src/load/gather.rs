@@ -1,11 +1,12 @@
 //! What a file says, gathered by key: said before, said twice, in pieces, or in contradiction.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use grunddata_model::Domain;
 use grunddata_store::{AssertionHead, KeyHash, PlanRow, RowState};
 
 use super::assertion::{Assertion, AssertionKey, Piece, hash_of_pieces};
+use super::leaves::{IDENTIFIERS, changes};
 use super::matching::identifier_hash;
 use super::planner::{LoadPlanner, Seen, read_said, short};
 use super::row::{RowContent, RowProblem, problem};
@@ -215,11 +216,16 @@ impl LoadPlanner {
                     };
                     for (scheme, value) in self.identifiers_of(&before) {
                         let hash = identifier_hash(scheme.as_str(), &value);
-                        if self.claimed.get(&hash).is_some_and(|(of, _)| *of == record) {
+                        if self
+                            .claimed
+                            .get(&hash)
+                            .is_some_and(|of| of.record == record)
+                        {
                             self.claimed.remove(&hash);
                         }
                     }
                     self.targeted.remove(&record);
+                    self.ending.remove(&record);
                 }
                 self.waiting = self
                     .waiting
@@ -302,17 +308,62 @@ fn join(candidate: &mut Candidate, assertion: Assertion) -> bool {
     is_new
 }
 
+/// The most properties that a problem lists.
+const MOST_LISTED: usize = 10;
+
+/// The properties in which pieces differ.
+pub(super) fn differing<'a>(pieces: impl IntoIterator<Item = &'a Piece>) -> Vec<String> {
+    let mut pieces = pieces.into_iter();
+    let Some(first) = pieces.next() else {
+        return Vec::new();
+    };
+    let mut differ: BTreeSet<String> = BTreeSet::new();
+    for other in pieces {
+        let changes = changes(&first.data, &other.data).into_iter();
+        differ.extend(changes.map(|change| change.pointer));
+        if first.data.pointer(IDENTIFIERS) != other.data.pointer(IDENTIFIERS) {
+            differ.insert(IDENTIFIERS.to_owned());
+        }
+    }
+    differ.into_iter().collect()
+}
+
+/// What differs, in words.
+pub(super) fn in_what(differ: &[String], en: &str, sv: &str) -> (String, String) {
+    if differ.is_empty() {
+        return (String::new(), String::new());
+    }
+    let listed: Vec<&str> = differ
+        .iter()
+        .take(MOST_LISTED)
+        .map(String::as_str)
+        .collect();
+    let more = if differ.len() > MOST_LISTED {
+        ", …"
+    } else {
+        ""
+    };
+    let listed = format!("{}{more}", listed.join(", "));
+    (format!(" {en} {listed}."), format!(" {sv} {listed}."))
+}
+
 /// Two rows say different things under one key.
-pub(super) fn duplicate_key(rows: &[u64]) -> RowProblem {
+pub(super) fn duplicate_key(rows: &[u64], pieces: &[Piece]) -> RowProblem {
     let listed: Vec<String> = rows.iter().take(20).map(u64::to_string).collect();
     let listed = listed.join(", ");
-    RowProblem::new(
+    let differ = differing(pieces);
+    let (what, what_sv) = in_what(&differ, "They differ in", "De skiljer sig i");
+    let problem = RowProblem::new(
         problem::DUPLICATE_KEY,
         format!(
-            "The rows {listed} have one key and say different things: give each its own key, or say from when until when each holds."
+            "The rows {listed} have one key and say different things: give each its own key, or say from when until when each holds.{what}"
         ),
         format!(
-            "Raderna {listed} har samma nyckel men olika innehåll: ge var och en en egen nyckel, eller ange från och till när var och en gäller."
+            "Raderna {listed} har samma nyckel men olika innehåll: ge var och en en egen nyckel, eller ange från och till när var och en gäller.{what_sv}"
         ),
-    )
+    );
+    match differ.as_slice() {
+        [only] => problem.at(only.clone()),
+        _ => problem,
+    }
 }

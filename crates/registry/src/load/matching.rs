@@ -39,6 +39,15 @@ pub(super) enum Match {
     Ambiguous(Vec<RecordId>),
 }
 
+/// What became of a row that was worked out just now.
+pub(super) struct Outcome {
+    /// Its record, unless it was refused and there is none yet.
+    pub(super) record: Option<RecordId>,
+    /// The turn of those that are made.
+    pub(super) turn: Option<i32>,
+    pub(super) file_row: i64,
+}
+
 /// The target of a reference.
 pub(super) enum Target {
     /// A record, with the turn after which it is there when this plan makes it.
@@ -46,7 +55,10 @@ pub(super) enum Target {
     /// It may come with a row that is not worked out yet.
     Pending,
     /// There is none.
-    Missing { rejected: bool },
+    Missing {
+        /// The row of the file that would bring it, where that one is rejected or in conflict.
+        rejected: Option<i64>,
+    },
     /// There are several.
     Ambiguous,
 }
@@ -212,29 +224,35 @@ impl LoadPlanner {
         key: &AssertionKey,
         day: NaiveDate,
         around: &Surroundings,
-        done: &HashMap<KeyHash, (Option<RecordId>, Option<i32>)>,
+        done: &HashMap<KeyHash, Outcome>,
         open: &dyn Fn(&KeyHash) -> bool,
         last: bool,
     ) -> Target {
         let model = &self.registry.inner.model;
-        let mut rejected = false;
+        let mut rejected = None;
         if let AssertionKey::Source(_) = key {
             let hash = key.hash(model, "");
             match done.get(&hash) {
-                Some((Some(record), turn)) => return Target::Found(*record, *turn),
-                Some((None, _)) => rejected = true,
+                Some(Outcome {
+                    record: Some(record),
+                    turn,
+                    ..
+                }) => return Target::Found(*record, *turn),
+                Some(refused) => rejected = Some(refused.file_row),
                 None if open(&hash) => return Target::Pending,
                 None => {}
             }
-            if let Some(row) = around.rows.get(&hash).filter(|_| !rejected) {
+            if let Some(row) = around.rows.get(&hash).filter(|_| rejected.is_none()) {
                 match (row.state, row.outcome, row.record) {
                     (RowState::Waiting, ..) if !last => return Target::Pending,
                     (_, RowOutcome::Create, Some(record)) => {
                         return Target::Found(record, Some(row.turn));
                     }
-                    (_, RowOutcome::Rejected | RowOutcome::Conflict, _) => rejected = true,
+                    (_, RowOutcome::Rejected | RowOutcome::Conflict, _) => {
+                        rejected = Some(row.file_row);
+                    }
                     (_, _, Some(record)) => return Target::Found(record, None),
-                    _ => rejected = true,
+                    _ => rejected = Some(row.file_row),
                 }
             }
             if let Some(record) = around.known.get(&hash) {
@@ -244,8 +262,8 @@ impl LoadPlanner {
         let Some((scheme, value)) = key.identifier(model, &self.load.source) else {
             return Target::Missing { rejected };
         };
-        if let Some((record, turn)) = self.claimed.get(&identifier_hash(scheme.as_str(), &value)) {
-            return Target::Found(*record, Some(*turn));
+        if let Some(claimed) = self.claimed.get(&identifier_hash(scheme.as_str(), &value)) {
+            return Target::Found(claimed.record, Some(claimed.turn));
         }
         let claims = around.believed.claims.get(&(scheme.clone(), value.clone()));
         let seen: Vec<&Claim> = claims
@@ -279,7 +297,7 @@ impl LoadPlanner {
         }
         match found.as_slice() {
             [only] => Target::Found(*only, None),
-            [] if last || rejected => Target::Missing { rejected },
+            [] if last || rejected.is_some() => Target::Missing { rejected },
             [] => Target::Pending,
             _ => Target::Ambiguous,
         }

@@ -7,8 +7,8 @@
 use std::collections::BTreeSet;
 
 use chrono::NaiveDate;
-use grunddata_information_model::{InformationModel, Resolved, Target};
-use grunddata_model::{Domain, Period, ReplacePeriod, State, Timeline};
+use grunddata_information_model::{Found, InformationModel, Resolved, Target};
+use grunddata_model::{Domain, Period, ReplacePeriod, SchemeCode, State, Timeline};
 use grunddata_store::ALL_CLASSES;
 use serde_json::{Map, Value};
 
@@ -19,7 +19,7 @@ use super::row::{Planned, RowProblem};
 use super::settings::{ChangesFrom, Precedence, SourceSettings, is_within};
 use crate::patch::merge as merge_patch;
 use crate::write::kept;
-use crate::{Code, Fault};
+use crate::{Code, Fault, OnUnresolved};
 
 /// What another source (or another row of this one) says of the record.
 #[derive(Debug, Clone)]
@@ -62,6 +62,8 @@ pub(super) struct Merge<'a> {
     pub(super) outranked: BTreeSet<String>,
     /// Properties of which something was new.
     pub(super) touched: BTreeSet<String>,
+    /// What the record waits for already.
+    waiting: BTreeSet<(SchemeCode, String)>,
 }
 
 /// What a merge comes to.
@@ -128,6 +130,7 @@ impl<'a> Merge<'a> {
             invalid: Vec::new(),
             outranked: BTreeSet::new(),
             touched: BTreeSet::new(),
+            waiting: BTreeSet::new(),
         }
     }
 
@@ -148,6 +151,11 @@ impl<'a> Merge<'a> {
             after: timeline.clone(),
             nothing_holds: false,
         };
+        let states = timeline.states().iter();
+        self.waiting = states
+            .flat_map(|state| state.value.pending())
+            .map(|pending| (pending.scheme.clone(), pending.value.clone()))
+            .collect();
         let (old, new, start_said) = self.claims(last, said);
         if let Some(wrong) = new.iter().find(|slice| slice.from >= slice.to) {
             self.problems.push(RowProblem::code(
@@ -482,9 +490,18 @@ impl<'a> Merge<'a> {
                 return None;
             }
         };
-        let resolved = validated.resolve(&mut |reference| match &reference.target {
-            Target::Id(id) => Some(*id),
-            _ => None,
+        let resolved = validated.resolve_or_keep(&mut |reference| match &reference.target {
+            Target::Id(id) => Found::Record(*id),
+            Target::Identifier { scheme, value } => {
+                let waits = self.settings.on_unresolved == OnUnresolved::Pending;
+                let waited = self.waiting.contains(&(scheme.clone(), value.clone()));
+                if waits || waited {
+                    Found::Pending
+                } else {
+                    Found::Nothing
+                }
+            }
+            Target::Temporary(_) => Found::Nothing,
         });
         match resolved {
             Ok(resolved) => Some(match old {

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use grunddata_information_model::{LinkUse, OnTargetEnd};
 use grunddata_model::{Domain, RecordId};
 use grunddata_store::{
     ALL_CLASSES, AssertionHead, KeyHash, PlanRow, RecordImage, RecordStatus, RowOutcome, RowState,
@@ -10,7 +11,7 @@ use grunddata_store::{
 
 use super::difference::{differences, not_authoritative, still_asserted};
 use super::merge::Other;
-use super::planner::LoadPlanner;
+use super::planner::{LoadPlanner, short_number};
 use super::row::{Before, Effect, Planned, RowContent, RowProblem, problem};
 use super::work_out::{ending_turn, not_allowed};
 use crate::Refusal;
@@ -21,14 +22,14 @@ const PAGE: i64 = 5_000;
 /// How many of those that are missing are worked out together.
 const CHUNK: usize = 500;
 
-/// Records that end, with their rows and what of their own domain they refer to.
-type Ending = HashMap<RecordId, (i64, Domain, Vec<RecordId>)>;
+/// Records that end, with their rows and what of their own domain they refer to so that it may not end before them, or takes
+/// them with it.
+pub(super) type Ending = HashMap<RecordId, (i64, Domain, Vec<RecordId>)>;
 
 impl LoadPlanner {
     /// Plans what the file leaves out.
     pub(super) fn plan_missing(&mut self) -> Result<(), Refusal> {
         let mut after: Option<KeyHash> = None;
-        let mut ending: Ending = HashMap::new();
         let mut missing: Vec<AssertionHead> = Vec::new();
         loop {
             let page = self
@@ -45,15 +46,46 @@ impl LoadPlanner {
             while missing.len() >= CHUNK {
                 let rest = missing.split_off(CHUNK);
                 let some = std::mem::replace(&mut missing, rest);
-                self.missing(&some, &mut ending)?;
+                self.missing(&some)?;
             }
         }
-        self.missing(&missing, &mut ending)?;
-        let turns = turns(&ending);
+        self.missing(&missing)
+    }
+
+    /// Has who refers end before what they refer to.
+    pub(super) fn order_ends(&mut self) -> Result<(), Refusal> {
+        let turns = turns(&std::mem::take(&mut self.ending));
         self.writer.set_turns(&turns).map_err(refuse_store)
     }
 
-    fn missing(&mut self, heads: &[AssertionHead], ending: &mut Ending) -> Result<(), Refusal> {
+    /// Notes a record that a row ends.
+    pub(super) fn note_ending(&mut self, number: i64, image: &RecordImage) {
+        // Between persons nothing keeps one from ending, and nothing ends with another.
+        if image.domain == Domain::Person {
+            return;
+        }
+        let model = &self.registry.inner.model;
+        let binds = |link: &&LinkUse| {
+            let relation = model.relation(image.domain, &link.relation);
+            relation.is_some_and(|relation| {
+                let binds = matches!(
+                    relation.on_target_end,
+                    OnTargetEnd::Restrict | OnTargetEnd::Cascade
+                );
+                let mut targets = relation.targets.iter();
+                binds && targets.any(|target| target.domain == image.domain)
+            })
+        };
+        let states = image.timeline.states().iter();
+        let links = states.flat_map(|state| state.value.links());
+        let mut targets: Vec<RecordId> = links.filter(binds).map(|link| link.target).collect();
+        targets.sort_unstable();
+        targets.dedup();
+        self.ending
+            .insert(image.id, (number, image.domain, targets));
+    }
+
+    fn missing(&mut self, heads: &[AssertionHead]) -> Result<(), Refusal> {
         if heads.is_empty() {
             return Ok(());
         }
@@ -93,14 +125,6 @@ impl LoadPlanner {
                 Some(image) => {
                     let others = self.others(head.record, &head.key_hash, &said_of)?;
                     self.ends(&mut row, &mut content, image, &others);
-                    if row.outcome == RowOutcome::End {
-                        let states = image.timeline.states().iter();
-                        let links = states.flat_map(|state| state.value.links());
-                        let targets = links.map(|link| link.target).collect();
-                        if row.domain != Domain::Person && row.domain != Domain::Role {
-                            ending.insert(image.id, (row.number, row.domain, targets));
-                        }
-                    }
                 }
                 None => content.effect = Effect::Silent,
             }
@@ -185,7 +209,7 @@ impl LoadPlanner {
             content.problems.push(not_authoritative().as_warning());
             return;
         }
-        if self.targeted.contains(&image.id) {
+        if self.targeted.contains_key(&image.id) {
             refuse(
                 row,
                 content,
@@ -197,8 +221,9 @@ impl LoadPlanner {
             );
             return;
         }
-        self.targeted.insert(image.id);
+        self.targeted.insert(image.id, short_number(row.number));
         row.outcome = RowOutcome::End;
+        self.note_ending(row.number, image);
         let begun = image
             .timeline
             .first_day()

@@ -15,6 +15,7 @@ use super::assertion::{Assertion, AssertionKey};
 use super::content::{Content, FileFacts};
 use super::gather::Candidate;
 use super::guards::hits;
+use super::missing::Ending;
 use super::read::Load;
 use super::row::{RowContent, RowProblem, written_key};
 use super::settings::{Precedence, SourceSettings};
@@ -55,6 +56,16 @@ pub(super) struct Seen {
     pub(super) said: u64,
 }
 
+/// Whose an identifier is to be.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Claimed {
+    pub(super) record: RecordId,
+    /// When it is there.
+    pub(super) turn: i32,
+    /// The number of the row.
+    pub(super) row: u32,
+}
+
 /// Makes the plan of one load. Blocks the thread that uses it; it may go from thread to thread. Dropped before it is
 /// finished, it gives the load up: it has failed then.
 pub struct LoadPlanner {
@@ -72,10 +83,12 @@ pub struct LoadPlanner {
     pub(super) seen: HashMap<KeyHash, Seen>,
     /// Keys of rows with which something is wrong: they are not missing.
     pub(super) named: HashSet<KeyHash>,
-    /// Identifiers that records of this plan are to have: the beginning of their hash, and the record with its turn.
-    pub(super) claimed: HashMap<u64, (RecordId, i32)>,
-    /// Records that are there already and have a row in this plan.
-    pub(super) targeted: HashSet<RecordId>,
+    /// Identifiers that records of this plan are to have, by the beginning of their hash.
+    pub(super) claimed: HashMap<u64, Claimed>,
+    /// Records that are there already and have a row in this plan, with its number.
+    pub(super) targeted: HashMap<RecordId, u32>,
+    /// Records that end, to be put in order.
+    pub(super) ending: Ending,
     pub(super) numbers: i64,
     pub(super) waiting: u64,
     pub(super) unwritten: Vec<PlanRow>,
@@ -240,6 +253,7 @@ impl LoadPlanner {
             self.plan_missing()?;
         }
         self.write(Vec::new())?;
+        self.order_ends()?;
         self.rehearse()?;
         self.count()?;
         let last = {
@@ -365,6 +379,11 @@ impl Drop for LoadPlanner {
             &given_up(),
         );
     }
+}
+
+/// The number of a row where many are kept: a load has no more than 2^32.
+pub(super) fn short_number(number: i64) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
 }
 
 /// The beginning of a hash.

@@ -32,6 +32,8 @@ pub mod problem {
     pub const ROWS_UNREADABLE: &str = "rows-unreadable";
     /// The record was changed after the plan was made.
     pub const CHANGED_SINCE_PLAN: &str = "changed-since-plan";
+    /// More records would follow than the plan says.
+    pub const MORE_FOLLOW: &str = "more-follow";
     /// What the row refers to is not there, because another row of the plan is rejected or in conflict.
     pub const TARGET_MISSING: &str = "target-missing";
 }
@@ -311,6 +313,9 @@ pub(super) struct RowContent {
     /// What ends or changes because it refers to the record.
     #[serde(default, skip_serializing_if = "Follows::is_empty")]
     pub(super) follows: Follows,
+    /// The same, what who made the plan may not see: it is never shown, nor counted.
+    #[serde(default, skip_serializing_if = "Follows::is_empty")]
+    pub(super) follows_unseen: Follows,
     /// The assertion before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) before: Option<Before>,

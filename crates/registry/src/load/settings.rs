@@ -7,7 +7,7 @@ use grunddata_model::{Domain, RecordId};
 use serde::{Deserialize, Serialize};
 
 use super::collect::Collect;
-use crate::OnUncovered;
+use crate::{OnUncovered, OnUnresolved};
 
 /// What is agreed with a system that feeds records. Everything but the title and the domains has a default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -39,6 +39,9 @@ pub struct SourceSettings {
     /// References whose target does not hold during the whole time of the reference.
     #[serde(with = "uncovered")]
     pub on_uncovered: OnUncovered,
+    /// References that lead to no record.
+    #[serde(default)]
+    pub on_unresolved: OnUnresolved,
     /// Properties (JSON Pointers) whose absence removes them. Of all others silence changes nothing.
     pub withdraws: BTreeSet<String>,
     /// From when what a file says without a date holds.
@@ -324,6 +327,7 @@ impl SourceSettings {
             authoritative: Authoritative::default(),
             validation: BTreeMap::new(),
             on_uncovered: OnUncovered::Flag,
+            on_unresolved: OnUnresolved::Reject,
             withdraws: BTreeSet::new(),
             reference_date: ReferenceDate::default(),
             changes: ChangesFrom::default(),

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::collect::Collect;
 use super::settings::{SourceSettings, is_within, uncovered};
 use crate::write::check_text;
-use crate::{Code, Fault, Refusal, nearest};
+use crate::{Code, Fault, OnUnresolved, Refusal, nearest};
 
 /// The longest mapping, in bytes.
 const LONGEST_MAPPING: usize = 256 * 1024;
@@ -15,7 +15,7 @@ const LONGEST_MAPPING: usize = 256 * 1024;
 const MOST_PROPERTIES: usize = 200;
 
 /// The names of the settings.
-const NAMES: [&str; 19] = [
+const NAMES: [&str; 20] = [
     "title",
     "domains",
     "controller",
@@ -28,6 +28,7 @@ const NAMES: [&str; 19] = [
     "authoritative",
     "validation",
     "onUncovered",
+    "onUnresolved",
     "withdraws",
     "referenceDate",
     "changes",
@@ -116,6 +117,16 @@ impl SourceSettings {
                     "/onUncovered",
                     "onUncovered is reject, clip or flag.".to_owned(),
                     "onUncovered är reject, clip eller flag.".to_owned(),
+                ),
+            }
+        }
+        if let Some(word) = read.optional::<String>("onUnresolved") {
+            match OnUnresolved::of(&word) {
+                Some(value) => settings.on_unresolved = value,
+                None => read.fault(
+                    "/onUnresolved",
+                    "onUnresolved is reject or pending.".to_owned(),
+                    "onUnresolved är reject eller pending.".to_owned(),
                 ),
             }
         }
@@ -253,7 +264,7 @@ mod tests {
     #[test]
     fn all_that_is_wrong_is_told_at_once() {
         let refusal = SourceSettings::read(json!({
-            "domains": ["person", "preson"], "precedense": {}, "onUncovered": "x", "withdraws": ["name", "/identifiers"],
+            "domains": ["person", "preson"], "precedense": {}, "onUncovered": "x", "onUnresolved": "x", "withdraws": ["name", "/identifiers"],
             "guards": {"ends": {"percent": 200}}, "schedule": {"every": 1},
         }))
         .unwrap_err();
@@ -269,6 +280,7 @@ mod tests {
                 "/domains/1",
                 "/guards/ends",
                 "/onUncovered",
+                "/onUnresolved",
                 "/precedense",
                 "/schedule",
                 "/title",
@@ -293,6 +305,7 @@ mod tests {
             .insert("/contactPoints".to_owned(), -10);
         settings.authoritative.ends = true.into();
         settings.on_uncovered = OnUncovered::Clip;
+        settings.on_unresolved = OnUnresolved::Pending;
         let written = serde_json::to_value(&settings).unwrap();
         assert_eq!(SourceSettings::read(written.clone()).unwrap(), settings);
         assert_eq!(

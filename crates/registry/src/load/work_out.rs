@@ -9,12 +9,12 @@ use grunddata_store::{AssertionRow, KeyHash, PlanRow, RowOutcome, RowState};
 
 use super::assertion::{AssertionKey, Said, in_order};
 use super::gather::{Candidate, duplicate_key};
-use super::matching::{Match, Surroundings, Target};
+use super::matching::{Match, Outcome, Surroundings, Target};
 use super::merge::Other;
 use super::planner::{LoadPlanner, read_said};
 use super::row::{Before, Effect, RowContent, RowProblem, hex, problem};
 use crate::registry::refuse_store;
-use crate::{Code, Refusal};
+use crate::{Code, OnUnresolved, Refusal};
 
 /// How many waiting rows are worked out together.
 const WAITING: i64 = 1_000;
@@ -52,8 +52,8 @@ pub(super) enum Step {
     Pending,
 }
 
-/// The rows that were worked out in this pass: their records, and the turn of those that are made.
-type Done = HashMap<KeyHash, (Option<RecordId>, Option<i32>)>;
+/// The rows that were worked out in this pass.
+type Done = HashMap<KeyHash, Outcome>;
 
 impl LoadPlanner {
     /// Works rows out and writes them; those that wait for others are written as they are. In the last pass nothing waits.
@@ -125,7 +125,12 @@ impl LoadPlanner {
                             .row
                             .record
                             .filter(|_| !refused || candidate.head.is_some());
-                        done.insert(candidate.key_hash, (record, made));
+                        let outcome = Outcome {
+                            record,
+                            turn: made,
+                            file_row: worked.row.file_row,
+                        };
+                        done.insert(candidate.key_hash, outcome);
                         self.keep(*worked, &candidate, &mut changed)?;
                     }
                 }
@@ -286,7 +291,7 @@ impl LoadPlanner {
         }
         let contradicts = candidate.removed && !candidate.pieces.is_empty();
         if contradicts || !in_order(&mut candidate.pieces) {
-            let problem = duplicate_key(&candidate.file_rows);
+            let problem = duplicate_key(&candidate.file_rows, &candidate.pieces);
             return Ok(worked.conflict(problem));
         }
         if !self.settings.domains.contains(&candidate.domain) {
@@ -308,15 +313,17 @@ impl LoadPlanner {
             return Ok(Step::Done(Box::new(worked)));
         }
         let mut turn = first_turn(candidate.domain);
-        match self.references(candidate, around, done, open, last) {
+        let mut waits = Vec::new();
+        match self.references(candidate, around, done, open, (last, &mut waits)) {
             Err(None) => return Ok(Step::Pending),
             Err(Some(problems)) => return Ok(worked.rejected(problems)),
             Ok(after) => turn = turn.max(after).min(ENDS - 1),
         }
+        worked.content.problems.extend(waits);
         worked.content.said.pieces = candidate.pieces.clone();
         worked.row.turn = turn;
         match found {
-            Match::New => Ok(self.create(candidate, worked, around)),
+            Match::New => self.create(candidate, worked, around),
             Match::Ambiguous(ids) => {
                 let seen: Vec<String> = ids
                     .iter()
@@ -342,7 +349,7 @@ impl LoadPlanner {
             }
             Match::Record(image) => {
                 let others = self.others(image.id, &candidate.key_hash, said_of)?;
-                Ok(self.existing(candidate, worked, image, &others, around))
+                self.existing(candidate, worked, image, &others, around)
             }
         }
     }
@@ -354,7 +361,7 @@ impl LoadPlanner {
         around: &Surroundings,
         done: &Done,
         open: &dyn Fn(&KeyHash) -> bool,
-        last: bool,
+        (last, waits): (bool, &mut Vec<RowProblem>),
     ) -> Result<i32, Option<Vec<RowProblem>>> {
         let mut turn = i32::MIN;
         let mut problems = Vec::new();
@@ -374,15 +381,15 @@ impl LoadPlanner {
                         turn = turn.max(made.map_or(i32::MIN, |made| made + 1));
                     }
                     Target::Pending => pending = true,
-                    Target::Missing { rejected: true } => problems.push(
-                        RowProblem::new(
-                            problem::TARGET_MISSING,
-                            "The row refers to a record that this plan does not make, because its own row is rejected or in conflict.",
-                            "Raden hänvisar till en post som planen inte skapar, eftersom dess egen rad är avvisad eller i konflikt.",
-                        )
-                        .at(pointer.clone()),
-                    ),
-                    Target::Missing { rejected: false } => problems.push(
+                    Target::Missing { .. }
+                        if self.settings.on_unresolved == OnUnresolved::Pending =>
+                    {
+                        waits.push(target_to_come(pointer));
+                    }
+                    Target::Missing {
+                        rejected: Some(row),
+                    } => problems.push(target_refused(row).at(pointer.clone())),
+                    Target::Missing { rejected: None } => problems.push(
                         RowProblem::code(
                             Code::ReferenceNotFound,
                             "The reference leads nowhere: the target is neither recorded nor in the file.",
@@ -460,6 +467,31 @@ fn masked(key: &str) -> String {
         }
         _ => key.to_owned(),
     }
+}
+
+/// The row that would bring the target is refused.
+fn target_refused(row: i64) -> RowProblem {
+    let problem = RowProblem::new(
+        problem::TARGET_MISSING,
+        format!(
+            "The row refers to a record that this plan does not make, because its own row ({row}) is rejected or in conflict."
+        ),
+        format!(
+            "Raden hänvisar till en post som planen inte skapar, eftersom dess egen rad ({row}) är avvisad eller i konflikt."
+        ),
+    );
+    problem.about(row.to_string())
+}
+
+/// The reference is kept although it leads nowhere.
+fn target_to_come(pointer: &str) -> RowProblem {
+    RowProblem::code(
+        Code::ReferenceNotFound,
+        "The reference leads nowhere yet: it is kept as it is, and leads to the record that gets the identifier.",
+        "Hänvisningen leder ingenstans ännu: den behålls som den är, och leder till den post som får identiteten.",
+    )
+    .at(pointer)
+    .as_warning()
 }
 
 /// The load may not write such a record.

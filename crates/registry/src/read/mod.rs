@@ -5,6 +5,7 @@ mod get;
 mod hierarchy;
 mod links;
 mod lookup;
+mod pending;
 mod pin;
 mod search;
 mod show;
@@ -14,6 +15,7 @@ mod timeline;
 mod view;
 
 pub(crate) use lookup::{class_of, note_searched};
+pub use pending::{PendingReference, PendingReferences};
 pub(crate) use pin::{as_of, settled_at};
 pub(crate) use show::{
     SeenRow, Shape, change_kind, note_names, record as shown, show, targets, without_hidden,

@@ -16,8 +16,9 @@ use grunddata_store::{Needs, StagedWrite, StoreError, WriteTx};
 use super::check;
 use super::operate::{self, Done};
 use super::outcome::{Outcome, TransactionWritten, Written};
+use super::pending::Unresolved;
 use super::prepare::{Prepared, PreparedAction, Target};
-use super::request::OnUncovered;
+use super::request::{OnUncovered, OnUnresolved};
 use crate::access::Rights;
 use crate::{Code, Disclosed, Fault, Refusal};
 
@@ -107,6 +108,8 @@ pub(crate) struct Run<'job, 'tx, 'store> {
     pub(crate) findings: Vec<(Option<usize>, Fault)>,
     /// Which records followed, each with the commands that it followed.
     pub(crate) followed: BTreeMap<RecordId, BTreeSet<usize>>,
+    /// How the references of the command that is being run are looked at.
+    pub(crate) unresolved: Unresolved,
 }
 
 /// A record that was cut because it refers to what a command took away.
@@ -188,13 +191,15 @@ impl Job {
             faults: Vec::new(),
             findings: Vec::new(),
             followed: BTreeMap::new(),
+            unresolved: Unresolved::default(),
         };
         let items = run.commands()?;
         check::all(&mut run)?;
         if let Some(refusal) = run.refusal_of_faults() {
             return Err(refusal.into());
         }
-        let written = run.written(items)?;
+        let mut written = run.written(items)?;
+        written.met = run.met()?;
         if let Some((key, fingerprint)) = &self.idempotency {
             let outcome = serde_json::to_string(&written).map_err(|_| Refusal::internal())?;
             run.tx.remember(*key, *fingerprint, outcome);
@@ -228,6 +233,7 @@ impl Run<'_, '_, '_> {
         let mut refusals: Vec<(usize, Refusal)> = Vec::new();
         let mut waiting: Vec<(usize, &Prepared)> = job.commands.iter().enumerate().collect();
         let mut rounds = 0;
+        self.unresolved.is_last = job.commands.len() == 1;
         loop {
             rounds += 1;
             let mut still: Vec<(usize, &Prepared)> = Vec::new();
@@ -242,6 +248,7 @@ impl Run<'_, '_, '_> {
                     still.push((index, command));
                     continue;
                 }
+                self.unresolved.begin(index, command);
                 match operate::operate(self, index, command) {
                     Ok(result) => {
                         if let Some(slot) = done.get_mut(index) {
@@ -263,9 +270,15 @@ impl Run<'_, '_, '_> {
             if still.is_empty() {
                 break;
             }
-            if last_chance(&still) || job.commands.len() == 1 || rounds == MAX_ROUNDS {
-                refusals.extend(deferred);
-                break;
+            if last_chance(&still) || job.commands.len() == 1 || rounds >= MAX_ROUNDS {
+                // Nothing of this job is what they refer to: those that may, wait for something that is still to come.
+                let mut may_wait = still.iter().map(|(_, command)| command.on_unresolved);
+                if self.unresolved.is_last || !may_wait.any(|on| on == OnUnresolved::Pending) {
+                    refusals.extend(deferred);
+                    break;
+                }
+                self.unresolved.is_last = true;
+                rounds = 0;
             }
             waiting = still;
         }
@@ -446,6 +459,7 @@ impl Run<'_, '_, '_> {
             recorded_at: changed.then(|| self.tx.now()),
             items,
             also,
+            met: Vec::new(),
         })
     }
 }

@@ -6,6 +6,7 @@ mod guards;
 mod kept;
 mod operate;
 mod outcome;
+mod pending;
 mod pipeline;
 mod prepare;
 mod request;
@@ -24,6 +25,7 @@ pub use outcome::{Outcome, TransactionWritten, Written};
 pub use pipeline::PreparedBatch;
 pub use request::{
     Amend, ChangeKind, Command, Content, Create, End, Envelope, From, Idempotency, IfMatch, Note,
-    OnUncovered, Operation, Origin, Replace, Retract, Revert, Revive, Subject, Transaction,
+    OnUncovered, OnUnresolved, Operation, Origin, Replace, Retract, Revert, Revive, Subject,
+    Transaction,
 };
 pub use validate::ValidationDraft;

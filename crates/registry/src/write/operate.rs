@@ -18,6 +18,7 @@ use super::guards::{
     guard, nothing_to_match, precondition, refuse_timeline, unknown_temporary, unknown_version,
 };
 use super::outcome::Outcome;
+use super::pending::settle;
 use super::prepare::{Bound, Prepared, PreparedAction, Target, period};
 use super::request::ChangeKind;
 use super::upsert::upsert;
@@ -64,6 +65,17 @@ pub(super) struct Change {
     period: Option<Period>,
 }
 
+impl Change {
+    /// An amendment of several periods.
+    pub(super) fn amended(after: Timeline<Resolved>) -> Self {
+        Self {
+            after,
+            operation: StoredOperation::Amend,
+            period: None,
+        }
+    }
+}
+
 /// Applies one command.
 pub(crate) fn operate(
     run: &mut Run<'_, '_, '_>,
@@ -80,6 +92,7 @@ pub(crate) fn operate(
         Target::Matching(..) => return upsert(run, index, command),
     };
     let image = if fresh { None } else { run.tx.record(id)? };
+    run.unresolved.holds(image.as_deref());
     match (&command.action, image) {
         (PreparedAction::Create { value, period, .. }, None) => {
             create(run, index, command, id, fresh, value, *period)
@@ -105,6 +118,7 @@ pub(crate) fn operate(
             create(run, index, command, id, false, value, period)
         }
         (_, None) => Err(Refusal::not_found(id).into()),
+        (PreparedAction::Settle, Some(image)) => settle(run, index, command, &image),
         (_, Some(image)) => change(run, index, command, &image),
     }
 }
@@ -174,6 +188,7 @@ fn change(
     let timeline = &image.timeline;
     let change = match &command.action {
         PreparedAction::Create { .. } => return Err(exists(run, image).into()),
+        PreparedAction::Settle => return settle(run, index, command, image),
         PreparedAction::Replace {
             value,
             from,

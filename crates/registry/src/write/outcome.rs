@@ -48,7 +48,8 @@ pub struct Written {
     /// Where the outcome comes from the kept outcome of an earlier identical request.
     #[serde(default)]
     pub replayed: bool,
-    /// References that were stored although their target does not hold (`onUncovered=flag`), or cut (`clip`).
+    /// References that were stored although their target does not hold (`onUncovered=flag`), or cut (`clip`), and those
+    /// that lead nowhere yet (`onUnresolved=pending`).
     #[serde(skip)]
     pub findings: Vec<Fault>,
 }
@@ -65,4 +66,7 @@ pub struct TransactionWritten {
     pub items: Vec<Written>,
     /// Records that changed with it: referrers that ended or lost a reference with their target.
     pub also: Vec<Written>,
+    /// Records with references that were pending and may lead somewhere now.
+    #[serde(skip)]
+    pub(crate) met: Vec<(RecordId, Domain)>,
 }

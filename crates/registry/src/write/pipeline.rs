@@ -100,10 +100,13 @@ impl Registry {
     pub fn apply_batch(&self, batch: PreparedBatch) -> Result<TransactionWritten, Refusal> {
         let job = batch.job;
         let (owner, needs) = (job.context.owner.clone(), job.needs());
-        self.inner
+        let mut written = self
+            .inner
             .store
             .write_blocking(&owner, needs, move |tx| job.run(tx))
-            .map_err(refuse_write)
+            .map_err(refuse_write)?;
+        self.settle_after(&owner, std::mem::take(&mut written.met));
+        Ok(written)
     }
 
     /// Prepares and applies the commands of a load as one transaction. Blocks the thread.
@@ -122,11 +125,14 @@ impl Registry {
 
     pub(crate) async fn submit(&self, job: Job) -> Result<TransactionWritten, Refusal> {
         let (owner, needs) = (job.context.owner.clone(), job.needs());
-        self.inner
+        let mut written = self
+            .inner
             .store
             .write(&owner, needs, move |tx| job.run(tx))
             .await
-            .map_err(refuse_write)
+            .map_err(refuse_write)?;
+        self.settle(&owner, std::mem::take(&mut written.met)).await;
+        Ok(written)
     }
 
     /// Everything before the combiner.

@@ -9,8 +9,8 @@ use grunddata_model::{
 };
 
 use super::request::{
-    ChangeKind, Command, Content, Create, Envelope, From, IfMatch, Note, OnUncovered, Operation,
-    Subject,
+    ChangeKind, Command, Content, Create, Envelope, From, IfMatch, Note, OnUncovered, OnUnresolved,
+    Operation, Subject,
 };
 use crate::patch::Patch;
 use crate::{Code, Context, Fault, Refusal};
@@ -30,6 +30,7 @@ pub(crate) struct Prepared {
     pub(crate) if_match: Option<IfMatch>,
     pub(crate) note: PreparedNote,
     pub(crate) on_uncovered: OnUncovered,
+    pub(crate) on_unresolved: OnUnresolved,
 }
 
 /// The texts of a note, shared by every change of the command.
@@ -85,6 +86,8 @@ pub(crate) enum PreparedAction {
     Revert {
         version: u32,
     },
+    /// References that were pending become references to the records that have come: the registry's own write.
+    Settle,
 }
 
 /// The first day of a write, with the default filled in.
@@ -119,6 +122,7 @@ pub(crate) fn prepare(
         if_match,
         note,
         on_uncovered,
+        on_unresolved,
     } = command;
     check_correction(&note, &operation)?;
     let note = prepare_note(note)?;
@@ -191,6 +195,7 @@ pub(crate) fn prepare(
         if_match,
         note,
         on_uncovered,
+        on_unresolved,
     })
 }
 

@@ -237,6 +237,29 @@ pub enum OnUncovered {
     Flag,
 }
 
+/// What to do with a reference by identifier that leads to no record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnUnresolved {
+    /// Refuse the write.
+    #[default]
+    Reject,
+    /// Store it as it was given: it becomes a reference to the record that gets the identifier.
+    Pending,
+}
+
+impl OnUnresolved {
+    /// By its word.
+    #[must_use]
+    pub fn of(word: &str) -> Option<Self> {
+        match word {
+            "reject" => Some(Self::Reject),
+            "pending" => Some(Self::Pending),
+            _ => None,
+        }
+    }
+}
+
 /// One write with its conditions.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Command {
@@ -251,6 +274,8 @@ pub struct Command {
     pub note: Note,
     /// References whose target does not hold.
     pub on_uncovered: OnUncovered,
+    /// References that lead to no record.
+    pub on_unresolved: OnUnresolved,
 }
 
 impl Command {
@@ -263,6 +288,7 @@ impl Command {
             if_match: None,
             note: Note::default(),
             on_uncovered: OnUncovered::Reject,
+            on_unresolved: OnUnresolved::Reject,
         }
     }
 

@@ -1,6 +1,6 @@
 //! From the references of a body to ids: temporary ids of the transaction, and identifiers by the directory.
 
-use grunddata_information_model::{ReferenceUse, Resolved, Target, Uniqueness, Validated};
+use grunddata_information_model::{Found, ReferenceUse, Resolved, Target, Uniqueness, Validated};
 use grunddata_model::{Domain, OwnerKey, Period, RecordId, SchemeCode};
 use grunddata_store::{Claim, Form, RecordImage, Seen, Sight, StoreError};
 
@@ -14,17 +14,22 @@ impl Run<'_, '_, '_> {
     pub(crate) fn resolve(&mut self, value: &Validated, period: Period) -> Result<Resolved, Stop> {
         let mut faults: Vec<(Code, Fault)> = Vec::new();
         let mut failed: Option<StoreError> = None;
-        let resolved = value.resolve(&mut |reference| match self.target_of(reference, period) {
-            Ok(Ok(id)) => Some(id),
-            Ok(Err(fault)) => {
-                faults.push(*fault);
-                None
-            }
-            Err(error) => {
-                failed = Some(error);
-                None
-            }
-        });
+        let resolved =
+            value.resolve_or_keep(&mut |reference| match self.target_of(reference, period) {
+                Ok(Ok(id)) => Found::Record(id),
+                Ok(Err(fault)) if self.unresolved.keeps(reference, fault.0) => {
+                    self.note_pending(reference);
+                    Found::Pending
+                }
+                Ok(Err(fault)) => {
+                    faults.push(*fault);
+                    Found::Nothing
+                }
+                Err(error) => {
+                    failed = Some(error);
+                    Found::Nothing
+                }
+            });
         if let Some(error) = failed {
             return Err(Stop::Store(error));
         }
@@ -107,7 +112,7 @@ impl Run<'_, '_, '_> {
     /// The records that the claims can mean: those that hold the identifier on the first day, else at some time in the
     /// period, else (for schemes unique for ever) ever; the owner's own before others'. Whose they are comes
     /// along.
-    fn candidates(
+    pub(super) fn candidates(
         &mut self,
         claims: Vec<Claim>,
         (scheme, value): (&SchemeCode, &str),

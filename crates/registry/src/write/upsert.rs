@@ -109,6 +109,7 @@ pub(super) fn upsert(
         [] => create(run, index, command, *fresh, true, value, *period),
         [only] => {
             let image = run.tx.record(*only)?.ok_or_else(|| Refusal::not_found(only))?;
+            run.unresolved.holds(Some(&image));
             guard(run, command, &image)?;
             if command.if_match.is_some() {
                 precondition(run, command, &image)?;

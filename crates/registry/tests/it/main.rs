@@ -20,6 +20,7 @@ mod law;
 mod loads;
 mod lossless;
 mod operations;
+mod pending;
 mod preconditions;
 mod proof;
 mod protection;

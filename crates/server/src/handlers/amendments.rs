@@ -24,6 +24,7 @@ pub(crate) async fn amend(caller: Authorised<Write>, mut call: Call) -> Reply {
             "validFrom",
             "validTo",
             "onUncovered",
+            "onUnresolved",
             NOTE[0],
             NOTE[1],
             NOTE[2],
@@ -33,6 +34,7 @@ pub(crate) async fn amend(caller: Authorised<Write>, mut call: Call) -> Reply {
     let patch = patch(&mut fields)?;
     let (valid_from, valid_to) = (writing::from(&mut fields), fields.valid_to("validTo"));
     let on_uncovered = writing::on_uncovered(&mut fields);
+    let on_unresolved = writing::on_unresolved(&mut fields);
     let note = writing::note(&mut fields);
     fields.finish()?;
     let patch = patch.ok_or_else(one_of)?;
@@ -44,6 +46,7 @@ pub(crate) async fn amend(caller: Authorised<Write>, mut call: Call) -> Reply {
     });
     let mut command = Command::new(domain, operation).note(note);
     command.on_uncovered = on_uncovered;
+    command.on_unresolved = on_unresolved;
     writing::carry_out(caller, call, command, &bytes).await
 }
 

@@ -19,6 +19,7 @@ pub(crate) mod log_proofs;
 pub(crate) mod lossless;
 pub(crate) mod model;
 pub(crate) mod owners;
+pub(crate) mod pending;
 pub(crate) mod provenance;
 pub(crate) mod records;
 pub(crate) mod search;

@@ -93,11 +93,12 @@ fn moved(call: &Call, domain: Option<Domain>, into: RecordId) -> HttpResponse {
 /// `POST /{collection}`
 pub(crate) async fn create(caller: Authorised<Write>, mut call: Call) -> Reply {
     let domain = call.domain()?;
-    let (matching, on_uncovered) = {
+    let (matching, on_uncovered, on_unresolved) = {
         let parameters = call.query()?;
         (
             matching(&parameters)?,
             writing::on_uncovered_of(&parameters)?,
+            writing::on_unresolved_of(&parameters)?,
         )
     };
     let (body, bytes) = call.json().await?;
@@ -136,13 +137,20 @@ pub(crate) async fn create(caller: Authorised<Write>, mut call: Call) -> Reply {
     });
     let mut command = Command::new(domain, operation).note(note);
     command.on_uncovered = on_uncovered;
+    command.on_unresolved = on_unresolved;
     writing::carry_out(caller, call, command, &bytes).await
 }
 
 /// `PUT /{collection}/{id}`
 pub(crate) async fn replace(caller: Authorised<Write>, mut call: Call) -> Reply {
     let (domain, id) = writing::subject(&call)?;
-    let on_uncovered = writing::on_uncovered_of(&call.query()?)?;
+    let (on_uncovered, on_unresolved) = {
+        let parameters = call.query()?;
+        (
+            writing::on_uncovered_of(&parameters)?,
+            writing::on_unresolved_of(&parameters)?,
+        )
+    };
     let (body, bytes) = call.json().await?;
     let mut fields = Fields::new(
         body,
@@ -178,17 +186,19 @@ pub(crate) async fn replace(caller: Authorised<Write>, mut call: Call) -> Reply 
     });
     let mut command = Command::new(domain, operation).note(note);
     command.on_uncovered = on_uncovered;
+    command.on_unresolved = on_unresolved;
     writing::carry_out(caller, call, command, &bytes).await
 }
 
 /// `PATCH /{collection}/{id}`
 pub(crate) async fn amend(caller: Authorised<Write>, mut call: Call) -> Reply {
     let (domain, id) = writing::subject(&call)?;
-    let ((valid_from, valid_to), on_uncovered) = {
+    let ((valid_from, valid_to), on_uncovered, on_unresolved) = {
         let parameters = call.query()?;
         (
             writing::bounds_of(&parameters)?,
             writing::on_uncovered_of(&parameters)?,
+            writing::on_unresolved_of(&parameters)?,
         )
     };
     let (media_type, bytes) = call.bytes(&[MERGE_PATCH, JSON_PATCH]).await?;
@@ -207,6 +217,7 @@ pub(crate) async fn amend(caller: Authorised<Write>, mut call: Call) -> Reply {
     });
     let mut command = Command::new(domain, operation);
     command.on_uncovered = on_uncovered;
+    command.on_unresolved = on_unresolved;
     writing::carry_out(caller, call, command, &bytes).await
 }
 

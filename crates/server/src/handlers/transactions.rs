@@ -26,7 +26,7 @@ const OPERATIONS: [&str; 7] = [
     "create", "replace", "amend", "end", "revive", "retract", "revert",
 ];
 
-const MEMBERS: [&str; 22] = [
+const MEMBERS: [&str; 23] = [
     "op",
     "collection",
     "id",
@@ -45,6 +45,7 @@ const MEMBERS: [&str; 22] = [
     "validTo",
     "overwritePlanned",
     "onUncovered",
+    "onUnresolved",
     "reason",
     "changeKind",
     "corrects",
@@ -308,12 +309,14 @@ fn command(
     note.reason = note.reason.or_else(|| reason.cloned());
     note.source = note.source.or_else(|| source.cloned());
     let on_uncovered = writing::on_uncovered(&mut fields);
+    let on_unresolved = writing::on_unresolved(&mut fields);
     fields.finish()?;
     match (domain, operation) {
         (Some(domain), Some(operation)) => {
             let mut command = Command::new(domain, operation).note(note);
             command.if_match = if_match;
             command.on_uncovered = on_uncovered;
+            command.on_unresolved = on_unresolved;
             Ok(command)
         }
         _ => Err(Problem::internal(

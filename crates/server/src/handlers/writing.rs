@@ -5,7 +5,8 @@ use actix_web::http::StatusCode;
 use actix_web::http::header;
 use grunddata_model::{Domain, RecordId, ValidFrom, ValidTo};
 use grunddata_registry::{
-    At, ChangeKind, Command, From, Got, Idempotency, Note, OnUncovered, Outcome, Written,
+    At, ChangeKind, Command, From, Got, Idempotency, Note, OnUncovered, OnUnresolved, Outcome,
+    Written,
 };
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -106,6 +107,30 @@ pub(crate) fn on_uncovered_of(parameters: &Parameters<'_>) -> Result<OnUncovered
         Some("flag") => Ok(OnUncovered::Flag),
         Some(other) => Err(invalid("onUncovered", other, "reject, clip or flag")),
     }
+}
+
+/// `onUnresolved` of a body.
+pub(crate) fn on_unresolved(fields: &mut Fields) -> OnUnresolved {
+    let Some(word) = fields.text("onUnresolved") else {
+        return OnUnresolved::Reject;
+    };
+    OnUnresolved::of(&word).unwrap_or_else(|| {
+        fields.reject(
+            "onUnresolved",
+            "unknown-code",
+            "onUnresolved is reject or pending.".to_owned(),
+            "onUnresolved är reject eller pending.".to_owned(),
+        );
+        OnUnresolved::Reject
+    })
+}
+
+/// `onUnresolved` of a query.
+pub(crate) fn on_unresolved_of(parameters: &Parameters<'_>) -> Result<OnUnresolved, Problem> {
+    let Some(word) = parameters.get("onUnresolved") else {
+        return Ok(OnUnresolved::Reject);
+    };
+    OnUnresolved::of(word).ok_or_else(|| invalid("onUnresolved", word, "reject or pending"))
 }
 
 /// The first day of a write in a body: a date, `unknown` or `start`.

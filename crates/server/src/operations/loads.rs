@@ -7,7 +7,7 @@ use super::table::{HISTORY, LOADS};
 use super::{Operation, Parameter, admin, feed, read};
 use crate::body::JSON;
 use crate::handlers::load_rows::{CSV, XLSX};
-use crate::handlers::{load_rows, loads, provenance, sources, uploads};
+use crate::handlers::{load_rows, loads, pending, provenance, sources, uploads};
 
 const BINARY: &str = "application/octet-stream";
 const BODY: [&str; 8] = [
@@ -33,6 +33,15 @@ pub(super) fn operations() -> Vec<Operation> {
     let mut operations = of_sources();
     operations.extend(of_files());
     operations.extend(of_loads());
+    operations.push(
+        Operation::get("/pending-references", "listPendingReferences", read(pending::list))
+            .tag(LOADS)
+            .summary("References that lead nowhere yet", "Hänvisningar som ännu inte leder någonstans")
+            .text("References by identifier that were stored with onUnresolved=pending, as believed now, by record. Each leads to the record that gets the identifier, by a version of its own. For readers of the whole owner; what is not shown of a record is not told here either.", "Hänvisningar med identitet som sparats med onUnresolved=pending, som de nu ser ut, post för post. Var och en leder till den post som får identiteten, genom en egen version. För den som läser hela informationsägaren; det som inte visas av en post nämns inte heller här.")
+            .takes(&[&p::LOAD_OWNER, &p::LIMIT, &p::AFTER_RECORD])
+            .answers(200, "PendingReferences", "The references", "Hänvisningarna")
+            .problems(&["owner-required", "unknown-owner", "forbidden", "invalid-parameter", "limit-out-of-range"]),
+    );
     operations.push(
         Operation::get("/{collection}/{id}/provenance", "get{Record}Provenance", read(provenance::get))
             .tag(HISTORY)

@@ -133,6 +133,8 @@ parameters! {
         "Upsert: find the record by the identifier of this scheme in the body and replace it, or create it." "Upsert: hitta posten med identiteten av detta schema i innehållet och ersätt den, eller skapa den.";
     ON_UNCOVERED Query "onUncovered" r#"{"type":"string","enum":["reject","clip","flag"],"default":"reject"}"# "reject"
         "What to do with a reference whose target does not hold all the time." "Vad som görs med en referens vars mål inte gäller hela tiden.";
+    ON_UNRESOLVED Query "onUnresolved" r#"{"type":"string","enum":["reject","pending"],"default":"reject"}"# "reject"
+        "What to do with a reference by identifier that leads to no record: pending keeps it until a record gets the identifier." "Vad som görs med en referens med en identitet som ingen post har: pending behåller den tills en post får identiteten.";
     BEFORE Query "before" r#"{"type":"integer","minimum":1}"# "12"
         "Only versions before this one; the next link gives it." "Bara versioner före denna; länken next anger den.";
     FROM_VERSION Query "from" r#"{"type":"integer","minimum":1}"# "1"
@@ -235,6 +237,8 @@ parameters! {
         "Only these outcomes, with commas: create, change, end, revive, confirm, release, rejected, conflict." "Bara dessa utfall, med komma: create, change, end, revive, confirm, release, rejected, conflict.";
     ROW_STATE Query "state" r#"{"type":"string","enum":["planned","applied","set-aside"]}"# "set-aside"
         "Only rows in this state." "Bara rader i detta läge.";
+    AFTER_RECORD Query "after" r#"{"type":"string","format":"uuid"}"# "01990c3e-0000-7000-8000-0000000000a1"
+        "The record after which the list goes on; the next link gives it." "Posten som listan fortsätter efter; länken next anger den.";
     AFTER_ROW Query "after" r#"{"type":"integer","minimum":0}"# "20"
         "Only rows after this number; the next link gives it." "Bara rader efter detta nummer; länken next anger det.";
     AFTER_BATCH Query "afterBatch" r#"{"type":"integer","minimum":0}"# "0"

@@ -175,7 +175,7 @@ fn of_records() -> Vec<Operation> {
                 "validFrom defaults to today, validTo to open (null). With ?match=SCHEME an upsert: the record that holds the identifier of that scheme in the body is replaced, or one is created.",
                 "validFrom är i dag om det inte anges, validTo öppet (null). Med ?match=SCHEMA en upsert: posten med identiteten av det schemat i innehållet ersätts, eller en skapas.",
             )
-            .takes(&[&p::MATCH, &p::ON_UNCOVERED]).takes(&WRITE_HEADERS)
+            .takes(&[&p::MATCH, &p::ON_UNCOVERED, &p::ON_UNRESOLVED]).takes(&WRITE_HEADERS)
             .body(JSON, "{Record}Create")
             .answers(201, "{Record}Record", "Created: the record, with Location and ETag", "Skapad: posten, med Location och ETag")
             .answers(200, "{Record}Record", "Upsert of an existing record: updated or unchanged (see Grunddata-Outcome)", "Upsert av en befintlig post: ändrad eller oförändrad (se Grunddata-Outcome)")
@@ -189,7 +189,7 @@ fn of_records() -> Vec<Operation> {
                     "Puts one new data on [validFrom, validTo). validTo absent: to the end of the unbroken stretch that holds validFrom. What is planned later is not overwritten unless overwritePlanned is true.",
                     "Lägger ny data på [validFrom, validTo). Utan validTo: till slutet av den obrutna sträcka som innehåller validFrom. Det som är planerat senare skrivs inte över om inte overwritePlanned är true.",
                 )
-                .takes(&[&p::ID, &p::ON_UNCOVERED])
+                .takes(&[&p::ID, &p::ON_UNCOVERED, &p::ON_UNRESOLVED])
                 .body(JSON, "{Record}Replace")
                 .answers(200, "{Record}Record", "The record: updated or unchanged (see Grunddata-Outcome)", "Posten: ändrad eller oförändrad (se Grunddata-Outcome)")
                 .answers(201, "{Record}Record", "Created under the client's own UUID", "Skapad med klientens eget UUID")
@@ -204,7 +204,7 @@ fn of_records() -> Vec<Operation> {
                     "Applies the patch to every state inside the period: a later planned difference in another property survives. In a merge patch null removes and absent leaves alone.",
                     "Gör ändringen i varje tillstånd inom perioden: en senare planerad skillnad i en annan egenskap består. I en merge patch tar null bort, och det som saknas lämnas i fred.",
                 )
-                .takes(&[&p::ID, &p::WRITE_FROM, &p::WRITE_TO, &p::ON_UNCOVERED])
+                .takes(&[&p::ID, &p::WRITE_FROM, &p::WRITE_TO, &p::ON_UNCOVERED, &p::ON_UNRESOLVED])
                 .body(MERGE_PATCH, "MergePatch")
                 .body(JSON_PATCH, "JsonPatch")
                 .answers(200, "{Record}Record", "The record: updated or unchanged (see Grunddata-Outcome)", "Posten: ändrad eller oförändrad (se Grunddata-Outcome)")

@@ -1,6 +1,6 @@
 //! What the server does by itself: takes up the work on loads whose process has ended, collects the files of sources when it
 //! is time, notices sources that are silent, removes the rows of old loads, tells in the logs what begins and ends as planned,
-//! and delivers subscriptions (`hooks`).
+//! looks for references that lead somewhere by now, and delivers subscriptions (`hooks`).
 //!
 //! One thread decides what is due and hands it to others; what it decides from stands in the database, so that several
 //! processes on one database share the work and whatever a process leaves undone is done by the next.
@@ -8,6 +8,7 @@
 mod calendar;
 mod logged;
 mod old;
+mod references;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use serde_json::{Value, json};
 
 use self::calendar::Calendar;
 use self::logged::{log, with};
+use self::references::References;
 use crate::app::{App, LOADS_WAITING};
 use crate::hooks::Hooks;
 use crate::loads::collect::{
@@ -77,6 +79,7 @@ impl Runner {
             warned: HashMap::new(),
             pruned: None,
             calendar: Arc::default(),
+            references: Arc::default(),
         };
         let thread = thread::Builder::new()
             .name("runner".to_owned())
@@ -139,6 +142,7 @@ struct Round {
     warned: HashMap<Silent, Instant>,
     pruned: Option<Stopwatch>,
     calendar: Arc<Calendar>,
+    references: Arc<References>,
 }
 
 impl Round {
@@ -171,6 +175,7 @@ impl Round {
 
     fn once(&mut self) -> Result<(), Refusal> {
         Calendar::turn(&self.calendar, &self.app);
+        References::look(&self.references, &self.app);
         for task in self.registry().left_tasks()? {
             let load = task.load;
             if let Err(refusal) = self.take_up(task) {

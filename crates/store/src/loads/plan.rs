@@ -113,6 +113,15 @@ impl PlanWriter {
         rows::rows_of_keys(self.connection()?, owner.as_str(), load, keys)
     }
 
+    /// A row of this plan that is written, by its number.
+    ///
+    /// # Errors
+    /// [`StoreError`] of the database.
+    pub fn row(&mut self, number: i64) -> Result<Option<PlanRow>, StoreError> {
+        let (owner, load) = (self.owner.clone(), self.load);
+        rows::row_of_number(self.connection()?, owner.as_str(), load, number)
+    }
+
     /// Rows of this plan that wait for others, after a number.
     ///
     /// # Errors
@@ -351,12 +360,11 @@ fn update(
         .push(" AND load_id = ")
         .bind(Bind::Id(Id(load)))
         .push(" AND number = ")
-        .big(row.number);
-    if connection.execute(&sql)? == 1 {
-        Ok(())
-    } else {
-        Err(StoreError::disagrees("a row of a plan that is being made"))
-    }
+        .big(row.number)
+        .push(" AND key_hash = ")
+        .bytes(row.key_hash.as_slice());
+    // What was erased since it was read has no key any more, and stays as empty as it is.
+    connection.execute(&sql).map(drop)
 }
 
 impl PlanRow {

@@ -246,6 +246,23 @@ pub(super) fn rows_of_keys(
     Ok(found)
 }
 
+/// A row of a plan by its number.
+pub(super) fn row_of_number(
+    connection: &mut Connection,
+    owner: &str,
+    load: Uuid,
+    number: i64,
+) -> Result<Option<PlanRow>, StoreError> {
+    let mut sql = Sql::<Types>::new(COLUMNS);
+    sql.text(owner)
+        .push(" AND t.load_id = ")
+        .bind(Bind::Id(Id(load)))
+        .push(" AND t.number = ")
+        .big(number);
+    let found: Option<Parts> = connection.first(&sql)?;
+    found.map(row).transpose()
+}
+
 /// Rows of a plan that wait for others, in the order of their numbers.
 pub(super) fn waiting_rows(
     connection: &mut Connection,

@@ -3,16 +3,20 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use grunddata_information_model::Resolved;
 use grunddata_log_proof::entry::Opening;
-use grunddata_model::{Instant, Period, RecordId};
+use grunddata_model::{Instant, Period, RecordId, Timeline};
 
 use super::parse::{CheckedChange, CheckedRecord};
 use crate::sql_types::{Day, Id, Moment, NOT_EFFECTIVE};
 use crate::write::{
     ChangeRow, Derived, DirectoryIdRow, DirectoryIdentifierRow, EntryKey, EntryRow, IdentifierKey,
-    IdentifierRow, LinkKey, LinkRow, Protection, RaisedRow, RecordRow, RecordStatus, StateRow,
-    WORD, derived, difference, is_eligible, last_said, of_columns, own_protection,
+    IdentifierRow, LinkKey, LinkRow, Pending, Protection, RaisedRow, RecordRow, RecordStatus,
+    StateRow, WORD, derived, difference, is_eligible, last_said, of_columns, own_protection,
 };
+
+/// What a record says before its first version.
+static NOTHING: std::sync::LazyLock<Timeline<Resolved>> = std::sync::LazyLock::new(Timeline::empty);
 
 /// The rows of some records of one owner, each table in the order of its key.
 #[derive(Default)]
@@ -26,6 +30,7 @@ pub(super) struct Rows<'a> {
     pub(super) identifiers: Vec<IdentifierRow<'a>>,
     pub(super) held: Vec<DirectoryIdentifierRow<'a>>,
     pub(super) entries: Vec<EntryRow<'a>>,
+    pub(super) pending: Pending<'a>,
     pub(super) words: HashSet<(i16, &'a str)>,
     /// Records that are protected by what they say themselves.
     pub(super) protected: Vec<(RecordId, Protection)>,
@@ -115,6 +120,10 @@ impl<'a> Rows<'a> {
             .zip(&record.versions)
             .map(|(change, timeline)| (change.instant, derived(timeline)))
             .collect();
+        if let Some(believed) = record.versions.last() {
+            self.pending
+                .add((record.id, record.domain.code()), &NOTHING, believed);
+        }
         self.add_links(owner, record, &versions);
         self.add_identifiers(owner, record, &versions);
         self.add_entries(owner, record, &versions);

@@ -118,6 +118,7 @@ impl<'a> Inserting<'a> {
         IdentifierRow::insert(connection, &rows.identifiers)?;
         EntryRow::insert(connection, &rows.entries)?;
         DirectoryIdentifierRow::insert(connection, &rows.held)?;
+        rows.pending.write(connection, owner)?;
         let words = write_words(connection, &self.vocabulary, owner, &rows.words)?;
         self.vocabulary.learn(owner, words);
         self.protected.extend(

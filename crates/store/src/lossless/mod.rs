@@ -197,6 +197,7 @@ mod tests {
         "identifier",
         "link",
         "entry",
+        "pending_reference",
         "term",
         "term_variant",
         "accepted_transaction",

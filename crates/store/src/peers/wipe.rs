@@ -12,6 +12,7 @@ const TABLES: [&str; 17] = [
     "identifier",
     "link",
     "entry",
+    "pending_reference",
     "term",
     "term_variant",
     "geometry",

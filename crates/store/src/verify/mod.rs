@@ -66,6 +66,7 @@ const FINDINGS: usize = 1_000;
 struct Expected {
     identifiers: usize,
     entries: usize,
+    pending: usize,
 }
 
 pub(crate) struct Verifier<'a> {

@@ -11,7 +11,7 @@ use grunddata_model::{Instant, OwnerKey, Period, RecordId};
 use crate::error::StoreError;
 use crate::sql::{Bind, LIST, Sql};
 use crate::sql_types::{Day, Id, Moment, SqlDay, SqlId, SqlMoment};
-use crate::verify::record::{Changes, States, believed_at};
+use crate::verify::record::{Changes, States, StoredState, believed_at};
 use crate::verify::{Expected, Verifier};
 use crate::write::{Derived, derived, period};
 
@@ -40,6 +40,7 @@ impl Verifier<'_> {
                 .first()
                 .map(|state| state.value.domain().code())
                 .unwrap_or_default();
+            expected.pending += pending_now(states);
             let found = links.remove(id).unwrap_or_default();
             self.compare(owner, *id, "links-agree", history.links.finish(), found);
             let wanted = history.identifiers.finish();
@@ -201,6 +202,7 @@ impl Verifier<'_> {
         for (table, rule, expected) in [
             ("identifier", "identifiers-number", expected.identifiers),
             ("entry", "entries-number", expected.entries),
+            ("pending_reference", "pending-number", expected.pending),
         ] {
             let mut sql =
                 Sql::<(BigInt,)>::new(&format!("SELECT COUNT(*) FROM {table} x WHERE x.owner = "));
@@ -220,6 +222,18 @@ impl Verifier<'_> {
         }
         Ok(())
     }
+}
+
+/// How many identifiers a record waits for, as believed now.
+fn pending_now(states: &[StoredState]) -> usize {
+    let believed = states
+        .iter()
+        .filter(|state| state.superseded_at == Instant::FOREVER);
+    let waiting: BTreeSet<(&str, &str)> = believed
+        .flat_map(|state| state.value.pending())
+        .map(|pending| (pending.scheme.as_str(), pending.value.as_str()))
+        .collect();
+    waiting.len()
 }
 
 fn link_said(relation: &str, target: RecordId) -> String {

@@ -19,6 +19,7 @@ use crate::write::derive::{
     Derived, EntryKey, IdentifierKey, LinkKey, derived, difference, protection, timeline_hash,
 };
 use crate::write::overlay::AcceptedJob;
+use crate::write::pending::Pending;
 use crate::write::protection::protect;
 use crate::write::references::{Known, note_owner_references};
 use crate::write::rows::{
@@ -148,6 +149,7 @@ struct Round<'a> {
     ended_entries: Vec<Vec<Bind<'a>>>,
     raised: Vec<(Id, Period, i16)>,
     raises: Vec<RaisedRow<'a>>,
+    pending: Pending<'a>,
     words: HashSet<(i16, &'a str)>,
 }
 
@@ -178,6 +180,7 @@ impl<'a> Round<'a> {
             ended_entries: Vec::new(),
             raised: Vec::new(),
             raises: Vec::new(),
+            pending: Pending::default(),
             words: HashSet::new(),
         };
         for placed in placed {
@@ -222,6 +225,8 @@ impl<'a> Round<'a> {
         self.add_links(placed, &before, &after);
         self.add_identifiers(placed, &before, &after, new);
         self.add_entries(placed, &before, &after);
+        self.pending
+            .add((write.id, write.domain.code()), &write.before, &write.after);
         let (leaf, opening) =
             leaves.make(write, placed.version, placed.position, placed.instant)?;
         self.changes.push(ChangeRow {
@@ -493,6 +498,7 @@ impl<'a> Round<'a> {
         LinkRow::insert(connection, &self.links)?;
         IdentifierRow::insert(connection, &self.identifiers)?;
         EntryRow::insert(connection, &self.entries)?;
+        self.pending.write(connection, owner)?;
         DirectoryIdentifierRow::insert(connection, &self.new_directory_identifiers)?;
         let kept = self.known_directory_identifiers.into_iter().map(|row| {
             let (scheme, value) = (Bind::Text(row.scheme.into()), Bind::Text(row.value.into()));

@@ -10,6 +10,7 @@ mod inbound;
 mod load;
 mod lower;
 mod overlay;
+mod pending;
 mod protection;
 mod references;
 mod rows;
@@ -46,6 +47,8 @@ pub use derive::Protection;
 pub use effective::Effective;
 pub use erase::{Erased, Erasure};
 pub use inbound::Inbound;
+pub(crate) use pending::Pending;
+pub use pending::{PendingPlace, PendingRow};
 pub use staged::{
     ChangeKind, Needs, Operation, RecordImage, RecordStatus, StagedWrite, StoredOutcome,
 };

@@ -28,6 +28,8 @@ pub(crate) struct Batch {
     /// Links of this owner as the database has them.
     pub(crate) stored_inbound: HashMap<RecordId, Vec<Inbound>>,
     pub(crate) stored_outcomes: HashMap<[u8; 32], Option<StoredOutcome>>,
+    /// Whether the database has records of this owner that wait for an identifier.
+    pub(crate) any_pending: Option<bool>,
     /// What accepted jobs have staged.
     pub(crate) layer: Layer,
     pub(crate) accepted: Vec<AcceptedJob>,
@@ -74,6 +76,8 @@ pub(crate) struct Layer {
     pub(crate) identifiers: HashMap<u64, Few>,
     /// Target → records staged with a link to it.
     pub(crate) links: HashMap<RecordId, Few>,
+    /// Hash of scheme and value → records staged that wait for it (to be confirmed at the record).
+    pub(crate) pending: HashMap<u64, Few>,
 }
 
 /// A few ids; nearly always one.
@@ -112,6 +116,10 @@ impl Layer {
                 let key = hasher.hash_one((used.scheme.as_str(), used.value.as_str()));
                 self.identifiers.entry(key).or_insert(Few::One(id)).add(id);
             }
+            for pending in state.value.pending() {
+                let key = hasher.hash_one((pending.scheme.as_str(), pending.value.as_str()));
+                self.pending.entry(key).or_insert(Few::One(id)).add(id);
+            }
             for link in state.value.links() {
                 self.links
                     .entry(link.target)
@@ -130,6 +138,9 @@ impl Layer {
         }
         for (key, few) in job.links {
             absorb_few(self.links.entry(key), few);
+        }
+        for (key, few) in job.pending {
+            absorb_few(self.pending.entry(key), few);
         }
     }
 }
@@ -158,6 +169,7 @@ impl Batch {
             stored_claims: HashMap::new(),
             stored_inbound: HashMap::new(),
             stored_outcomes: HashMap::new(),
+            any_pending: None,
             layer: Layer::default(),
             accepted: Vec::new(),
             failure: None,

@@ -1,12 +1,12 @@
 //! The transaction of one job, in memory: reads go through to the database once per batch, writes are staged. A job that
 //! refuses leaves nothing behind; a job that is accepted becomes visible to the next one of the batch.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use diesel::sql_types::Text;
 use grunddata_information_model::Resolved;
-use grunddata_model::{Instant, OwnerKey, RecordId, SchemeCode, Timeline};
+use grunddata_model::{Domain, Instant, OwnerKey, RecordId, SchemeCode, Timeline};
 
 use crate::error::StoreError;
 use crate::loads::LoadStep;
@@ -17,7 +17,8 @@ use crate::write::derive::{Protection, identifiers_of, links_of, protection};
 use crate::write::effective::StagedEffective;
 use crate::write::inbound::Inbound;
 use crate::write::load::{instant_of_version, timeline_at};
-use crate::write::overlay::{AcceptedJob, Batch, Layer};
+use crate::write::overlay::{AcceptedJob, Batch, Few, Layer};
+use crate::write::pending::pending_of;
 use crate::write::staged::{Needs, RecordImage, StagedWrite, StoredOutcome};
 
 /// How long an idempotency key is remembered.
@@ -291,6 +292,37 @@ impl WriteTx<'_> {
             }
         }
         Ok(inbound)
+    }
+
+    /// Which staged records wait for one of the identifiers.
+    pub(super) fn staged_waiting(
+        &self,
+        identifiers: &BTreeSet<(SchemeCode, String)>,
+    ) -> Vec<(RecordId, Domain)> {
+        use std::hash::BuildHasher as _;
+        let layers = [&self.layer, &self.batch.layer];
+        if layers.iter().all(|layer| layer.pending.is_empty()) {
+            return Vec::new();
+        }
+        let mut waiting = Vec::new();
+        for (scheme, value) in identifiers {
+            let key = self
+                .batch
+                .hasher
+                .hash_one((scheme.as_str(), value.as_str()));
+            let ids = layers.iter().filter_map(|layer| layer.pending.get(&key));
+            for id in ids.flat_map(Few::ids) {
+                let staged = self.layer.records.get(id);
+                let image = staged.or_else(|| self.batch.layer.records.get(id));
+                let pair = (scheme.as_str(), value.as_str());
+                if let Some(image) = image
+                    && pending_of(&image.timeline).contains(&pair)
+                {
+                    waiting.push((image.id, image.domain));
+                }
+            }
+        }
+        waiting
     }
 
     /// Stages a write of a record of this owner; the version that it makes. The same record twice in one job makes one

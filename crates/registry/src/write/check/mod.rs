@@ -54,7 +54,7 @@ fn prefetch(run: &mut Run<'_, '_, '_>) -> Result<(), Failure> {
 }
 
 /// The parts of the period that none of the others holds, in order. The others are sorted.
-fn subtract(period: Period, others: &[Period]) -> Vec<Period> {
+pub(super) fn subtract(period: Period, others: &[Period]) -> Vec<Period> {
     let mut left = Vec::new();
     let mut from = period.from();
     for other in others.iter().filter(|other| other.overlaps(&period)) {

@@ -197,6 +197,9 @@ on_both! {
         assert_eq!((load.counts.create, load.counts.repeated, load.counts.conflict), (1, 1, 1));
         let shown = rows(&stack, &load);
         assert_eq!((codes(&shown[1]), shown[1].file_rows.as_slice()), (vec![problem::DUPLICATE_KEY], [3, 4].as_slice()));
+        let told = &shown[1].problems[0];
+        assert_eq!(told.pointer.as_deref(), Some("/name/sv"));
+        assert!(told.message.contains("rows 3, 4") && told.message.contains("/name/sv"), "{}", told.message);
         // The same over chunks, and against what was accepted.
         let mut says = vec![unit(1, "u1", "Ett")];
         says.extend((2..=1_200).map(|row| unit(row, &format!("x{row}"), "X")));

@@ -1,13 +1,17 @@
 //! A plan says what applying it does beyond its own rows, and applying it does that and no more.
 
-use grunddata_model::Domain::{Organisation, Role};
+use grunddata_information_model::PrivacyClass;
+use grunddata_model::Domain::{Geography, Organisation, Person, Role};
 use grunddata_model::RecordId;
-use grunddata_registry::{LoadStatus, PlanRowState, PlanRowView, RowOutcome, problem};
+use grunddata_registry::Role::Steward;
+use grunddata_registry::{
+    Context, Grant, LoadStatus, OwnerScope, PlanRowState, PlanRowView, RowOutcome, problem,
+};
 use grunddata_testing::on_both;
 use serde_json::json;
 
 use super::feed::{
-    apply, codes, full, person, plan, position, record, refers, rows, run, source, unit,
+    apply, codes, delta, full, person, plan, position, record, refers, rows, run, source, unit,
 };
 use crate::stack::{Stack, create, organisation, role, stack};
 
@@ -32,6 +36,14 @@ fn people(stack: &Stack) -> Vec<RecordId> {
         .iter()
         .map(|number| super::feed::found(stack, "se-personal-identity-number", number).unwrap())
         .collect()
+}
+
+fn sees_more(stack: &Stack) -> Context {
+    let grant = Grant {
+        ceiling: PrivacyClass::Protected,
+        ..Grant::of(OwnerScope::Owner(crate::stack::owner("a")), Steward)
+    };
+    stack.with_grants("more", vec![grant])
 }
 
 fn followers(row: &PlanRowView) -> (Vec<RecordId>, Vec<RecordId>, u64) {
@@ -76,13 +88,74 @@ on_both! {
         let load = apply(&stack, &load);
         assert_eq!((load.counts.applied, load.counts.set_aside), (1, 1));
         let aside: Vec<PlanRowView> = rows(&stack, &load).into_iter().filter(|row| row.state == PlanRowState::SetAside).collect();
-        assert_eq!((aside.len(), aside[0].record, codes(&aside[0])), (1, Some(people[1]), vec![problem::CHANGED_SINCE_PLAN]));
+        assert_eq!((aside.len(), aside[0].record, codes(&aside[0])), (1, Some(people[1]), vec![problem::MORE_FOLLOW]));
         assert!(stack.data(employed, "2026-03-03").is_ok());
         // The next plan foresees it.
         let load = plan(&stack, full("2026-03-03", persons(&NUMBERS[..1])));
         assert_eq!((load.counts.end, load.counts.follow_end), (1, 1));
         assert_eq!(apply(&stack, &load).counts.set_aside, 0);
         assert!(stack.data(employed, "2026-03-04").is_err());
+    }
+
+    fn what_a_file_says_is_gone_ends_before_what_it_refers_to(stack: Stack) {
+        source(&stack, "hr", |settings| settings.guards.floor = 1_000);
+        let below = |row, key: &str, parent: &str| refers(unit(row, key, "Enhet"), "hr", "parent", Organisation, parent);
+        let mut says = vec![unit(1, "top", "Topp")];
+        says.extend((2..20).map(|row| below(row, &format!("u{row}"), "top")));
+        says.extend((20..40).map(|row| below(row, &format!("v{row}"), &format!("u{}", row % 18 + 2))));
+        let load = run(&stack, full("2026-03-01", says.clone()));
+        assert_eq!(load.counts.applied, 39);
+        let gone = says.into_iter().map(super::feed::gone).collect();
+        let load = plan(&stack, delta("2026-03-02", gone));
+        assert_eq!((load.counts.end, load.counts.set_aside, load.foreseen), (39, 0, true));
+        // In batches of seven rows.
+        let load = apply(&stack, &load);
+        assert_eq!((load.counts.applied, load.counts.set_aside), (39, 0));
+    }
+
+    fn what_was_tried_together_is_applied_together(stack: Stack) {
+        source(&stack, "hr", |settings| settings.guards.changes = Default::default());
+        let below = |row, key: String, parent: String| refers(unit(row, &key, "Enhet"), "hr", "parent", Organisation, &parent);
+        let says = |upper: &str, lower: &str| {
+            let mut says = vec![unit(1, "top", "Topp")];
+            let under = |name: &str, index: u64, parent: &str| if parent == "top" { "top".to_owned() } else { format!("{name}{index}") };
+            says.extend((0..45).map(|index| below(10 + index, format!("b{index}"), under("a", index, upper))));
+            says.extend((0..45).map(|index| below(100 + index, format!("a{index}"), under("b", index, lower))));
+            says
+        };
+        run(&stack, full("2026-03-01", says("top", "b")));
+        // What stood above stands below: one by one that would be a circle.
+        let load = plan(&stack, full("2026-03-02", says("a", "top")));
+        assert_eq!((load.counts.change, load.counts.set_aside, load.foreseen), (90, 0, true));
+        let mut pace = grunddata_registry::LoadPace::of(60);
+        let context = super::feed::steward(&stack);
+        while !stack.registry.apply_load(&context, &crate::stack::owner("a"), load.id, &mut pace).unwrap().finished {}
+        let load = stack.registry.load(&context, &crate::stack::owner("a"), load.id).unwrap();
+        assert_eq!((load.counts.applied, load.counts.set_aside), (90, 0));
+    }
+
+    fn who_may_not_be_seen_is_neither_named_nor_counted(stack: Stack) {
+        source(&stack, "hr", |settings| settings.guards.floor = 100);
+        let place = |row, key: &str| super::feed::said("hr", row, Geography, key, json!({"name": {"sv": "Lägenhet"}, "kind": "apartment"}));
+        let sees_less = |name: &str| {
+            let grant = Grant { ceiling: PrivacyClass::Personal, ..Grant::of(OwnerScope::Owner(crate::stack::owner("a")), Steward) };
+            stack.with_grants(name, vec![grant])
+        };
+        let (less, more) = (sees_less("less"), sees_more(&stack));
+        for (day, (planner, applier), seen) in [("2026-03-02", (&less, &less), 0), ("2026-03-03", (&less, &more), 0), ("2026-03-04", (&more, &less), 1)] {
+            run(&stack, delta(day, vec![place(1, day)]));
+            let at = record(&stack, "hr", day);
+            let mut hidden = crate::stack::person("Åsa Ek");
+            hidden["protection"] = json!({"level": "protected-registration"});
+            hidden["residence"] = json!({"id": at.to_string()});
+            let hidden = stack.id(create(Person, hidden, day));
+            let load = super::feed::plan_as(&stack, planner, delta(day, vec![super::feed::gone(place(1, day))])).unwrap();
+            let shown = super::feed::rows_as(&stack, planner, &load);
+            assert_eq!((shown[0].follows.change.len() as u64, shown[0].follows.more, load.counts.follow_change), (seen, 0, seen), "{day}");
+            let progress = super::feed::apply_as(&stack, applier, &load).unwrap();
+            assert_eq!((progress.applied, progress.set_aside), (1, 0), "{day}");
+            assert_eq!(stack.data(hidden, "2026-06-01").unwrap().get("residence"), None, "{day}");
+        }
     }
 
     fn what_the_pipeline_will_refuse_is_set_aside_in_the_plan(stack: Stack) {

@@ -6,6 +6,7 @@ mod feed;
 mod first;
 mod foreseen;
 mod model;
+mod pending;
 mod periods;
 mod references;
 mod reversal;

@@ -60,6 +60,7 @@ on_both! {
         assert_eq!(outcomes(&stack, &load), [RowOutcome::Rejected, RowOutcome::Rejected, RowOutcome::Create]);
         assert_eq!(codes(&shown[0]), ["reference-not-found"]);
         assert_eq!((codes(&shown[1]), shown[1].problems[0].pointer.as_deref()), (vec![problem::TARGET_MISSING], Some("/parent")));
+        assert_eq!(shown[1].problems[0].other.as_deref(), Some("1"));
     }
 
     fn rows_that_lead_to_each_other_are_rejected_and_do_not_wait_for_ever(stack: Stack) {
@@ -130,6 +131,6 @@ on_both! {
         let with = |row, key| said("hr", row, grunddata_model::Domain::Person, key, json!({"name": {"full": "A"}, "identifiers": [{"scheme": "se-personal-identity-number", "value": NUMBER}]}));
         let load = run(&stack, full("2026-03-01", vec![with(1, "p1"), with(2, "p2")]));
         assert_eq!(outcomes(&stack, &load), [RowOutcome::Create, RowOutcome::Conflict]);
-        assert_eq!(codes(&rows(&stack, &load)[1]), ["identifier-in-use"]);
+        assert_eq!(codes(&rows(&stack, &load)[1]), [problem::RECORD_CLAIMED_TWICE]);
     }
 }

@@ -19,6 +19,43 @@ fn mail(value: &str) -> serde_json::Value {
 on_both! {
     using stack;
 
+    fn one_record_under_two_names_is_said_once(stack: Stack) {
+        source(&stack, "hr", |_| {});
+        let named = |row, name: &str, family: &str| {
+            let mut said = person(row, NUMBER, json!({"name": {"family": family}}));
+            said.record = name.to_owned();
+            said
+        };
+        // A pupil and a guardian by one number: what both say is said by both.
+        let says = || vec![named(1, "pupil", "Ek"), named(2, "guardian", "Ek")];
+        let load = run(&stack, full("2026-03-01", says()));
+        assert_eq!((outcomes(&stack, &load), load.counts.applied), (vec![RowOutcome::Create, RowOutcome::Confirm], 2));
+        let load = run(&stack, full("2026-03-02", says()));
+        assert_eq!((load.counts.unchanged, load.rows), (2, 0));
+        // They change together, and then one of them says something else.
+        let load = run(&stack, full("2026-03-03", vec![named(1, "pupil", "Alm"), named(2, "guardian", "Alm")]));
+        assert_eq!(outcomes(&stack, &load), [RowOutcome::Change, RowOutcome::Confirm]);
+        let load = run(&stack, full("2026-03-04", vec![named(1, "pupil", "Berg"), named(2, "guardian", "Gran")]));
+        assert_eq!(outcomes(&stack, &load), [RowOutcome::Change, RowOutcome::Conflict]);
+        let shown = rows(&stack, &load);
+        assert_eq!((codes(&shown[1]), shown[1].problems[0].other.as_deref()), (vec![problem::RECORD_CLAIMED_TWICE], Some("1")));
+        let told = &shown[1].problems[0].message;
+        assert!(told.contains("row 1 ") && told.contains("/name/family"), "{told}");
+        assert_eq!(stack.data(found(&stack, "se-personal-identity-number", NUMBER).unwrap(), "2026-03-05").unwrap()["name"]["family"], "Berg");
+    }
+
+    fn two_new_records_with_one_identifier_name_each_others_row(stack: Stack) {
+        source(&stack, "hr", |_| {});
+        let keyed = |row, key: &str, name: &str| {
+            let data = json!({"name": {"family": name}, "identifiers": [{"scheme": "se-personal-identity-number", "value": NUMBER}]});
+            said("hr", row, Person, key, data)
+        };
+        let load = run(&stack, full("2026-03-01", vec![keyed(4, "a", "Ek"), keyed(9, "b", "Ek")]));
+        assert_eq!((load.counts.create, load.counts.conflict), (1, 1));
+        let shown = rows(&stack, &load);
+        assert_eq!((codes(&shown[1]), shown[1].problems[0].other.as_deref()), (vec![problem::RECORD_CLAIMED_TWICE], Some("4")));
+    }
+
     fn two_sources_feed_one_record(stack: Stack) {
         source(&stack, "hr", |_| {});
         source(&stack, "ad", |settings| settings.authoritative.ends = false.into());
