@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use grunddata_model::Domain;
 use serde_json::json;
 
 use crate::data::{self, Kind};
@@ -64,37 +63,10 @@ pub(crate) async fn run(
         (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for round in 0..ROUNDS {
         let source = place.database(&format!("create_{round}")).await?;
-        let token = {
-            let registry = registry::open(&source)?;
-            registry::add_owner(&registry)?;
-            registry::load(
-                &registry,
-                Domain::Geography,
-                Kind::Address,
-                ADDRESSES,
-                data::address,
-            )?;
-            registry::load(&registry, Domain::Person, Kind::Person, 1, |number| {
-                data::person(number, ADDRESSES)
-            })?;
-            let token = registry::token(&registry)?;
-            registry.store().shutdown();
-            token
-        };
+        let token = registry::furnish(&source, ADDRESSES)?;
         let (created, commits, rate) = {
             let program = Program::grunddata(binary, &source)?;
-            let sent = token.clone();
-            let requests: Requests = Arc::new(move |number| {
-                let number = number + 1;
-                let mut data = data::person(number, ADDRESSES);
-                // With 64 requests under way the person before may not be there yet: all refer to the first.
-                if let Some(contact) = data.pointer_mut("/relationships/0/person/id") {
-                    *contact = json!(data::id(Kind::Person, 0));
-                }
-                let body = json!({"id": data::id(Kind::Person, number), "owner": registry::OWNER,
-                                  "validFrom": data::FROM, "data": data});
-                load::post("/api/v1/persons", &sent, &body.to_string())
-            });
+            let requests = requests(&token, 1, ADDRESSES);
             let measured = load::saturate(program.address, CONNECTIONS, ROUND, requests).await?;
             (
                 measured.requests,
@@ -131,17 +103,33 @@ pub(crate) async fn run(
     Ok(())
 }
 
+/// Creates of persons from that number on, who live at some of so many addresses.
+pub(crate) fn requests(token: &str, first: u64, addresses: u64) -> Requests {
+    let token = token.to_owned();
+    Arc::new(move |number| {
+        let number = number + first;
+        let mut data = data::person(number, addresses);
+        // With 64 requests under way the person before may not be there yet: all refer to the first.
+        if let Some(contact) = data.pointer_mut("/relationships/0/person/id") {
+            *contact = json!(data::id(Kind::Person, 0));
+        }
+        let body = json!({"id": data::id(Kind::Person, number), "owner": registry::OWNER,
+                          "validFrom": data::FROM, "data": data});
+        load::post("/api/v1/persons", &token, &body.to_string())
+    })
+}
+
 /// The batches that the server has committed, from its metrics.
 async fn batches(program: &Program) -> Result<u64> {
+    Ok(metric(program, "grunddata_write_batch_size_count").await? as u64)
+}
+
+/// One of the server's metrics.
+pub(crate) async fn metric(program: &Program, name: &str) -> Result<f64> {
     let mut connection = Connection::open(program.address).await?;
     let text = String::from_utf8(connection.exchange(&load::get("/metrics", None)).await?)?;
-    let line = text
-        .lines()
-        .find(|line| line.starts_with("grunddata_write_batch_size_count"))
-        .context("the server counts no batches")?;
-    Ok(line
-        .rsplit(' ')
-        .next()
-        .context("unexpected metric")?
-        .parse::<f64>()? as u64)
+    let line = text.lines().find(|line| line.starts_with(name));
+    let line = line.with_context(|| format!("the server has no metric {name}"))?;
+    let value = line.rsplit(' ').next().context("unexpected metric")?;
+    Ok(value.parse()?)
 }

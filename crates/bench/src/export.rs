@@ -48,6 +48,11 @@ pub(crate) async fn run(setting: &Setting<'_>, name: &str, table: &mut Table) ->
     let (mut outs, mut tables, mut scans, mut states) = (vec![], vec![], vec![], vec![]);
     let mut memory = [0_u64; 3];
     let rate = |wall: Duration| setting.records as f64 / wall.as_secs_f64();
+    let raw = setting.scratch.join("raw");
+    let scan = async |tables: &[&str]| {
+        let statements: Vec<String> = tables.iter().map(|table| (*table).to_owned()).collect();
+        scan(setting.cluster, setting.url, &statements, &raw).await
+    };
     for _ in 0..ROUNDS {
         let out = program(
             setting,
@@ -55,14 +60,14 @@ pub(crate) async fn run(setting: &Setting<'_>, name: &str, table: &mut Table) ->
             Some(&lossless),
             setting.url,
         )?;
-        scans.push(rate(scan(setting, &FACTS).await?));
+        scans.push(rate(scan(&FACTS).await?));
         let flat = program(
             setting,
             &["export", "persons", "--quiet", "--format", "csv", "--out"],
             Some(&csv),
             setting.url,
         )?;
-        states.push(rate(scan(setting, &["state"]).await?));
+        states.push(rate(scan(&["state"]).await?));
         outs.push(rate(out.wall));
         tables.push(rate(flat.wall));
         memory = [memory[0].max(out.memory), memory[1].max(flat.memory), 0];
@@ -147,13 +152,17 @@ fn program(
     program::run(setting.binary, &arguments, url, &log)
 }
 
-/// Reads all rows of the tables by the engine's own means and writes them to a file as they come.
-async fn scan(setting: &Setting<'_>, tables: &[&str]) -> Result<Duration> {
-    let path = setting.scratch.join("raw");
-    let mut file = std::io::BufWriter::with_capacity(1 << 20, File::create(&path)?);
+/// Reads all rows of tables, or of statements in brackets, by the engine's own means and writes them to a file as they come.
+pub(crate) async fn scan(
+    cluster: Option<&Cluster>,
+    url: &str,
+    tables: &[String],
+    path: &Path,
+) -> Result<Duration> {
+    let mut file = std::io::BufWriter::with_capacity(1 << 20, File::create(path)?);
     let started = Instant::now();
-    if setting.cluster.is_some() {
-        let from = crate::bare::connect(setting.url).await?;
+    if cluster.is_some() {
+        let from = crate::bare::connect(url).await?;
         for table in tables {
             let stream = from.copy_out(&format!("COPY {table} TO STDOUT")).await?;
             let mut stream = std::pin::pin!(stream);
@@ -162,10 +171,8 @@ async fn scan(setting: &Setting<'_>, tables: &[&str]) -> Result<Duration> {
             }
         }
     } else {
-        let from = rusqlite::Connection::open_with_flags(
-            setting.url,
-            rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY,
-        )?;
+        let from =
+            rusqlite::Connection::open_with_flags(url, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         for table in tables {
             let mut read = from.prepare(&format!("SELECT * FROM {table}"))?;
             let columns = read.column_count();
@@ -187,6 +194,6 @@ async fn scan(setting: &Setting<'_>, tables: &[&str]) -> Result<Duration> {
     }
     file.flush()?;
     let wall = started.elapsed();
-    std::fs::remove_file(&path)?;
+    std::fs::remove_file(path)?;
     Ok(wall)
 }

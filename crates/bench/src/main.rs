@@ -9,16 +9,25 @@ mod create;
 mod data;
 mod during;
 mod export;
+mod feed;
 mod footprint;
 mod graph;
+mod hooks;
+mod idle;
+mod latency;
 mod load;
+mod outward;
 mod program;
 mod read;
 mod reconcile;
 mod registry;
 mod replay;
 mod report;
+mod stream;
+mod sync;
+mod target;
 mod timing;
+mod tree;
 mod versions;
 
 use std::path::PathBuf;
@@ -66,7 +75,17 @@ struct Run {
     /// Persons, roles and a thirtieth as many units of the graph.
     #[arg(long, default_value_t = 1_000_000)]
     graph: u64,
-    /// Only these: bulk, read, create, versions, graph, timing, footprint, load, export.
+    /// Persons of the feed, of the first sync and of the tree.
+    #[arg(long, default_value_t = 50_000)]
+    log: u64,
+    /// Changes whose way to their receivers is timed.
+    #[arg(long, default_value_t = 10_000)]
+    changes: u64,
+    /// Webhooks, a tenth of them dead.
+    #[arg(long, default_value_t = 1_000)]
+    subscriptions: u64,
+    /// Only these: bulk, read, create, versions, graph, timing, footprint, load, export, feed, latency, sync, subscriptions,
+    /// idle, tree.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
 }
@@ -230,10 +249,16 @@ async fn engine(run: &Run, cluster: Option<&Cluster>, table: &mut Table) -> Resu
     if run.wants("footprint") && cluster.is_none() {
         footprint::run(&run.binary, scratch.path(), table).await?;
     }
-    Ok(())
+    let place = outward::Place {
+        run,
+        cluster,
+        scratch: scratch.path(),
+        name,
+    };
+    outward::all(&place, table).await
 }
 
-async fn remove(cluster: Option<&Cluster>, names: &[&str]) -> Result<()> {
+pub(crate) async fn remove(cluster: Option<&Cluster>, names: &[&str]) -> Result<()> {
     if let Some(cluster) = cluster {
         for name in names {
             cluster.remove(name).await?;

@@ -33,13 +33,19 @@ impl Program {
 
     /// Our server over an existing database.
     pub(crate) fn grunddata(binary: &Path, url: &str) -> Result<Self> {
+        Self::with(binary, url, &[])
+    }
+
+    /// The same with settings, given as environment variables.
+    pub(crate) fn with(binary: &Path, url: &str, settings: &[(&str, String)]) -> Result<Self> {
         let free = TcpListener::bind(("127.0.0.1", 0))?;
         let address = free.local_addr()?;
         drop(free);
         let started = Instant::now();
         let child = Command::new(binary)
             .args(["serve", "--listen", &address.to_string(), "--database", url])
-            .env("GRUNDDATA_LOG_FILTER", "warn")
+            .env("GRUNDDATA_LOG_FILTER", "error")
+            .envs(settings.iter().map(|(name, value)| (*name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .spawn()
@@ -109,11 +115,22 @@ pub(crate) struct Ran {
 
 /// Runs a command of the program on a database to its end; what it took.
 pub(crate) fn run(binary: &Path, arguments: &[&str], url: &str, access_log: &Path) -> Result<Ran> {
+    let log = access_log.display().to_string();
+    run_with(binary, arguments, url, &[("GRUNDDATA_ACCESS_LOG", log)])
+}
+
+/// The same with settings, given as environment variables.
+pub(crate) fn run_with(
+    binary: &Path,
+    arguments: &[&str],
+    url: &str,
+    settings: &[(&str, String)],
+) -> Result<Ran> {
     let mut command = Command::new(binary);
     command
         .args(arguments)
         .args(["--database", url])
-        .env("GRUNDDATA_ACCESS_LOG", access_log)
+        .envs(settings.iter().map(|(name, value)| (*name, value)))
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::inherit());

@@ -11,6 +11,7 @@ use grunddata_registry::{
     OwnerScope, Registry, Replace, Role, Subject,
 };
 use grunddata_store::{Clock, Store, StoreOptions};
+use rusqlite::OptionalExtension as _;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -51,7 +52,7 @@ pub(crate) fn add_owner(registry: &Registry) -> Result<()> {
     clippy::disallowed_methods,
     reason = "a benchmark is its own composition root"
 )]
-fn now() -> Instant {
+pub(crate) fn now() -> Instant {
     Instant::from(chrono::Utc::now())
 }
 
@@ -126,6 +127,48 @@ pub(crate) fn load(
         next = until;
     }
     Ok(())
+}
+
+/// Makes a database ready for creates over HTTP: the owner, addresses to live at and the person whom all others name. A
+/// token that reads and writes everything.
+pub(crate) fn furnish(url: &str, addresses: u64) -> Result<String> {
+    let registry = open(url)?;
+    add_owner(&registry)?;
+    load(
+        &registry,
+        Domain::Geography,
+        Kind::Address,
+        addresses,
+        data::address,
+    )?;
+    load(&registry, Domain::Person, Kind::Person, 1, |number| {
+        data::person(number, addresses)
+    })?;
+    let token = token(&registry)?;
+    registry.store().shutdown();
+    Ok(token)
+}
+
+/// How far the log of the benchmark's owner has come; 0 where there is no such owner yet.
+pub(crate) async fn position(url: &str) -> Result<u64> {
+    let position: Option<i64> = if url.starts_with("postgres") {
+        let client = crate::bare::connect(url).await?;
+        let row = client
+            .query_opt("SELECT position FROM owner WHERE key = $1", &[&OWNER])
+            .await?;
+        row.map(|row| row.try_get(0)).transpose()?
+    } else {
+        let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
+        let connection = rusqlite::Connection::open_with_flags(url, flags)?;
+        connection
+            .query_row(
+                "SELECT position FROM owner WHERE key = ?1",
+                [OWNER],
+                |row| row.get(0),
+            )
+            .optional()?
+    };
+    Ok(position.unwrap_or_default().try_into()?)
 }
 
 /// A token that reads and writes everything.

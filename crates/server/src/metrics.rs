@@ -222,6 +222,11 @@ impl Metrics {
             "# HELP grunddata_write_batch_seconds Time spent on batches, from taking the writes to the commit.\n# TYPE grunddata_write_batch_seconds counter\ngrunddata_write_batch_seconds_total {}",
             store.batch_seconds
         )?;
+        writeln!(
+            out,
+            "# HELP grunddata_write_tree_seconds Time of that spent on the trees of the logs.\n# TYPE grunddata_write_tree_seconds counter\ngrunddata_write_tree_seconds_total {}",
+            store.tree_seconds
+        )?;
         gauge(
             &mut out,
             "log_positions",

@@ -23,6 +23,8 @@ pub struct StoreMetrics {
     pub batch_sizes: Vec<u64>,
     /// Seconds spent on batches, from taking the jobs to the commit.
     pub batch_seconds: f64,
+    /// Seconds of them spent on the trees of the logs: leaves, their secrets, hashes and nodes.
+    pub tree_seconds: f64,
     /// Batches that were repeated because the database was busy or lost.
     pub retries: u64,
     /// Connections that readers hold.
@@ -37,6 +39,7 @@ pub(crate) struct Metrics {
     jobs: AtomicU64,
     sizes: [AtomicU64; BATCH_SIZES.len() + 1],
     micros: AtomicU64,
+    tree_nanos: AtomicU64,
     retries: AtomicU64,
     pub(crate) readers: AtomicU64,
     positions: Mutex<BTreeMap<OwnerKey, u64>>,
@@ -54,6 +57,12 @@ impl Metrics {
                 bucket.fetch_add(1, Ordering::Relaxed);
             }
         }
+    }
+
+    /// The tree of a log has taken so long in a batch.
+    pub(crate) fn tree(&self, took: Duration) {
+        let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+        self.tree_nanos.fetch_add(nanos, Ordering::Relaxed);
     }
 
     pub(crate) fn retry(&self) {
@@ -76,6 +85,8 @@ impl Metrics {
                 .collect(),
             #[expect(clippy::cast_precision_loss, reason = "a figure for monitoring")]
             batch_seconds: self.micros.load(Ordering::Relaxed) as f64 / 1e6,
+            #[expect(clippy::cast_precision_loss, reason = "a figure for monitoring")]
+            tree_seconds: self.tree_nanos.load(Ordering::Relaxed) as f64 / 1e9,
             retries: self.retries.load(Ordering::Relaxed),
             reader_connections: usize::try_from(self.readers.load(Ordering::Relaxed))
                 .unwrap_or_default(),

@@ -205,6 +205,7 @@ impl Worker {
         self.engine.known.vocabulary.learn(owner.as_str(), words);
         let position = u64::try_from(position).unwrap_or_default();
         self.engine.metrics.position(owner, position);
+        self.engine.metrics.tree(tree.spent);
         self.engine.followed.tell(owner, position);
         Ok(Outcome::Decided(decided))
     }

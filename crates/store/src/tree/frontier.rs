@@ -1,5 +1,7 @@
 //! The right edge of a tree: what a leaf that is added is joined with.
 
+use std::time::Duration;
+
 use grunddata_log_proof::merkle::{CompactRange, Hash, empty_root};
 
 use super::{FAN, LEVELS};
@@ -17,16 +19,28 @@ pub(crate) struct Node {
 
 /// A tree by its largest complete subtrees, those of the open tiles apart: leaves of the last 256, then their roots, and
 /// so on; last what comes before all of them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Frontier {
     open: Vec<CompactRange>,
+    /// How long leaves and nodes have taken since it was read: a figure for monitoring.
+    pub(crate) spent: Duration,
 }
+
+impl PartialEq for Frontier {
+    /// Whether they are the same tree.
+    fn eq(&self, other: &Self) -> bool {
+        self.open == other.open
+    }
+}
+
+impl Eq for Frontier {}
 
 impl Frontier {
     /// The tree without leaves.
     pub(crate) fn empty() -> Self {
         Self {
             open: vec![CompactRange::new(0); LEVELS as usize + 1],
+            spent: Duration::ZERO,
         }
     }
 
@@ -47,7 +61,10 @@ impl Frontier {
             end = begin;
         }
         open.push(whole.part(0, end).ok_or_else(wrong)?);
-        Ok(Self { open })
+        Ok(Self {
+            open,
+            spent: Duration::ZERO,
+        })
     }
 
     fn whole(&self) -> CompactRange {

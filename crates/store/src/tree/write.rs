@@ -1,6 +1,7 @@
 //! The leaves of a batch, made while its rows are computed, and the tree that has grown over them.
 
 use std::collections::HashMap;
+use std::time::{Duration, Instant as Stopwatch};
 
 use grunddata_information_model::Resolved;
 use grunddata_log_proof::entry::{Opening, Secret, leaf};
@@ -27,6 +28,7 @@ pub(crate) struct Leaves<'a> {
     writes: usize,
     random: Vec<[u8; 32]>,
     made: Vec<(i64, Hash)>,
+    spent: Duration,
 }
 
 impl<'a> Leaves<'a> {
@@ -38,6 +40,7 @@ impl<'a> Leaves<'a> {
             writes,
             random: Vec::new(),
             made: Vec::with_capacity(writes),
+            spent: Duration::ZERO,
         }
     }
 
@@ -73,6 +76,7 @@ impl<'a> Leaves<'a> {
         timeline: &Timeline<Resolved>,
         position: i64,
     ) -> Result<(Vec<u8>, Vec<u8>), StoreError> {
+        let begun = Stopwatch::now();
         let states = timeline.states().iter();
         let contents = contents_of(facts, states.map(|state| (state.period, &state.value)))?;
         let given = self.given.get(&position);
@@ -95,12 +99,15 @@ impl<'a> Leaves<'a> {
             )));
         }
         self.made.push((position, leaf));
-        Ok((leaf.0.to_vec(), opening.to_bytes()))
+        let stored = (leaf.0.to_vec(), opening.to_bytes());
+        self.spent += begun.elapsed();
+        Ok(stored)
     }
 
     /// The leaves in the order of their positions, added to the tree, where that had grown over everything before them.
-    /// Else they wait for it.
+    /// Else they wait for it. What the leaves have taken is noted in the tree.
     pub(crate) fn add_to(mut self, frontier: &mut Frontier, position: i64) -> Vec<Node> {
+        let begun = Stopwatch::now();
         let mut nodes = Vec::new();
         if i64::try_from(frontier.size()).ok() == Some(position) {
             self.made.sort_unstable_by_key(|(position, _)| *position);
@@ -108,6 +115,7 @@ impl<'a> Leaves<'a> {
                 frontier.push(leaf, &mut nodes);
             }
         }
+        frontier.spent += self.spent + begun.elapsed();
         nodes
     }
 }

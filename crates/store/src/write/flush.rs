@@ -5,6 +5,7 @@
 //! written by several jobs of the batch, its writes go one after the other, in rounds.
 
 use std::collections::{HashMap, HashSet};
+use std::time::Instant as Stopwatch;
 
 use grunddata_information_model::InformationModel;
 use grunddata_model::{Instant, OwnerKey, Period, RecordId};
@@ -116,7 +117,10 @@ pub(crate) fn flush(
         words.extend(Round::compute(owner, &round, &mut leaves)?.write(connection, known)?);
     }
     ChangeRow::insert(connection, &effective)?;
-    save(connection, key, &leaves.add_to(tree, position))?;
+    let nodes = leaves.add_to(tree, position);
+    let saving = Stopwatch::now();
+    save(connection, key, &nodes)?;
+    tree.spent += saving.elapsed();
     protect(connection, model, owner, jobs)?;
     transactions.sort_unstable_by_key(|row| row.id);
     TransactionRow::insert(connection, &transactions)?;
