@@ -85,7 +85,12 @@ pub(crate) fn run(settings: &Settings, restore: Restore) -> Result<ExitCode, Fai
     };
     // What was written after the backup may have been told to others: they must learn that it is gone.
     let mut epochs = Vec::new();
+    let copies = registry.copies()?;
     for owner in registry.store().owners()? {
+        // The log of a copy is its origin's: it goes on from where the copy was.
+        if copies.contains_key(&owner.key) {
+            continue;
+        }
         epochs.push((owner.key.clone(), registry.store().begin_epoch(&owner.key)?));
     }
     let context = console::context(&registry);

@@ -56,6 +56,8 @@ pub struct ErasedAgain {
     pub already: u64,
     /// How many are not in this database.
     pub absent: u64,
+    /// How many belong to owners that are copies: their origin erases them.
+    pub copied: u64,
     /// What was left because a legal hold keeps it.
     pub held: Vec<RecordId>,
     /// What was left because others refer to it, with one that does.
@@ -70,7 +72,12 @@ impl Registry {
     pub fn erasures(&self, context: &Context) -> Result<Erasures, Refusal> {
         must_administer_all(context)?;
         let mut erasures = Vec::new();
+        let copies = self.copies()?;
         for owner in self.owners(context)? {
+            // What its origin has erased comes with its log.
+            if copies.contains_key(&owner.key) {
+                continue;
+            }
             let decisions = self.decisions(context, &owner.key)?;
             let erased = self
                 .inner
@@ -177,7 +184,12 @@ impl Registry {
                 }
             }
         }
+        let copies = self.copies()?;
         for (owner, erasures) in present {
+            if copies.contains_key(owner) {
+                again.copied += erasures.len() as u64;
+                continue;
+            }
             self.erase_of(context, owner, &erasures, &mut again)?;
         }
         Ok(again)
