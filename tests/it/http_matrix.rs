@@ -192,6 +192,9 @@ fn question(http: &Http, place: &Place, method: &str, path: &str) -> Option<Ques
             ("get", "/models/{name}/{version}") => {
                 plain(&format!("/models/grunddata/{version}"), None)
             }
+            ("get", "/models/{name}/{version}/files") => {
+                plain(&format!("/models/grunddata/{version}/files"), None)
+            }
             ("get", "/codelists/{list}") => plain("/codelists/organisation-kind", None),
             ("get", "/owners/{owner}") => plain("/owners/norrberga", None),
             ("put", "/owners/{owner}") => plain(
@@ -219,6 +222,7 @@ fn question(http: &Http, place: &Place, method: &str, path: &str) -> Option<Ques
                 | "/peers/{peer}"
                 | "/peers/{peer}/pause"
                 | "/peers/{peer}/resume"
+                | "/peers/{peer}/trust"
                 | "/peers/{peer}/check",
             ) => {
                 // Nobody but an administrator of the whole registry may ask, and none of these callers is one.

@@ -59,6 +59,10 @@ fn open_with(
     }
     let model = model(&settings.models)?;
     let store = Store::open(options, model.clone())?;
+    // What came from peers is kept in the database, once it has its tables.
+    if store.pending_migrations()?.is_empty() {
+        store.load_packages()?;
+    }
     Ok(Registry::new(store, model, clock, Limits::default()))
 }
 

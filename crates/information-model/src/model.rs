@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use chrono::NaiveDate;
 use grunddata_model::{Domain, ModelVersion};
@@ -26,12 +26,43 @@ use crate::scheme::IdentifierScheme;
 use crate::validate;
 use crate::walk::Walk;
 
-/// The information model: packages of schemas and code lists, compiled. Cheap to clone.
+/// The information model: packages of schemas and code lists, compiled. Cheap to clone; what is
+/// [installed](InformationModel::install) later is seen by every clone at once.
 #[derive(Clone)]
-pub struct InformationModel(Arc<Loaded>);
+pub struct InformationModel(Arc<Generations>);
+
+/// What was loaded first, and what has come since. Nothing that was given out is ever taken back: whoever holds a part of an
+/// earlier generation keeps it for as long as the model lives.
+struct Generations {
+    first: Generation,
+    /// One installs at a time.
+    installing: Mutex<()>,
+}
+
+struct Generation {
+    loaded: Loaded,
+    next: OnceLock<Box<Generation>>,
+}
+
+impl Generation {
+    fn new(loaded: Loaded) -> Self {
+        Self {
+            loaded,
+            next: OnceLock::new(),
+        }
+    }
+
+    fn last(&self) -> &Self {
+        let mut last = self;
+        while let Some(next) = last.next.get() {
+            last = next;
+        }
+        last
+    }
+}
 
 struct Loaded {
-    packages: Vec<Package>,
+    packages: Vec<Arc<Package>>,
     releases: BTreeMap<Version, Arc<Release>>,
     current: Arc<Release>,
     current_model: ModelVersion,
@@ -41,12 +72,58 @@ impl fmt::Debug for InformationModel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list()
             .entries(
-                self.0
+                self.now()
                     .packages
                     .iter()
                     .map(|package| package.model_version().to_string()),
             )
             .finish()
+    }
+}
+
+impl Loaded {
+    /// Compiles packages; what of them was compiled before is not compiled again.
+    fn compile(mut packages: Vec<Arc<Package>>, before: Option<&Self>) -> Result<Self, ModelError> {
+        let known = |core: &Package| {
+            before
+                .and_then(|before| before.releases.get(core.version()))
+                .map(|release| &**release)
+        };
+        packages.sort_by(|a, b| {
+            (a.is_extension(), a.name(), a.version()).cmp(&(
+                b.is_extension(),
+                b.name(),
+                b.version(),
+            ))
+        });
+        let mut releases = BTreeMap::new();
+        for core in packages.iter().filter(|package| package.name() == CORE) {
+            releases.insert(
+                core.version().clone(),
+                Arc::new(Release::compile(core, &packages, known(core))?),
+            );
+        }
+        let newest = |status: Option<PackageStatus>| {
+            packages
+                .iter()
+                .filter(|package| package.name() == CORE && !package.is_foreign())
+                .filter(|package| status.is_none_or(|status| package.manifest().status == status))
+                .max_by_key(|package| package.version())
+        };
+        let core = newest(Some(PackageStatus::Published))
+            .or_else(|| newest(None))
+            .ok_or(ModelError::NoCore)?;
+        let current = releases
+            .get(core.version())
+            .cloned()
+            .ok_or(ModelError::NoCore)?;
+        let current_model = core.model_version().clone();
+        Ok(Self {
+            packages,
+            releases,
+            current,
+            current_model,
+        })
     }
 }
 
@@ -85,71 +162,81 @@ impl InformationModel {
                 }
             }
         }
-        Self::compile(packages)
-    }
-
-    fn compile(mut packages: Vec<Package>) -> Result<Self, ModelError> {
-        packages.sort_by(|a, b| {
-            (a.is_extension(), a.name(), a.version()).cmp(&(
-                b.is_extension(),
-                b.name(),
-                b.version(),
-            ))
-        });
-        let mut releases = BTreeMap::new();
-        for core in packages.iter().filter(|package| package.name() == CORE) {
-            releases.insert(
-                core.version().clone(),
-                Arc::new(Release::compile(core, &packages)?),
-            );
-        }
-        let newest = |status: Option<PackageStatus>| {
-            packages
-                .iter()
-                .filter(|package| package.name() == CORE)
-                .filter(|package| status.is_none_or(|status| package.manifest().status == status))
-                .max_by_key(|package| package.version())
-        };
-        let core = newest(Some(PackageStatus::Published))
-            .or_else(|| newest(None))
-            .ok_or(ModelError::NoCore)?;
-        let current = releases
-            .get(core.version())
-            .cloned()
-            .ok_or(ModelError::NoCore)?;
-        let current_model = core.model_version().clone();
-        Ok(Self(Arc::new(Loaded {
-            packages,
-            releases,
-            current,
-            current_model,
+        Ok(Self(Arc::new(Generations {
+            first: Generation::new(Loaded::compile(
+                packages.into_iter().map(Arc::new).collect(),
+                None,
+            )?),
+            installing: Mutex::new(()),
         })))
     }
 
+    /// What is loaded by now.
+    fn now(&self) -> &Loaded {
+        &self.0.first.last().loaded
+    }
+
+    /// Adds packages from elsewhere, together. They explain the records that name them: the current version of the core stays
+    /// what it is, and where a version of an extension is loaded that is not from elsewhere, the newest of those is used by
+    /// whoever names no version. What is there already with the same content is passed over. Whether anything is new.
+    ///
+    /// # Errors
+    /// [`ModelError`] when one is wrong, clashes with what is loaded, or has other content than the package that is loaded under
+    /// its name and version; nothing is added then.
+    pub fn install(&self, foreign: Vec<Package>) -> Result<bool, ModelError> {
+        let _one = self
+            .0
+            .installing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let last = self.0.first.last();
+        let mut packages = last.loaded.packages.clone();
+        let known = packages.len();
+        for package in foreign {
+            match packages
+                .iter()
+                .find(|known| known.model_version() == package.model_version())
+            {
+                Some(known) if known.digest() == package.digest() => {}
+                Some(_) => {
+                    return Err(ModelError::Conflict {
+                        package: package.model_version().to_string(),
+                        problem: "a package with other content is loaded under this name and version; a published package never changes, so one of the two needs a new version".to_owned(),
+                    });
+                }
+                None => packages.push(Arc::new(package.from_elsewhere())),
+            }
+        }
+        if packages.len() == known {
+            return Ok(false);
+        }
+        let next = Generation::new(Loaded::compile(packages, Some(&last.loaded))?);
+        // Nobody else installs meanwhile.
+        drop(last.next.set(Box::new(next)));
+        Ok(true)
+    }
     /// The newest published version of the core.
     #[must_use]
     pub fn current(&self) -> &ModelVersion {
-        &self.0.current_model
+        &self.now().current_model
     }
 
     /// Every loaded package: the core first, then extensions, by name and version.
     pub fn packages(&self) -> impl Iterator<Item = &Package> {
-        self.0.packages.iter()
+        self.now().packages.iter().map(|package| &**package)
     }
 
     /// The package of that name and version.
     #[must_use]
     pub fn package(&self, version: &ModelVersion) -> Option<&Package> {
-        self.0
-            .packages
-            .iter()
+        self.packages()
             .find(|package| package.model_version() == version)
     }
 
     /// What is known about a domain in the current core and the newest extensions.
     #[must_use]
     pub fn domain(&self, domain: Domain) -> &DomainModel {
-        self.0.current.facts(domain)
+        self.now().current.facts(domain)
     }
 
     /// A relation from the records of a domain; `relationship.custodian` leads to `relationship`.
@@ -171,40 +258,44 @@ impl InformationModel {
     /// A code list by name.
     #[must_use]
     pub fn code_list(&self, name: &str) -> Option<&CodeList> {
-        self.0.current.code_lists().get(name).map(|list| &**list)
+        self.now()
+            .current
+            .code_lists()
+            .get(name)
+            .map(|list| &**list)
     }
 
     /// Every code list, by name.
     pub fn code_lists(&self) -> impl Iterator<Item = &CodeList> {
-        self.0.current.code_lists().values().map(|list| &**list)
+        self.now().current.code_lists().values().map(|list| &**list)
     }
 
     /// An identifier scheme; `source:NAME` leads to the row `source:*`.
     #[must_use]
     pub fn scheme(&self, code: &str) -> Option<&IdentifierScheme> {
-        self.0.current.schemes().get(code)
+        self.now().current.schemes().get(code)
     }
 
     /// Every identifier scheme.
     pub fn schemes(&self) -> impl Iterator<Item = &IdentifierScheme> {
-        self.0.current.schemes().all()
+        self.now().current.schemes().all()
     }
 
     /// The scheme that is most likely meant by an unknown one.
     #[must_use]
     pub fn nearest_scheme(&self, unknown: &str) -> Option<&str> {
-        self.0.current.schemes().nearest(unknown, None)
+        self.now().current.schemes().nearest(unknown, None)
     }
 
     fn release(&self, model: Option<&ModelVersion>) -> Result<&Arc<Release>, Box<ValidationError>> {
-        let Some(model) = model.filter(|model| **model != self.0.current_model) else {
-            return Ok(&self.0.current);
+        let Some(model) = model.filter(|model| **model != self.now().current_model) else {
+            return Ok(&self.now().current);
         };
         Some(model)
             .filter(|model| &*model.name == CORE)
-            .and_then(|model| self.0.releases.get(&model.version.parse::<Version>().ok()?))
+            .and_then(|model| self.now().releases.get(&model.version.parse::<Version>().ok()?))
             .ok_or_else(|| {
-                let current = &self.0.current_model;
+                let current = &self.now().current_model;
                 Box::new(ValidationError::new(
                     "",
                     code::UNKNOWN_MODEL,
@@ -367,8 +458,8 @@ impl InformationModel {
         &self,
         model: &'a str,
     ) -> Result<(&Arc<Release>, Vec<&'a str>), ModelError> {
-        if *model == *self.0.current.text {
-            return Ok((&self.0.current, Vec::new()));
+        if *model == *self.now().current.text {
+            return Ok((&self.now().current, Vec::new()));
         }
         let unknown = || ModelError::UnknownVersion(model.to_owned());
         let mut parts = model.split('+');
@@ -380,7 +471,7 @@ impl InformationModel {
                     .parse::<Version>()
                     .ok()
             })
-            .and_then(|version| self.0.releases.get(&version))
+            .and_then(|version| self.now().releases.get(&version))
             .ok_or_else(unknown)?;
         let extensions: Vec<&str> = parts.collect();
         if extensions
@@ -397,7 +488,7 @@ impl InformationModel {
     pub(crate) fn extract_stored(&self, domain: Domain, model: &str, mut value: Value) -> Extract {
         let (release, extensions) = self
             .stored_release(model)
-            .unwrap_or_else(|_| (&self.0.current, Vec::new()));
+            .unwrap_or_else(|_| (&self.now().current, Vec::new()));
         let mut walk = Walk::stored(release, domain, extensions);
         walk.run(&mut value);
         walk.extract.finish();

@@ -101,8 +101,10 @@ pub struct ExpectedError {
 }
 
 /// A loaded package.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Package {
+    /// Whether it came from another registry.
+    foreign: bool,
     manifest: Manifest,
     model_version: ModelVersion,
     digest: String,
@@ -186,6 +188,33 @@ impl Package {
     #[must_use]
     pub fn is_extension(&self) -> bool {
         self.manifest.name != crate::CORE
+    }
+
+    /// Whether it came from another registry, and was not given by whoever runs this one.
+    #[must_use]
+    pub fn is_foreign(&self) -> bool {
+        self.foreign
+    }
+
+    pub(crate) fn from_elsewhere(mut self) -> Self {
+        self.foreign = true;
+        self
+    }
+
+    /// Reads a package from its files, by their paths inside it, and checks it as one of a directory is checked. `name` is
+    /// `NAME/VERSION`.
+    ///
+    /// # Errors
+    /// [`ModelError::Invalid`].
+    pub fn from_files(
+        name: &str,
+        files: impl IntoIterator<Item = (String, Vec<u8>)>,
+    ) -> Result<Self, ModelError> {
+        let files = files
+            .into_iter()
+            .map(|(path, content)| (path, Cow::Owned(content)))
+            .collect();
+        Self::read(name, files)
     }
 
     fn read(directory: &str, files: Files) -> Result<Self, ModelError> {
@@ -276,6 +305,7 @@ impl Package {
         }
         let digest = digest(&files);
         Ok(Self {
+            foreign: false,
             manifest,
             model_version,
             digest,

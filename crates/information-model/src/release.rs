@@ -71,6 +71,8 @@ pub(crate) struct Compiled {
 struct Extension {
     /// `NAME/VERSION`.
     text: Arc<str>,
+    /// Whether it came from another registry.
+    foreign: bool,
     domains: BTreeMap<Domain, Compiled>,
 }
 
@@ -82,16 +84,22 @@ pub(crate) struct Release {
     core: PerDomain<Compiled>,
     /// The facts of the core and of the newest extensions together.
     facts: PerDomain<DomainModel>,
-    extensions: BTreeMap<String, BTreeMap<Version, Extension>>,
+    extensions: BTreeMap<String, BTreeMap<Version, Arc<Extension>>>,
     code_lists: BTreeMap<String, Arc<CodeList>>,
     schemes: Schemes,
 }
 
 impl Release {
-    pub(crate) fn compile(core: &Package, packages: &[Package]) -> Result<Self, ModelError> {
+    /// Compiles a version of the core. Extensions that `before` has are taken from there: a package never changes.
+    pub(crate) fn compile(
+        core: &Package,
+        packages: &[Arc<Package>],
+        before: Option<&Self>,
+    ) -> Result<Self, ModelError> {
         let schemas = schemas_for(core, packages);
         let mut extending: Vec<&Package> = packages
             .iter()
+            .map(|package| &**package)
             .filter(|package| package.is_extension() && builds_on(package, core))
             .collect();
         extending.sort_by(|a, b| (a.name(), a.version()).cmp(&(b.name(), b.version())));
@@ -99,9 +107,9 @@ impl Release {
             .iter()
             .copied()
             .filter(|package| {
-                !extending.iter().any(|other| {
-                    other.name() == package.name() && other.version() > package.version()
-                })
+                !extending
+                    .iter()
+                    .any(|other| other.name() == package.name() && rank(other) > rank(package))
             })
             .collect();
 
@@ -133,34 +141,43 @@ impl Release {
         let mut facts =
             PerDomain::build(|domain| plan_of(core, domain, &schemas, &code_lists, "", class))?;
 
-        let mut extensions: BTreeMap<String, BTreeMap<Version, Extension>> = BTreeMap::new();
+        let mut extensions: BTreeMap<String, BTreeMap<Version, Arc<Extension>>> = BTreeMap::new();
         for package in &extending {
             let lists = together(core, &[package])?;
             let schemas = schemas_for(package, packages);
             let prefix = format!("extensions.{}", package.name());
+            let compiled_before = before.and_then(|before| {
+                before
+                    .extensions
+                    .get(package.name())?
+                    .get(package.version())
+            });
             let mut of_domains = BTreeMap::new();
             for domain in Domain::ALL {
                 if package.schema(domain).is_none() {
                     continue;
                 }
                 let class = domains.get(domain).plan.class;
-                let compiled = compiled(package, domain, &schemas, &lists, &prefix, class)?;
                 if newest.iter().any(|other| std::ptr::eq(*other, *package)) {
                     let plan = plan_of(package, domain, &schemas, &lists, &prefix, class)?;
                     join(facts.get_mut(domain), plan, package)?;
                 }
-                of_domains.insert(domain, compiled);
+                if compiled_before.is_none() {
+                    let compiled = compiled(package, domain, &schemas, &lists, &prefix, class)?;
+                    of_domains.insert(domain, compiled);
+                }
             }
+            let extension = compiled_before.cloned().unwrap_or_else(|| {
+                Arc::new(Extension {
+                    text: Arc::from(package.model_version().to_string()),
+                    foreign: package.is_foreign(),
+                    domains: of_domains,
+                })
+            });
             extensions
                 .entry(package.name().to_owned())
                 .or_default()
-                .insert(
-                    package.version().clone(),
-                    Extension {
-                        text: Arc::from(package.model_version().to_string()),
-                        domains: of_domains,
-                    },
-                );
+                .insert(package.version().clone(), extension);
         }
         Ok(Self {
             text: Arc::from(core.model_version().to_string()),
@@ -200,7 +217,7 @@ impl Release {
             .and_then(|version| versions.get(&version));
         let extension = match pinned {
             Some(extension) => extension,
-            None => versions.values().next_back()?,
+            None => newest(versions)?,
         };
         Some((&extension.text, extension.domains.get(&domain)?))
     }
@@ -222,10 +239,7 @@ impl Release {
             self.extensions
                 .iter()
                 .filter(|(_, versions)| {
-                    versions
-                        .values()
-                        .next_back()
-                        .is_some_and(|newest| newest.domains.contains_key(&domain))
+                    newest(versions).is_some_and(|newest| newest.domains.contains_key(&domain))
                 })
                 .map(|(name, _)| name.as_str()),
         )
@@ -240,6 +254,17 @@ impl Release {
     }
 }
 
+/// Of two versions the higher one is the newest, and any that whoever runs this registry gave is before those from elsewhere.
+fn rank(package: &Package) -> (bool, &Version) {
+    (!package.is_foreign(), package.version())
+}
+
+/// The version that is meant by who names none.
+fn newest(versions: &BTreeMap<Version, Arc<Extension>>) -> Option<&Arc<Extension>> {
+    let mut given = versions.values().rev().filter(|version| !version.foreign);
+    given.next().or_else(|| versions.values().next_back())
+}
+
 /// Whether an extension package may be used with that core. One that names no core says nothing that forbids it.
 fn builds_on(package: &Package, core: &Package) -> bool {
     package
@@ -251,7 +276,7 @@ fn builds_on(package: &Package, core: &Package) -> bool {
 
 /// The schemas that a package may refer to: its own, and those of the packages that it says it depends on. A fault in one
 /// package is then never blamed on another.
-fn schemas_for(package: &Package, packages: &[Package]) -> SchemaSet {
+fn schemas_for(package: &Package, packages: &[Arc<Package>]) -> SchemaSet {
     let mut schemas = SchemaSet::default();
     schemas.add(package);
     for other in packages {

@@ -223,6 +223,19 @@ impl SigningKey {
     }
 }
 
+/// What a key signs of the one that is put in its place.
+fn succession(next: &PublicKey) -> String {
+    format!("grunddata-log-key/1\n{}\n", next.encoded())
+}
+
+impl SigningKey {
+    /// Says, signed, that heads are signed with another key from now on.
+    #[must_use]
+    pub fn endorse(&self, next: &PublicKey) -> Vec<u8> {
+        self.0.sign(succession(next).as_bytes()).as_ref().to_vec()
+    }
+}
+
 /// A key that signatures are checked with: the 32 bytes of RFC 8032.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PublicKey(pub [u8; 32]);
@@ -253,6 +266,14 @@ impl PublicKey {
             .and_then(|bytes| bytes.try_into().ok())
             .map(Self)
             .ok_or(HeadError::Key)
+    }
+
+    /// Whether this key has signed that the other one takes its place.
+    #[must_use]
+    pub fn has_endorsed(&self, next: &PublicKey, signature: &[u8]) -> bool {
+        UnparsedPublicKey::new(&ED25519, self.0)
+            .verify(succession(next).as_bytes(), signature)
+            .is_ok()
     }
 
     /// What stands before the signature in a note, by the name of the signer.

@@ -24,7 +24,8 @@ pub use error::PullError;
 pub use file::{File, file};
 pub use peer::{
     FeedItem, FeedItemChange, FeedItemContent, FeedItemCopy, FeedItemGeometry, FeedItemState,
-    FeedMeta, FeedQuery, Peer, PeerError, PeerHead, PeerInfo, PeerKey, PeerOwner, RawPage,
+    FeedMeta, FeedQuery, Peer, PeerError, PeerHead, PeerInfo, PeerKey, PeerModel, PeerOwner,
+    PeerPackage, RawPage,
 };
 pub use settings::{Limits, Settings, Token};
 pub use ss12000::{Endpoint, Ss12000, Wanted, ss12000};

@@ -12,6 +12,8 @@ use crate::{Access, PullError, Settings};
 
 /// The longest page that is read, in bytes: the registry ends a page with states at 8 MiB, with one entry at least.
 const LONGEST_PAGE: u64 = 512 << 20;
+/// The longest package of the information model that is read, in bytes.
+const LONGEST_PACKAGE: u64 = 64 << 20;
 /// How much longer than it may wait an answer may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Below the address of a registry.
@@ -62,6 +64,8 @@ pub struct FeedQuery {
     pub domains: Option<String>,
     /// Only of this controller.
     pub controller: Option<String>,
+    /// In which epoch of the log `after` was given, where it is a position.
+    pub epoch: Option<u64>,
 }
 
 /// Where a feed goes on.
@@ -72,6 +76,9 @@ pub struct FeedMeta {
     pub after: serde_json::Value,
     /// Whether there was nothing more just then.
     pub caught_up: bool,
+    /// The epoch of the log.
+    #[serde(default)]
+    pub epoch: Option<u64>,
 }
 
 /// An entry.
@@ -233,6 +240,37 @@ pub struct PeerHead {
 pub struct PeerKey {
     /// In base64.
     pub public_key: String,
+    /// Since when nothing is signed with it any more.
+    #[serde(default)]
+    pub retired_at: Option<String>,
+    /// What the key before it has signed of it, in base64.
+    #[serde(default)]
+    pub endorsement: Option<String>,
+}
+
+/// The files of a package of the information model.
+#[derive(Debug, Clone, Deserialize)]
+pub struct PeerPackage {
+    /// SHA-256 over them, in hexadecimal.
+    pub digest: String,
+    /// By their paths inside the package, each in base64.
+    pub files: std::collections::BTreeMap<String, String>,
+}
+
+/// A package as a registry lists it.
+#[derive(Debug, Clone, Deserialize)]
+pub struct PeerModel {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// SHA-256 over its files, in hexadecimal.
+    pub digest: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct PeerModels {
+    items: Vec<PeerModel>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -270,6 +308,8 @@ impl Peer {
         ];
         pairs.extend(query.domains.as_deref().map(|domains| ("domain", domains)));
         pairs.extend(query.controller.as_deref().map(|id| ("controller", id)));
+        let epoch = query.epoch.map(|epoch| epoch.to_string());
+        pairs.extend(epoch.as_deref().map(|epoch| ("epoch", epoch)));
         self.asked("/changes", &pairs)
     }
 
@@ -292,6 +332,23 @@ impl Peer {
     pub fn keys(&self) -> Result<Vec<PeerKey>, PeerError> {
         let found: PeerKeys = self.asked_at("/.well-known/grunddata-log-keys", &[])?;
         Ok(found.keys)
+    }
+
+    /// The packages of the information model that it has.
+    ///
+    /// # Errors
+    /// [`PeerError`].
+    pub fn models(&self) -> Result<Vec<PeerModel>, PeerError> {
+        let found: PeerModels = self.asked("/models", &[])?;
+        Ok(found.items)
+    }
+
+    /// A package of the information model with all its files. `name` is `NAME/VERSION`.
+    ///
+    /// # Errors
+    /// [`PeerError`].
+    pub fn package(&self, name: &str) -> Result<PeerPackage, PeerError> {
+        self.asked_within(&format!("{API}/models/{name}/files"), &[], LONGEST_PACKAGE)
     }
 
     /// What it says of an owner.
@@ -323,6 +380,15 @@ impl Peer {
         path: &str,
         pairs: &[(&str, &str)],
     ) -> Result<T, PeerError> {
+        self.asked_within(path, pairs, LONGEST_PAGE)
+    }
+
+    fn asked_within<T: serde::de::DeserializeOwned>(
+        &self,
+        path: &str,
+        pairs: &[(&str, &str)],
+        limit: u64,
+    ) -> Result<T, PeerError> {
         let place = "the peer";
         let mut url =
             Url::parse(&format!("{}{path}", self.base)).map_err(|_| PullError::Address {
@@ -342,16 +408,16 @@ impl Peer {
         response
             .body_mut()
             .as_reader()
-            .take(LONGEST_PAGE + 1)
+            .take(limit + 1)
             .read_to_end(&mut body)
             .map_err(|error| PullError::Connection {
                 place: place.to_owned(),
                 cause: error.kind().to_string(),
             })?;
-        if body.len() as u64 > LONGEST_PAGE {
+        if body.len() as u64 > limit {
             return Err(PullError::Limit {
                 place: place.to_owned(),
-                limit: LONGEST_PAGE,
+                limit,
                 of: "bytes",
             }
             .into());

@@ -114,6 +114,9 @@ impl Server {
         let workers = config
             .workers
             .unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
+        if let Err(error) = registry.store().load_packages() {
+            tracing::error!(%error, "packages of the information model that came from peers cannot be loaded");
+        }
         let app = Arc::new(App::new(config, registry)?);
         let (access_log, closing) = (app.access_log.clone(), app.closing.clone());
         let runner = Runner::start(&app)?;

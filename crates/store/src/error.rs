@@ -76,6 +76,9 @@ pub enum StoreError {
     /// The information model could not read a stored body.
     #[error("a stored body cannot be read: {0}")]
     Model(Arc<str>),
+    /// A package of the information model from another registry cannot be used.
+    #[error("{0}")]
+    Package(String),
     /// The store is shutting down and takes no more writes.
     #[error("the store is shutting down")]
     ShuttingDown,

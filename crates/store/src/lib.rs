@@ -35,6 +35,7 @@ mod lossless;
 mod marks;
 mod metrics;
 mod migrations;
+mod model_packages;
 mod options;
 mod owner;
 mod peers;

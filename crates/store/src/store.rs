@@ -127,6 +127,7 @@ impl Store {
     /// [`StoreError`] of the database.
     pub fn migrate(&self) -> Result<Vec<String>, StoreError> {
         let done = migrations::run(&mut self.connect()?)?;
+        self.load_packages()?;
         self.grow_trees(&|| true)?;
         Ok(done)
     }

@@ -66,6 +66,16 @@ impl Site {
         Self::over(Arc::new(Database::new(engine)), &[], clock(), false)
     }
 
+    /// A registry that takes no packages of the information model from peers.
+    pub(crate) fn without_models(engine: Engine) -> Self {
+        let tokens = Arc::new(tempfile::tempdir().expect("directory"));
+        let model = InformationModel::embedded().expect("model");
+        let database = Arc::new(Database::new(engine));
+        Self::configured((database, tokens), model, &[], clock(), &|config| {
+            config.peers.models = false;
+        })
+    }
+
     fn over(database: Arc<Database>, owners: &[&str], clock: Clock, follows: bool) -> Self {
         let tokens = Arc::new(tempfile::tempdir().expect("directory"));
         let model = InformationModel::embedded().expect("model");
@@ -88,6 +98,20 @@ impl Site {
         owners: &[&str],
         clock: Clock,
         follows: bool,
+    ) -> Self {
+        Self::configured((database, tokens), model, owners, clock, &|config| {
+            if !follows {
+                config.peers.poll = Duration::from_secs(3_600);
+            }
+        })
+    }
+
+    fn configured(
+        (database, tokens): (Arc<Database>, Arc<tempfile::TempDir>),
+        model: InformationModel,
+        owners: &[&str],
+        clock: Clock,
+        configure: &dyn Fn(&mut Config),
     ) -> Self {
         let store = Store::open(
             StoreOptions::new(database.url.as_str(), Arc::clone(&clock)),
@@ -121,10 +145,11 @@ impl Site {
         config.limits.failures = None;
         config.limits.rate = None;
         config.peers.http_loopback = true;
-        config.peers.poll = Duration::from_millis(if follows { 50 } else { 3_600_000 });
+        config.peers.poll = Duration::from_millis(50);
         config.peers.backoff = Duration::from_millis(50);
         config.peers.wait = Duration::from_secs(5);
         config.peers.tokens = Some(tokens.path().to_owned());
+        configure(&mut config);
         let running = Server::start(config, registry.clone()).expect("server");
         let mut site = Self {
             running: Some(running),
@@ -161,6 +186,40 @@ impl Site {
             .mint_token(&context, token)
             .expect("token")
             .secret
+    }
+
+    pub(crate) fn add_owner(&self, key: &str) {
+        let owner = NewOwner {
+            key: OwnerKey::new(key).expect("key"),
+            name: key.to_owned(),
+            organisation: None,
+            open_data: false,
+            protection: None,
+        };
+        let context = Context::new(Actor::system("test"), self.registry.now(), "owner");
+        self.registry.put_owner(&context, owner).expect("owner");
+    }
+
+    /// Another key in the place of the one that heads are signed with, which that one has not signed.
+    pub(crate) fn forge_log_key(&self) {
+        self.store().rotate_log_key().expect("a key");
+        let _rows = self.database.execute(
+            "UPDATE log_key SET endorsed_by = NULL, endorsement = NULL WHERE retired_at IS NULL",
+        );
+    }
+
+    /// The peer answers at another address from now on, without anybody having said so in the settings.
+    pub(crate) fn lead_elsewhere(&self, name: &str, other: &Site) {
+        let to = other.origin();
+        let row = self
+            .store()
+            .find_peer(name)
+            .expect("a row")
+            .expect("a peer");
+        let settings = row.settings.replace(&row.url, &to);
+        let _rows = self.database.execute(&format!(
+            "UPDATE peer SET settings = '{settings}', version = version + 1 WHERE name = '{name}'"
+        ));
     }
 
     /// Whom it may follow, and how.
@@ -201,6 +260,18 @@ impl Site {
                 .body(body.to_string());
         }
         Answered::of(request.send().expect("an answer"))
+    }
+
+    /// What somebody else is shown.
+    pub(crate) fn get_as(&self, token: &str, path: &str) -> Answered {
+        let address = format!("{}/api/v1{path}", self.origin());
+        Answered::of(
+            self.client
+                .get(address)
+                .bearer_auth(token)
+                .send()
+                .expect("an answer"),
+        )
     }
 
     pub(crate) fn get(&self, path: &str) -> Answered {

@@ -37,6 +37,10 @@ The host must be listed in [peers] of the settings. A running server begins at o
         /// What the owner is called here
         #[arg(long)]
         title: Option<String>,
+        /// Key that the peer's log is to be signed with, in base64, or a file of what its /.well-known/grunddata-log-keys
+        /// answers; without it those that are seen first
+        #[arg(long, value_name = "FILE|KEY")]
+        key: Vec<String>,
     },
     /// List the peers
     List,
@@ -54,6 +58,14 @@ The host must be listed in [peers] of the settings. A running server begins at o
     Sync {
         /// The peer
         name: String,
+    },
+    /// Trust the keys that a peer signs its log with now, in place of those that were trusted
+    Trust {
+        /// The peer
+        name: String,
+        /// These keys alone, and not those that the peer publishes
+        #[arg(long, value_name = "FILE|KEY")]
+        key: Vec<String>,
     },
     /// Let nothing come until it is resumed
     Pause {

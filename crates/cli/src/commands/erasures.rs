@@ -71,6 +71,12 @@ pub(crate) fn run(settings: &Settings, erasures: Erasures) -> Result<ExitCode, F
                 grouped(again.already),
                 grouped(again.absent)
             ));
+            if again.copied > 0 {
+                line(format!(
+                    "{} belong to copies: they are erased when the log of their origin has come again.",
+                    grouped(again.copied)
+                ));
+            }
             let left = !(again.held.is_empty() && again.referenced.is_empty());
             code = ExitCode::from(u8::from(left));
             registry.store().shutdown();

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use grunddata_log_proof::head::PublicKey;
 use grunddata_model::OwnerKey;
 use grunddata_registry::{Context, IfMatch, PeerSettings, Registry};
 use grunddata_server::loads::collect::Worker;
@@ -35,7 +36,9 @@ pub(crate) fn run(settings: &Settings, peer: Peer) -> Result<ExitCode, Failure> 
             controller,
             token_file,
             title,
+            key,
         } => {
+            let keys = keys(&key)?;
             let domains: Option<Vec<&str>> =
                 domain.as_deref().map(|text| text.split(',').collect());
             let token_file = token_file.as_deref().map(absolute).transpose()?;
@@ -45,6 +48,7 @@ pub(crate) fn run(settings: &Settings, peer: Peer) -> Result<ExitCode, Failure> 
                 ("controller", json!(controller)),
                 ("tokenFile", json!(token_file)),
                 ("title", json!(title)),
+                ("keys", json!((!keys.is_empty()).then_some(keys))),
             ] {
                 if !value.is_null()
                     && let Some(members) = given.as_object_mut()
@@ -89,6 +93,28 @@ pub(crate) fn run(settings: &Settings, peer: Peer) -> Result<ExitCode, Failure> 
             }
         }
         Peer::Sync { name } => sync(settings, &registry, &context, &name)?,
+        Peer::Trust { name, key } => {
+            let row = rows(&registry)?.into_iter().find(|row| row.name == name);
+            let trusted = match row {
+                Some(row) if key.is_empty() => {
+                    peers::published_keys(&settings.server().peers, &row)
+                        .map_err(|why| Failure::new(Kind::Failed, why))?
+                }
+                _ => keys(&key)?
+                    .iter()
+                    .filter_map(|key| PublicKey::decoded(key).ok())
+                    .collect(),
+            };
+            let names: Vec<String> = trusted.iter().map(PublicKey::id).collect();
+            let act = about(&registry, &context, "peer-trust", &name)?;
+            console::act(settings, &context, act, || {
+                registry.trust_peer(&context, &name, Some(IfMatch::Any), &trusted)
+            })?;
+            line(format!(
+                "The log of {name} is believed when it is signed with {}.",
+                names.join(" or ")
+            ));
+        }
         Peer::Pause { name } => {
             let act = about(&registry, &context, "peer-pause", &name)?;
             console::act(settings, &context, act, || {
@@ -125,6 +151,40 @@ pub(crate) fn run(settings: &Settings, peer: Peer) -> Result<ExitCode, Failure> 
     } else {
         ExitCode::from(Kind::Failed as u8)
     })
+}
+
+/// Keys as they were given, in base64: as they are, or in files of what a registry publishes.
+fn keys(given: &[String]) -> Result<Vec<String>, Failure> {
+    #[derive(serde::Deserialize)]
+    struct Published {
+        keys: Vec<Key>,
+    }
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Key {
+        public_key: String,
+        #[serde(default)]
+        retired_at: Option<String>,
+    }
+    let mut keys = Vec::new();
+    for text in given {
+        if PublicKey::decoded(text).is_ok() {
+            keys.push(text.clone());
+            continue;
+        }
+        let wrong = |why: String| Failure::new(Kind::Usage, format!("the key {text}: {why}"));
+        let file = std::fs::read_to_string(text)
+            .map_err(|error| wrong(format!("it is no key in base64, and no file: {error}")))?;
+        let found: Published = serde_json::from_str(&file).map_err(|_| {
+            wrong("the file is not what /.well-known/grunddata-log-keys answers".to_owned())
+        })?;
+        let found = found
+            .keys
+            .into_iter()
+            .filter(|key| key.retired_at.is_none());
+        keys.extend(found.map(|key| key.public_key));
+    }
+    Ok(keys)
 }
 
 /// Where a file is, wherever the server is started.

@@ -7,7 +7,6 @@ use std::process::ExitCode;
 
 use grunddata_access_log::Kind as LogKind;
 use grunddata_registry::Registry;
-use grunddata_store::StoreError;
 use serde_json::json;
 
 use super::backup::segments;
@@ -86,13 +85,13 @@ pub(crate) fn run(settings: &Settings, restore: Restore) -> Result<ExitCode, Fai
     };
     // What was written after the backup may have been told to others: they must learn that it is gone.
     let mut epochs = Vec::new();
+    let copies = registry.copies()?;
     for owner in registry.store().owners()? {
-        match registry.store().begin_epoch(&owner.key) {
-            Ok(epoch) => epochs.push((owner.key.clone(), epoch)),
-            // The log of a copy is its origin's, which goes on where it was.
-            Err(StoreError::Copied { .. }) => {}
-            Err(error) => return Err(error.into()),
+        // The log of a copy is its origin's: it goes on from where the copy was.
+        if copies.contains_key(&owner.key) {
+            continue;
         }
+        epochs.push((owner.key.clone(), registry.store().begin_epoch(&owner.key)?));
     }
     let context = console::context(&registry);
     let detail = json!({"file": named(&restore.file), "madeAt": head.made_at});

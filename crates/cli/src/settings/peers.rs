@@ -6,7 +6,7 @@ use grunddata_server::config as server;
 use serde::Deserialize;
 
 /// `[peers]`
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Peers {
     /// Hosts that may be asked, without scheme and port.
@@ -19,6 +19,21 @@ pub(crate) struct Peers {
     certificate_authorities: Option<PathBuf>,
     /// An HTTP proxy.
     proxy: Option<String>,
+    /// Whether packages of the information model that are missing here come from peers.
+    models: bool,
+}
+
+impl Default for Peers {
+    fn default() -> Self {
+        Self {
+            hosts: Vec::new(),
+            http_loopback: false,
+            tokens: None,
+            certificate_authorities: None,
+            proxy: None,
+            models: true,
+        }
+    }
 }
 
 impl Peers {
@@ -30,6 +45,7 @@ impl Peers {
             tokens: self.tokens.clone(),
             certificate_authorities: self.certificate_authorities.clone(),
             proxy: self.proxy.clone(),
+            models: self.models,
             ..server::Peering::default()
         }
     }

@@ -214,8 +214,10 @@ pub struct FeedCopy {
     pub hash: Option<[u8; 32]>,
     /// The geometries that the states name: SHA-256 in hexadecimal and JSON.
     pub geometries: Vec<(String, String)>,
-    /// Its leaf in the tree of the log and what opens it, for readers who are shown and told all of it.
-    pub leaf: Option<(Hash, Opening)>,
+    /// Its leaf in the tree of the log, for readers who are shown and told all of it.
+    pub leaf: Option<Hash>,
+    /// What opens the leaf; not of an entry that leads to what the reader is not shown.
+    pub opening: Option<Opening>,
 }
 
 /// What comes with a change where states are asked for.

@@ -56,6 +56,8 @@ pub struct LogKey {
     pub created_at: Instant,
     /// Since when they are not any more.
     pub retired_at: Option<Instant>,
+    /// The name of the key whose place it took, and what that has signed of it.
+    pub endorsed: Option<(String, Vec<u8>)>,
 }
 
 impl Registry {
@@ -234,6 +236,7 @@ fn log_key(row: LogKeyRow) -> LogKey {
         public: row.public,
         created_at: row.created_at,
         retired_at: row.retired_at,
+        endorsed: row.endorsed,
     }
 }
 

@@ -312,6 +312,7 @@ impl Registry {
                 hash: whole.then_some(facts.hash),
                 geometries: Vec::new(),
                 leaf: facts.leaf.filter(|_| whole && told),
+                opening: facts.opening.filter(|_| whole && told),
             };
             copies.insert(position, copy);
         }
@@ -330,7 +331,7 @@ impl Registry {
                 if body != row.row.body {
                     // It is not what the log has hashed.
                     copy.hash = None;
-                    copy.leaf = None;
+                    copy.opening = None;
                 }
                 copy.geometries.extend(found);
             }

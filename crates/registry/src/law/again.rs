@@ -56,6 +56,8 @@ pub struct ErasedAgain {
     pub already: u64,
     /// How many are not in this database.
     pub absent: u64,
+    /// How many belong to owners that are copies: their origin erases them.
+    pub copied: u64,
     /// What was left because a legal hold keeps it.
     pub held: Vec<RecordId>,
     /// What was left because others refer to it, with one that does.
@@ -71,13 +73,11 @@ impl Registry {
         must_administer_all(context)?;
         let mut erasures = Vec::new();
         let copies = self.copies()?;
-        // What is copied is erased again by its origin's log, as it was the first time.
-        let own = |owner: &OwnerKey| !copies.contains_key(owner);
-        for owner in self
-            .owners(context)?
-            .into_iter()
-            .filter(|owner| own(&owner.key))
-        {
+        for owner in self.owners(context)? {
+            // What its origin has erased comes with its log.
+            if copies.contains_key(&owner.key) {
+                continue;
+            }
             let decisions = self.decisions(context, &owner.key)?;
             let erased = self
                 .inner
@@ -184,10 +184,12 @@ impl Registry {
                 }
             }
         }
-        // The copies of a list that was made before they were left out of it: their origins tell of it again.
         let copies = self.copies()?;
-        present.retain(|owner, _| !copies.contains_key(*owner));
         for (owner, erasures) in present {
+            if copies.contains_key(owner) {
+                again.copied += erasures.len() as u64;
+                continue;
+            }
             self.erase_of(context, owner, &erasures, &mut again)?;
         }
         Ok(again)

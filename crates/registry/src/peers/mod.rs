@@ -3,6 +3,7 @@
 mod copies;
 mod settings;
 
+use grunddata_log_proof::head::PublicKey;
 use grunddata_model::{Instant, OwnerKey};
 use grunddata_store::{NewPeer, PeerRow, PeerStatus, StoreError};
 use serde::Serialize;
@@ -61,6 +62,12 @@ pub struct PeerState {
     /// The release of the information model that is missing here: nothing comes until it is installed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub needs_model: Option<String>,
+    /// The keys of its log that are trusted, by their names.
+    pub trusts: Vec<String>,
+    /// From which position on the copy cannot be compared with the origin's signed heads, as the token is not told all that its
+    /// log commits to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unproven_from: Option<u64>,
 }
 
 impl TryFrom<PeerRow> for Peer {
@@ -88,6 +95,8 @@ impl TryFrom<PeerRow> for Peer {
                 failures: row.failures,
                 failure: row.failure,
                 needs_model: row.needs_model,
+                trusts: row.log_keys.iter().map(PublicKey::id).collect(),
+                unproven_from: row.unproven_from,
             },
         })
     }
@@ -165,7 +174,13 @@ impl Registry {
             ));
         }
         let before = known.map(Peer::try_from).transpose()?;
-        let anew = before.is_some_and(|before| before.settings.choice() != settings.choice());
+        let anew = before
+            .as_ref()
+            .is_some_and(|before| before.settings.choice() != settings.choice());
+        // Another registry has other keys.
+        let keys_stay = before.is_some_and(|before| {
+            before.settings.url == settings.url && before.settings.keys == settings.keys
+        });
         let new = NewPeer {
             name: name.to_owned(),
             owner: settings.owner.clone(),
@@ -177,6 +192,7 @@ impl Registry {
             url: settings.url.clone(),
             whole: settings.is_whole(),
             anew,
+            log_keys: (!keys_stay).then(|| settings.pinned()),
             actor: context.actor.name.clone(),
             now: context.now,
         };
@@ -258,6 +274,31 @@ impl Registry {
         self.inner
             .store
             .set_peer_status(name, status)
+            .map_err(refuse_store)?;
+        self.peer(context, name)
+    }
+
+    /// Trusts other keys of a peer's log from now on, in place of those that were trusted.
+    ///
+    /// # Errors
+    /// [`Code::Forbidden`], [`Code::UnknownPeer`], [`Code::PreconditionFailed`].
+    pub fn trust_peer(
+        &self,
+        context: &Context,
+        name: &str,
+        if_match: Option<IfMatch>,
+        keys: &[PublicKey],
+    ) -> Result<Peer, Refusal> {
+        let names: Vec<String> = keys.iter().map(PublicKey::id).collect();
+        self.found_peer(
+            context,
+            name,
+            if_match,
+            json!({"peer": name, "trusts": names}),
+        )?;
+        self.inner
+            .store
+            .trust_peer(name, keys)
             .map_err(refuse_store)?;
         self.peer(context, name)
     }

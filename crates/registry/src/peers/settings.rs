@@ -1,5 +1,6 @@
 //! What is said of a peer.
 
+use grunddata_log_proof::head::PublicKey;
 use grunddata_model::{Domain, OwnerKey, RecordId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -30,6 +31,9 @@ pub struct PeerSettings {
     /// What the owner is called here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
+    /// The keys that its log is to be signed with, in base64; none = those that are seen first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<String>,
 }
 
 impl PeerSettings {
@@ -49,13 +53,14 @@ impl PeerSettings {
                 "settings must be an object with url, owner and more.",
             ));
         };
-        const KNOWN: [&str; 6] = [
+        const KNOWN: [&str; 7] = [
             "url",
             "owner",
             "domains",
             "controller",
             "tokenFile",
             "title",
+            "keys",
         ];
         for name in members
             .keys()
@@ -119,6 +124,7 @@ impl PeerSettings {
                 "controller är id för en organisation.".to_owned(),
             );
         }
+        let keys = read_keys(members.get("keys"), &mut wrong);
         for name in ["tokenFile", "title"] {
             let given = members.get(name).filter(|value| !value.is_null());
             let good = |text: &str| !text.is_empty() && check_text(name, text, 500).is_ok();
@@ -138,6 +144,7 @@ impl PeerSettings {
                 controller,
                 token_file: text("tokenFile").map(str::to_owned),
                 title: text("title").map(str::to_owned),
+                keys,
             }),
             _ => {
                 let mut refusal = Refusal::new(
@@ -156,10 +163,46 @@ impl PeerSettings {
         self.domains.is_empty() && self.controller.is_none()
     }
 
+    /// The keys that the log is to be signed with.
+    pub(super) fn pinned(&self) -> Vec<PublicKey> {
+        let keys = self.keys.iter().map(|key| PublicKey::decoded(key));
+        keys.filter_map(Result::ok).collect()
+    }
+
     /// What is copied, and from where: when it changes, everything is fetched anew.
     pub(super) fn choice(&self) -> (&str, &[Domain], Option<RecordId>) {
         (&self.url, &self.domains, self.controller)
     }
+}
+
+/// The most keys that are pinned.
+const MOST_KEYS: usize = 20;
+
+fn read_keys(given: Option<&Value>, wrong: &mut impl FnMut(&str, String, String)) -> Vec<String> {
+    let given = match given {
+        None | Some(Value::Null) => return Vec::new(),
+        Some(Value::Array(keys)) if keys.len() <= MOST_KEYS => keys,
+        Some(_) => {
+            wrong(
+                "keys",
+                format!("keys is a list of at most {MOST_KEYS} keys."),
+                format!("keys är en lista med högst {MOST_KEYS} nycklar."),
+            );
+            return Vec::new();
+        }
+    };
+    let mut keys = Vec::new();
+    for (at, key) in given.iter().enumerate() {
+        match key.as_str().filter(|key| PublicKey::decoded(key).is_ok()) {
+            Some(key) => keys.push(key.to_owned()),
+            None => wrong(
+                &format!("keys/{at}"),
+                "A key is the publicKey that /.well-known/grunddata-log-keys of the peer tells: 32 bytes in base64.".to_owned(),
+                "En nyckel är det publicKey som /.well-known/grunddata-log-keys hos motparten anger: 32 byte i base64.".to_owned(),
+            ),
+        }
+    }
+    keys
 }
 
 /// Scheme, host and perhaps a port and a path; nothing that could hold a secret.

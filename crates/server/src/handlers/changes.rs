@@ -461,9 +461,11 @@ fn copied(out: &mut Vec<u8>, copy: &FeedCopy) {
         envelope::put(out, ",\"hash\":");
         envelope::json(out, &hex(hash));
     }
-    if let Some((leaf, opening)) = &copy.leaf {
+    if let Some(leaf) = &copy.leaf {
         envelope::put(out, ",\"leaf\":");
         envelope::json(out, &hex(&leaf.0));
+    }
+    if let Some(opening) = &copy.opening {
         envelope::put(out, ",\"opening\":");
         envelope::json(out, &hex(&opening.to_bytes()));
     }

@@ -2,6 +2,8 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use grunddata_registry::{Context, LogProof, Refusal, Registry, SignedHead};
 use serde_json::{Map, Value, json};
 
@@ -126,7 +128,11 @@ pub(crate) async fn keys(call: Call) -> Reply {
                 ("publicKey", json!(key.public.encoded())),
                 ("createdAt", json!(key.created_at)),
             ];
-            let members = members.into_iter().chain(retired);
+            let endorsed = key.endorsed.iter().flat_map(|(by, signature)| {
+                let signature = STANDARD.encode(signature);
+                [("endorsedBy", json!(by)), ("endorsement", json!(signature))]
+            });
+            let members = members.into_iter().chain(retired).chain(endorsed);
             Value::Object(
                 members
                     .map(|(name, value)| (name.to_owned(), value))

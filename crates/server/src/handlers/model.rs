@@ -1,7 +1,11 @@
 //! The information model and its code lists: public, and the same for everybody.
 
+use std::collections::BTreeMap;
+
 use actix_web::HttpResponse;
 use actix_web::http::header;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use grunddata_information_model::{CodeList, Package, Text};
 use serde_json::{Value, json};
 
@@ -72,18 +76,7 @@ pub(crate) async fn model(call: Call) -> Reply {
     call.no_query()?;
     let api = call.base().api();
     let (name, version) = (call.path("name"), call.path("version"));
-    let package = call
-        .app
-        .vault
-        .model()
-        .packages()
-        .find(|package| package.name() == name && package.version().to_string() == version)
-        .ok_or_else(|| {
-            Problem::new(
-                "not-found",
-                "There is no such package. GET /models lists them.",
-            )
-        })?;
+    let package = found(&call)?;
     let mut body = summary(&api, package);
     reply::set(&mut body, "schemas", json!(package.schemas()));
     let lists: Vec<Value> = package
@@ -99,9 +92,49 @@ pub(crate) async fn model(call: Call) -> Reply {
         json!([
             Link::get("self", format!("{api}/models/{name}/{version}")),
             Link::get("collection", format!("{api}/models")),
+            Link::get("enclosure", format!("{api}/models/{name}/{version}/files")),
         ]),
     );
     Ok(kept(&call, &body))
+}
+
+/// `GET /models/{name}/{version}/files`
+pub(crate) async fn files(call: Call) -> Reply {
+    call.no_query()?;
+    let api = call.base().api();
+    let package = found(&call)?;
+    let files: BTreeMap<&str, String> = package
+        .files()
+        .map(|(path, content)| (path, STANDARD.encode(content)))
+        .collect();
+    let mut body = summary(&api, package);
+    reply::set(&mut body, "files", json!(files));
+    let one = format!("{api}/models/{}/{}", package.name(), package.version());
+    reply::set(
+        &mut body,
+        "_links",
+        json!([
+            Link::get("self", format!("{one}/files")),
+            Link::get("item", one)
+        ]),
+    );
+    Ok(kept(&call, &body))
+}
+
+/// The package that the path names.
+fn found(call: &Call) -> Result<&Package, Problem> {
+    let (name, version) = (call.path("name"), call.path("version"));
+    call.app
+        .vault
+        .model()
+        .packages()
+        .find(|package| package.name() == name && package.version().to_string() == version)
+        .ok_or_else(|| {
+            Problem::new(
+                "not-found",
+                "There is no such package. GET /models lists them.",
+            )
+        })
 }
 
 /// `GET /codelists`

@@ -12,7 +12,7 @@ use crate::call::Call;
 use crate::etag;
 use crate::fields::Fields;
 use crate::links::Link;
-use crate::peers::{is_plain, look};
+use crate::peers::{is_plain, look, published_keys};
 use crate::problem::Problem;
 use crate::reply::{self, Reply, refused};
 
@@ -145,6 +145,35 @@ async fn follow(caller: Authorised<Admin>, call: Call, follow: bool) -> Reply {
             let registry = caller.registry();
             registry
                 .follow_peer(caller.context(), &name, if_match, follow)
+                .map_err(refused)
+        })
+        .await?;
+    Ok(answered(StatusCode::OK, &peer, &call))
+}
+
+/// `POST /peers/{peer}/trust`
+pub(crate) async fn trust(caller: Authorised<Admin>, call: Call) -> Reply {
+    call.no_query()?;
+    let name = call.path("peer").to_owned();
+    let if_match = etag::if_match(call.http.headers())?;
+    let peering = call.app.config.peers.clone();
+    let peer = call
+        .app
+        .pool
+        .run(move || {
+            let (registry, context) = (caller.registry(), caller.context());
+            registry.peer(context, &name).map_err(refused)?;
+            let row: Option<PeerRow> = registry
+                .store()
+                .read(|reader| reader.peer(&name))
+                .map_err(|error| Problem::internal(error.to_string()))?;
+            let keys = match row {
+                Some(row) => published_keys(&peering, &row)
+                    .map_err(|why| Problem::new("invalid-settings", why))?,
+                None => Vec::new(),
+            };
+            registry
+                .trust_peer(context, &name, if_match, &keys)
                 .map_err(refused)
         })
         .await?;

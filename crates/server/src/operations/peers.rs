@@ -65,6 +65,13 @@ pub(super) fn operations() -> Vec<Operation> {
             .takes(&[&p::PEER, &p::IF_MATCH])
             .answers(200, "Peer", "The peer", "Parten")
             .problems(&CONDITION),
+        Operation::post("/peers/{peer}/trust", "trustPeer", admin(peers::trust))
+            .tag(ADMINISTRATION)
+            .summary("Trust the keys that a peer signs its log with now", "Lita på de nycklar som en part nu signerar sin logg med")
+            .text("In place of those that were trusted: for when they were replaced, and none of them has signed that they were. Ask whoever runs the peer first.", "I stället för dem som litats på: när de bytts ut och ingen av dem signerat det. Fråga först den som driver motparten.")
+            .takes(&[&p::PEER, &p::IF_MATCH])
+            .answers(200, "Peer", "The peer", "Parten")
+            .problems(&CONDITION).problems(&["invalid-settings"]),
         Operation::post("/peers/{peer}/check", "checkPeer", admin(peers::check))
             .tag(ADMINISTRATION)
             .summary("Ask a peer, and tell how far behind the copy is", "Fråga en part, och säg hur långt efter kopian är")

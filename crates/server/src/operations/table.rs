@@ -467,6 +467,19 @@ fn of_the_standard() -> Vec<Operation> {
             .takes(&[&p::MODEL_NAME, &p::MODEL_VERSION])
             .answers(200, "Model", "The package", "Paketet")
             .problems(&["not-found"]),
+        Operation::get("/models/{name}/{version}/files", "getModelFiles", public(model::files))
+            .tag(STANDARD)
+            .summary(
+                "One package with all its files",
+                "Ett paket med alla sina filer",
+            )
+            .text(
+                "By their paths inside the package, each in base64, so that the digest can be computed from them: what another registry installs before the records that need it.",
+                "Efter sökväg i paketet, var och en i base64, så att kontrollsumman kan räknas fram: det som ett annat register installerar före de poster som behöver det.",
+            )
+            .takes(&[&p::MODEL_NAME, &p::MODEL_VERSION])
+            .answers(200, "ModelFiles", "The package with its files", "Paketet med filerna")
+            .problems(&["not-found"]),
         Operation::get("/codelists", "listCodeLists", public(model::code_lists))
             .tag(STANDARD)
             .summary("The code lists", "Kodlistorna")

@@ -1,9 +1,10 @@
 //! Entries of a peer's feed as changes to be copied.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use grunddata_log_proof::entry::Opening;
-use grunddata_log_proof::head::Head;
+use grunddata_log_proof::head::{Head, PublicKey};
 use grunddata_log_proof::merkle::Hash;
 use grunddata_model::{Instant, Period, RecordId, TransactionId, parse_date};
 use grunddata_pull::{FeedItem, FeedItemContent, RawPage};
@@ -27,46 +28,80 @@ pub(super) struct Came {
     pub(super) whole: bool,
     /// The head of the origin's log at the last of its transactions that is whole, signed.
     pub(super) head: Option<Head>,
+    /// The epoch of the origin's log.
+    pub(super) epoch: Option<u64>,
+    /// The keys that are trusted from now on, where others are than before.
+    pub(super) log_keys: Option<Vec<PublicKey>>,
 }
 
 impl Came {
-    /// The position of the last change whose transaction is whole, as far as the page tells. `None` = positions are not told,
-    /// or the page holds a part of one transaction.
-    pub(super) fn ends_at(&self) -> Option<u64> {
-        let last = self.changes.last()?;
-        let transaction = last.change().transaction;
-        let end = if self.ended {
-            last
-        } else {
-            let other = |checked: &&CheckedChange| checked.change().transaction != transaction;
-            self.changes.iter().rev().find(other)?
+    /// The position of the last change whose transaction is whole, as far as the page and the last change before it tell.
+    /// `None` = positions are not told, or no transaction has ended.
+    pub(super) fn ends_at(&self, open: Option<Last>) -> Option<u64> {
+        let Some(last) = self.last() else {
+            return open.filter(|_| self.ended)?.position;
         };
-        end.change().position
+        if self.ended {
+            return last.position;
+        }
+        let other = |checked: &&CheckedChange| checked.change().transaction != last.transaction;
+        match self.changes.iter().rev().find(other) {
+            Some(end) => end.change().position,
+            None => open?.other_than(last.transaction)?.position,
+        }
+    }
+
+    /// The last change.
+    pub(super) fn last(&self) -> Option<Last> {
+        let change = self.changes.last()?.change();
+        Some(Last {
+            transaction: change.transaction,
+            position: change.position,
+        })
     }
 }
 
-/// Reads and checks a page. What comes before an entry that cannot be used is not lost: it is given back with the error.
+/// The last change of a page.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Last {
+    transaction: TransactionId,
+    position: Option<u64>,
+}
+
+impl Last {
+    fn other_than(self, transaction: TransactionId) -> Option<Self> {
+        (self.transaction != transaction).then_some(self)
+    }
+}
+
+/// Reads and checks a page; of a release of the information model that is not admitted yet nothing is used. What comes before an entry that cannot be used is not lost: it is given back with the error.
 pub(super) fn read(
     store: &Store,
+    admitted: &HashSet<String>,
     of: &str,
     received_at: Instant,
-    page: RawPage,
+    page: &RawPage,
 ) -> (Came, Option<CopyError>) {
     let mut came = Came {
         whole: page.meta.after.is_u64(),
+        epoch: page.meta.epoch,
         ..Came::default()
     };
     for item in &page.items {
-        match entry(store, of, received_at, item) {
-            Ok(Read::Change(change)) => came.changes.push(*change),
-            Ok(Read::Withdrawn(id)) => came.withdrawn.push(id),
+        match entry(store, admitted, of, received_at, item) {
+            Ok(Read::Change(change)) => {
+                came.place.clone_from(&change.change().place);
+                came.changes.push(*change);
+            }
+            Ok(Read::Withdrawn(id, place)) => {
+                came.place = place;
+                came.withdrawn.push(id);
+            }
             Err(error) => {
-                let last = came.changes.last().map(|last| last.change().place.clone());
                 // A transaction is copied as one or not at all: the last is whole when this belongs to another.
                 let next = transaction_of(item);
                 let last_of = came.changes.last();
                 came.ended = last_of.is_some_and(|last| Some(last.change().transaction) != next);
-                came.place = last.unwrap_or_default();
                 return (came, Some(error));
             }
         }
@@ -88,7 +123,8 @@ fn transaction_of(text: &RawValue) -> Option<TransactionId> {
 
 enum Read {
     Change(Box<CheckedChange>),
-    Withdrawn(RecordId),
+    /// And where the feed goes on after it.
+    Withdrawn(RecordId, String),
 }
 
 fn wrong(what: &str) -> CopyError {
@@ -97,6 +133,7 @@ fn wrong(what: &str) -> CopyError {
 
 fn entry(
     store: &Store,
+    admitted: &HashSet<String>,
     of: &str,
     received_at: Instant,
     text: &RawValue,
@@ -108,7 +145,12 @@ fn entry(
         .parse()
         .map_err(|_| wrong("the id of a record"))?;
     if item.kind == "withdrawn" {
-        return Ok(Read::Withdrawn(record));
+        let place = match (item.position, item.cursor) {
+            (Some(position), _) => position.to_string(),
+            (None, Some(cursor)) => cursor,
+            (None, None) => return Err(wrong("an entry without a place")),
+        };
+        return Ok(Read::Withdrawn(record, place));
     }
     let content: FeedItemContent =
         serde_json::from_str(text.get()).map_err(|_| wrong("an entry has no states for copies"))?;
@@ -117,6 +159,13 @@ fn entry(
             "an entry has nothing for copies: the peer is of an older version",
         ));
     };
+    let new = content
+        .states
+        .iter()
+        .find(|state| !admitted.contains(&state.model));
+    if let Some(state) = new {
+        return Err(CopyError::Model(state.model.clone()));
+    }
     let states = content
         .states
         .into_iter()
@@ -174,15 +223,8 @@ fn entry(
             .map(|geometry| (geometry.hash, geometry.body))
             .collect(),
         hash: copy.hash.as_deref().map(digest).transpose()?,
-        leaf: match (&copy.leaf, &copy.opening) {
-            (Some(leaf), Some(opening)) => Some((
-                Hash(digest(leaf)?),
-                bytes(opening)
-                    .and_then(|bytes| Opening::from_bytes(&bytes))
-                    .ok_or_else(|| wrong("what opens a leaf"))?,
-            )),
-            _ => None,
-        },
+        leaf: copy.leaf.as_deref().map(digest).transpose()?.map(Hash),
+        opening: copy.opening.as_deref().map(opening).transpose()?,
     };
     store
         .check_copied(copied)
@@ -226,6 +268,12 @@ fn digest(text: &str) -> Result<[u8; 32], CopyError> {
     bytes(text)
         .and_then(|bytes| bytes.try_into().ok())
         .ok_or_else(|| wrong("a hash"))
+}
+
+fn opening(text: &str) -> Result<Opening, CopyError> {
+    bytes(text)
+        .and_then(|bytes| Opening::from_bytes(&bytes))
+        .ok_or_else(|| wrong("what opens a leaf"))
 }
 
 /// Hexadecimal digits as bytes.

@@ -1,20 +1,24 @@
 //! Following one peer: one thread fetches and checks, another stores, so that the next page is on its way while one is
 //! written. Where it goes on stands in the database, in the same transaction as what it was read for.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant as Stopwatch};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
-use grunddata_log_proof::head::{Head, HeadError, PublicKey};
-use grunddata_pull::{Access, FeedQuery, Peer as Remote, PeerError, PullError, Settings, Token};
+use grunddata_model::RecordId;
+use grunddata_pull::{
+    Access, FeedQuery, Peer as Remote, PeerError, PullError, RawPage, Settings, Token,
+};
 use grunddata_registry::{PeerSettings, Registry};
 use grunddata_store::{CheckedChange, CopyError, CopyWriter, Parcel, PeerRow};
 use uuid::Uuid;
 
-use super::Peering;
 use super::entries::{self, Came};
+use super::keys::{self, Trusted};
+use super::{Peering, models};
 use crate::loads::collect::Worker;
 
 /// How often it is looked whether to stop.
@@ -98,7 +102,12 @@ impl Follower {
                     self.pause(failures);
                 }
                 Reached::Stopped => break,
-                Reached::CaughtUp => {}
+                // It begins anew. What has to do so again and again waits longer each time.
+                Reached::CaughtUp if begun.elapsed() > LONGEST_PAUSE => failures = 0,
+                Reached::CaughtUp => {
+                    failures += 1;
+                    self.pause(failures);
+                }
             }
         }
         self.leave();
@@ -151,7 +160,7 @@ impl Follower {
             Ok(reached) => reached,
             Err(CopyError::NotHeld) => Reached::Stopped,
             Err(error) => {
-                if let CopyError::Model(model) = &error {
+                if let CopyError::Model(model) | CopyError::Package { model, .. } = &error {
                     let store = self.registry.store();
                     drop(store.note_peer_model(&self.name, Some(model)));
                 }
@@ -169,6 +178,10 @@ impl Follower {
             Err(why) => return Ok(Reached::Failed(why)),
         };
         let whole = settings.is_whole();
+        let epoch = match row.place.as_str() {
+            "0" => None,
+            _ => row.origin_epoch.filter(|_| row.whole),
+        };
         let (sender, receiver) = bounded(1);
         let fetching = Fetching {
             registry: self.registry.clone(),
@@ -181,6 +194,11 @@ impl Follower {
                 self.peering.wait
             },
             once,
+            trusted: Trusted::new(row.log_keys.clone()),
+            epoch,
+            models: self.peering.models,
+            poll: self.peering.poll,
+            admitted: HashSet::new(),
         };
         let place = row.place.clone();
         let spawned = thread::Builder::new()
@@ -193,6 +211,7 @@ impl Follower {
             follower: self,
             writer: CopyWriter::new(self.registry.store(), &row, self.worker.id()),
             held: Vec::new(),
+            withdrawn: Vec::new(),
             row,
             whole,
         };
@@ -206,6 +225,8 @@ struct Copying<'a> {
     writer: CopyWriter,
     /// Changes of a transaction whose end has not come yet.
     held: Vec<CheckedChange>,
+    /// Records that are not shown any more, behind those changes.
+    withdrawn: Vec<RecordId>,
     row: PeerRow,
     /// Whether the settings ask for everything.
     whole: bool,
@@ -239,6 +260,15 @@ impl Copying<'_> {
                     if once && caught_up {
                         return Ok(Reached::CaughtUp);
                     }
+                }
+                // A log that says nothing of a restore, and ends before where it was: nothing is forgotten for it.
+                Ok(Fetched::Failed(PeerError::Refused { code, .. }))
+                    if self.row.whole && code == "invalid-cursor" =>
+                {
+                    return Err(CopyError::Shorter {
+                        owner: self.row.owner.clone(),
+                        position: self.row.position,
+                    });
                 }
                 Ok(Fetched::Failed(PeerError::Refused { code, detail, .. }))
                     if ["access-changed", "invalid-cursor", "log-forked"]
@@ -284,7 +314,11 @@ impl Copying<'_> {
     /// Stores the transactions that have come whole.
     fn store(&mut self, came: Came) -> Result<(), CopyError> {
         let follower = self.follower;
+        // What is shown again is not taken away for what was told before.
+        let shown: HashSet<RecordId> = came.changes.iter().map(|new| new.change().record).collect();
+        self.withdrawn.retain(|record| !shown.contains(record));
         self.held.extend(came.changes);
+        self.withdrawn.extend(came.withdrawn);
         let last = self.held.last().map(|last| last.change().transaction);
         let whole = if came.ended {
             self.held.len()
@@ -301,20 +335,29 @@ impl Copying<'_> {
             // Of the transaction that is cut nothing is stored, and it is fetched again after a restart.
             Some(last) if !self.held.is_empty() => last.change().place.clone(),
             None if !self.held.is_empty() => self.row.place.clone(),
+            _ if came.place.is_empty() => self.row.place.clone(),
             _ => came.place,
         };
-        let quiet = changes.is_empty() && came.withdrawn.is_empty();
+        // What is withdrawn goes after the changes that were told before it.
+        let withdrawn = if self.held.is_empty() {
+            std::mem::take(&mut self.withdrawn)
+        } else {
+            Vec::new()
+        };
+        let quiet = changes.is_empty() && withdrawn.is_empty() && came.log_keys.is_none();
         if quiet && (place == self.row.place || place.is_empty()) && !came.caught_up {
             return Ok(());
         }
         let parcel = Parcel {
             changes,
-            withdrawn: came.withdrawn,
+            withdrawn,
             place,
             received_at: follower.registry.now(),
             caught_up: came.caught_up,
             whole: came.whole && self.whole,
             head: came.head,
+            epoch: came.epoch,
+            log_keys: came.log_keys,
             held_until: follower.worker.until(&follower.registry),
         };
         self.row = self.writer.apply(&parcel)?;
@@ -349,10 +392,19 @@ struct Fetching {
     sender: Sender<Fetched>,
     wait: Duration,
     once: bool,
+    /// The keys of the peer's log that are trusted.
+    trusted: Trusted,
+    /// In which epoch of the log the place is at which it begins, where that is a position.
+    epoch: Option<u64>,
+    /// Whether packages of the information model are fetched, and how often others look whether there are new ones.
+    models: bool,
+    poll: Duration,
+    /// The releases of the information model that mean the same at the peer as here.
+    admitted: HashSet<String>,
 }
 
 impl Fetching {
-    fn run(self, mut place: String) {
+    fn run(mut self, mut place: String) {
         let domains: Vec<&str> = self
             .settings
             .domains
@@ -365,8 +417,9 @@ impl Fetching {
             wait: Duration::ZERO,
             domains: (!domains.is_empty()).then(|| domains.join(",")),
             controller: self.settings.controller.map(|id| id.to_string()),
+            epoch: self.epoch,
         };
-        let mut keys = Vec::new();
+        let mut open = None;
         loop {
             query.after.clone_from(&place);
             let page = match self.remote.page(&query) {
@@ -376,21 +429,29 @@ impl Fetching {
                     return;
                 }
             };
-            let store = self.registry.store();
-            let (mut came, error) =
-                entries::read(store, &self.settings.url, self.registry.now(), page);
-            if let Some(size) = came
-                .ends_at()
-                .filter(|_| came.whole && self.settings.is_whole())
-            {
-                match self.head(&mut keys, size) {
+            let (mut came, error) = self.read(&page);
+            if came.whole {
+                query.epoch = came.epoch;
+            }
+            let ends = came.ends_at(open);
+            if let Some(size) = ends.filter(|_| came.whole && self.settings.is_whole()) {
+                let owner = self.settings.owner.as_str();
+                match self.trusted.head(&self.remote, owner, size) {
                     Ok(head) => came.head = head,
-                    Err(failed) => {
-                        drop(self.sender.send(failed));
+                    Err(keys::Failed::Asking(error)) => {
+                        drop(self.sender.send(Fetched::Failed(error)));
+                        return;
+                    }
+                    Err(keys::Failed::Wrong(error)) => {
+                        drop(self.sender.send(Fetched::Page(Box::default(), Some(error))));
                         return;
                     }
                 }
+                if std::mem::take(&mut self.trusted.changed) {
+                    came.log_keys = Some(self.trusted.keys().to_vec());
+                }
             }
+            open = came.last().or(open).filter(|_| !came.ended);
             let (caught_up, failed) = (came.caught_up, error.is_some());
             place.clone_from(&came.place);
             // Only who has everything waits for more: what is cut at the end of a page goes on at once.
@@ -404,32 +465,26 @@ impl Fetching {
 }
 
 impl Fetching {
-    /// The head of the log at that size, when it is signed with a key of the peer's. `None` = this peer signs none: it is of
-    /// an older version, or does not show its heads.
-    fn head(&self, keys: &mut Vec<PublicKey>, size: u64) -> Result<Option<Head>, Fetched> {
-        let head = match self.remote.head(self.settings.owner.as_str(), size) {
-            Ok(head) => head,
-            Err(PeerError::Refused {
-                status: 403 | 404, ..
-            }) => return Ok(None),
-            Err(error) => return Err(Fetched::Failed(error)),
-        };
-        let mut verified = Head::verified(&head.note, keys);
-        if matches!(verified, Err(HeadError::UnknownKey)) {
-            // It may have been changed since.
-            let found = self.remote.keys().map_err(Fetched::Failed)?;
-            let found = found.iter().map(|key| PublicKey::decoded(&key.public_key));
-            *keys = found.filter_map(Result::ok).collect();
-            verified = Head::verified(&head.note, keys);
+    /// Reads a page. Each release of the information model that it names is looked at before anything that needs it is used.
+    fn read(&mut self, page: &RawPage) -> (Came, Option<CopyError>) {
+        loop {
+            let url = self.settings.url.as_str();
+            let (store, now) = (self.registry.store(), self.registry.now());
+            let (came, error) = entries::read(store, &self.admitted, url, now, page);
+            let Some(CopyError::Model(model)) = &error else {
+                return (came, error);
+            };
+            if self.admitted.contains(model) {
+                return (came, error);
+            }
+            match models::admit(&self.registry, &self.remote, url, model, self.models) {
+                // Other processes look as often as they look for peers: they read the package before what needs it.
+                Ok(true) => thread::sleep(self.poll.saturating_mul(3)),
+                Ok(false) => {}
+                Err(error) => return (came, Some(error)),
+            }
+            self.admitted.insert(model.clone());
         }
-        let wrong = |what: String| Fetched::Page(Box::default(), Some(CopyError::Wrong(what)));
-        let (head, _) = verified.map_err(|error| wrong(format!("the head of the log: {error}")))?;
-        if head.owner != self.settings.owner.as_str() || head.size != size {
-            return Err(wrong(
-                "the head is of another log or of another size".to_owned(),
-            ));
-        }
-        Ok(Some(head))
     }
 }
 

@@ -107,6 +107,11 @@ fn summary(looked: &Looked, row: &PeerRow) -> String {
             "A record needs the model {model}, which is not here: install the package and start the registry again."
         ));
     }
+    if let Some(position) = row.unproven_from {
+        told.push(format!(
+            "From position {position} on the copy is not compared with the signed heads of the origin: the token is not shown everything that its entries lead to."
+        ));
+    }
     if let Some(failure) = &row.failure {
         told.push(format!(
             "The last {} attempts failed: {failure}.",

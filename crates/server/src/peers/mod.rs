@@ -5,7 +5,9 @@
 
 mod entries;
 mod follow;
+mod keys;
 mod look;
+mod models;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -15,7 +17,8 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use grunddata_registry::{Refusal, Registry};
+use grunddata_log_proof::head::PublicKey;
+use grunddata_registry::{PeerSettings, Refusal, Registry};
 use grunddata_store::{PeerRow, PeerStatus};
 
 use crate::app::App;
@@ -43,6 +46,8 @@ pub struct Peering {
     pub certificate_authorities: Option<PathBuf>,
     /// An HTTP proxy.
     pub proxy: Option<String>,
+    /// Whether packages of the information model that are missing here come from peers.
+    pub models: bool,
 }
 
 impl Default for Peering {
@@ -56,6 +61,7 @@ impl Default for Peering {
             tokens: None,
             certificate_authorities: None,
             proxy: None,
+            models: true,
         }
     }
 }
@@ -143,6 +149,21 @@ pub fn sync(
     }
 }
 
+/// The keys that a peer says it signs its log with now.
+///
+/// # Errors
+/// Says in words why they cannot be had.
+pub fn published_keys(peering: &Peering, row: &PeerRow) -> Result<Vec<PublicKey>, String> {
+    let settings: PeerSettings = serde_json::from_str(&row.settings)
+        .map_err(|_| "the settings of the peer cannot be read".to_owned())?;
+    let published = peering.remote(&settings)?.keys();
+    let keys = keys::current(&published.map_err(|error| error.to_string())?);
+    if keys.is_empty() {
+        return Err("the peer publishes no key that it signs with".to_owned());
+    }
+    Ok(keys)
+}
+
 /// The thread that looks who is to be followed.
 #[derive(Debug)]
 pub(crate) struct Followers {
@@ -214,6 +235,7 @@ impl Round {
             tracing::warn!(%error, "the peers cannot be read");
             Refusal::internal()
         };
+        registry.store().load_packages().map_err(failed)?;
         registry.refresh_copies()?;
         let rows = registry
             .store()
@@ -232,7 +254,10 @@ impl Round {
         self.at.retain(|_, at| !at.thread.is_finished());
         for row in &rows {
             if row.status == PeerStatus::Following && !self.at.contains_key(&row.name) {
-                self.take(&registry, row).map_err(failed)?;
+                // One that cannot be taken holds up no other.
+                if let Err(error) = self.take(&registry, row) {
+                    tracing::warn!(peer = row.name, %error, "a peer cannot be taken now");
+                }
             }
         }
         *self.app.peers.write() = rows;

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant as Stopwatch};
 
-use diesel::sql_types::{BigInt, Binary, Text};
+use diesel::sql_types::{BigInt, Binary, Nullable, Text};
 use grunddata_model::{Instant, OwnerKey};
 
 use crate::combiner::job::{BatchFailure, Job};
@@ -311,16 +311,18 @@ pub(crate) fn lock_home(
     connection: &mut Connection,
     owner: &OwnerKey,
 ) -> Result<Option<Counter>, StoreError> {
-    let locked = lock_owner(connection, owner)?;
-    let mut sql = Sql::<(Text,)>::new("SELECT p.url FROM peer p WHERE p.owner = ");
-    sql.text(owner.as_str());
-    let copied: Option<(String,)> = connection.first(&sql)?;
-    match copied {
-        Some((of,)) => Err(StoreError::Copied {
+    // With the lock in one statement: an owner that is there gets no row in peer while it is.
+    let locked = lock_with(
+        connection,
+        owner,
+        ", (SELECT p.url FROM peer p WHERE p.owner = o.key)",
+    )?;
+    match locked {
+        Some((_, Some(of))) => Err(StoreError::Copied {
             owner: owner.clone(),
             of: of.into(),
         }),
-        None => Ok(locked),
+        locked => Ok(locked.map(|(counter, _)| counter)),
     }
 }
 
@@ -329,18 +331,29 @@ pub(crate) fn lock_owner(
     connection: &mut Connection,
     owner: &OwnerKey,
 ) -> Result<Option<Counter>, StoreError> {
-    let mut sql = Sql::<(BigInt, SqlMoment, BigInt, Binary)>::new(
-        "SELECT o.position, o.last_instant, o.tree_size, o.tree_nodes FROM owner o WHERE o.key = ",
+    Ok(lock_with(connection, owner, ", CAST(NULL AS TEXT)")?.map(|(counter, _)| counter))
+}
+
+fn lock_with(
+    connection: &mut Connection,
+    owner: &OwnerKey,
+    of: &str,
+) -> Result<Option<(Counter, Option<String>)>, StoreError> {
+    let mut sql = Sql::<(BigInt, SqlMoment, BigInt, Binary, Nullable<Text>)>::new(
+        "SELECT o.position, o.last_instant, o.tree_size, o.tree_nodes",
     );
-    sql.text(owner.as_str())
+    sql.push(of)
+        .push(" FROM owner o WHERE o.key = ")
+        .text(owner.as_str())
         .push(dialect::for_update(connection));
-    let row: Option<(i64, Moment, i64, Vec<u8>)> = connection.first(&sql)?;
-    row.map(|(position, last, size, nodes)| {
-        Ok(Counter {
+    let row: Option<(i64, Moment, i64, Vec<u8>, Option<String>)> = connection.first(&sql)?;
+    row.map(|(position, last, size, nodes, of)| {
+        let counter = Counter {
             position,
             last: last.0,
             tree: Frontier::from_bytes(u64::try_from(size).unwrap_or_default(), &nodes)?,
-        })
+        };
+        Ok((counter, of))
     })
     .transpose()
 }

@@ -211,10 +211,12 @@ mod tests {
     /// Tables whose rows belong to one installation, or tell what its processes are doing: they mean nothing elsewhere.
     /// Of the keys that heads are signed with the public halves are lines, so that heads from before can be verified.
     /// Subscriptions are secrets and places in this installation's log: they are made anew where they are wanted.
-    const LOCAL: [&str; 6] = [
+    /// Packages from peers come again with the records that need them, or are given as directories.
+    const LOCAL: [&str; 7] = [
         "feed_key",
         "log_key",
         "load_task",
+        "model_package",
         "source_watch",
         "subscription",
         "subscription_delivery",

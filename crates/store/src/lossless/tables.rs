@@ -79,6 +79,7 @@ fields! {
     i32, Integer, i32, |number| number, Bind::Int;
     Option<i32>, Nullable<Integer>, Option<i32>, |number| number, Bind::OptInt;
     i64, BigInt, i64, |number| number, Bind::Big;
+    Option<i64>, Nullable<BigInt>, Option<i64>, |number| number, Bind::OptBig;
     Uuid, SqlId, Id, |id: Id| id.0, |id| Bind::Id(Id(id));
     Option<Uuid>, Nullable<SqlId>, Option<Id>, |id: Option<Id>| id.map(|id| id.0), |id: Option<Uuid>| Bind::OptId(id.map(Id));
     Instant, SqlMoment, Moment, |moment: Moment| moment.0, |instant| Bind::Moment(Moment(instant));
@@ -239,6 +240,10 @@ tables! {
         needs_model: Option<String>,
         holder: Uuid,
         held_until: Instant,
+        log_keys: Option<String>,
+        unproven_from: Option<i64>,
+        origin_epoch: Option<i64>,
+        dangles: i16,
     }
     /// When a part of its log came.
     CopyBatchLine "copy_batch" "copyBatch" copy_batches by (position) {

@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use diesel::sql_types::{BigInt, Text};
-use grunddata_log_proof::head::Head;
+use grunddata_log_proof::head::{Head, PublicKey};
 use grunddata_model::{Instant, OwnerKey, Period, RecordId, Timeline, TransactionId};
 use uuid::Uuid;
 
 use super::check::{CheckedChange, CopyError};
-use super::{PeerRow, PeerStatus, peer, wipe};
+use super::{PeerRow, PeerStatus, peer, wipe, written_keys};
 use crate::combiner::{Counter, advance, lock_owner, outgrown};
 use crate::connection::{Connection, Purpose};
 use crate::error::StoreError;
@@ -20,7 +20,7 @@ use crate::store::Store;
 use crate::tree::{Frontier, Given};
 use crate::write::{
     AcceptedJob, Batch, ChangeKind, KnownRows, Operation, RecordStatus, StagedWrite, WriteTx,
-    flush, insert_missing,
+    flush, insert_missing, referrers,
 };
 
 /// What came together.
@@ -40,6 +40,10 @@ pub struct Parcel {
     pub whole: bool,
     /// The head of the origin's log, its signature checked: it is compared where the changes end with the same entry.
     pub head: Option<Head>,
+    /// The epoch of the origin's log, where the whole of it is shown.
+    pub epoch: Option<u64>,
+    /// The keys of the origin's log that are trusted from now on, where others are than before.
+    pub log_keys: Option<Vec<PublicKey>>,
     /// Until when the peer is held from now on.
     pub held_until: Instant,
 }
@@ -99,6 +103,13 @@ impl CopyWriter {
         if row.place == "0" {
             row.whole = parcel.whole;
         }
+        if let Some(keys) = &parcel.log_keys {
+            row.log_keys.clone_from(keys);
+        }
+        // Of two copies that refer to each other one must see what the other has written.
+        if let Connection::Postgres(_) = connection {
+            connection.batch("SELECT pg_advisory_xact_lock(7318349394477056)")?;
+        }
         let fresh = self.missing(
             &row,
             &parcel.changes,
@@ -108,16 +119,32 @@ impl CopyWriter {
             .iter()
             .filter_map(|checked| {
                 let position = i64::try_from(checked.change.position?).ok()?;
-                Some((position, checked.change.leaf.clone()?))
+                let change = &checked.change;
+                Some((position, (change.leaf?, change.opening.clone())))
             })
             .collect();
-        let (mut connection, jobs) = self.staged(connection, fresh, parcel, last)?;
+        if row.whole && row.unproven_from.is_none() {
+            // What was not told cannot be made here.
+            let own = fresh.iter().find(|checked| checked.change.leaf.is_none());
+            row.unproven_from = own.and_then(|checked| checked.change.position);
+            if row.unproven_from.is_some() && position > 0 && !row.log_keys.is_empty() {
+                return Err(CopyError::Wrong(
+                    "an entry comes without its leaf, and those before it had theirs".to_owned(),
+                ));
+            }
+        }
+        let ids = fresh.iter().map(|checked| checked.change.record).collect();
+        let (mut connection, mut jobs) =
+            self.staged(connection, ids, |batch| self.stage_all(batch, fresh))?;
         let before = position;
         let mut after = position;
+        let mut last_instant = last;
         let mut words = Vec::new();
         if let Some(last) = jobs.iter().rfind(|job| job.entries() > 0) {
             let instant = last.instant;
             insert_geometries(&mut connection, &self.owner, &parcel.changes)?;
+            // Before the rows: what protects whom has to be known when they are written.
+            refer(&mut connection, &self.owner, &jobs)?;
             (after, words) = flush(
                 &mut connection,
                 &self.known,
@@ -127,10 +154,49 @@ impl CopyWriter {
                 (position, &mut tree, &given),
             )
             .map_err(not_its_leaf)?;
-            if let Some(head) = parcel.head.as_ref().filter(|_| row.whole) {
-                self.agrees(&mut connection, head, &tree)?;
+            match &parcel.head {
+                Some(head) if row.whole && row.unproven_from.is_none() => {
+                    self.agrees(&row, head, &tree)?;
+                }
+                _ => {}
             }
-            refer(&mut connection, &self.owner, &jobs)?;
+            dangle(&mut connection, &self.name, &jobs)?;
+            last_instant = instant;
+        }
+        if row.whole {
+            row.origin_epoch = parcel.epoch.or(row.origin_epoch);
+        }
+        let gone = self.identified(&mut connection, &parcel.withdrawn)?;
+        if !gone.is_empty() {
+            // Behind what came, and before what will: the clock here has no say in it.
+            let now = last_instant.next();
+            let taken;
+            (connection, taken) = self.staged(connection, gone.clone(), |batch| {
+                let mut tx = WriteTx::new(batch, now);
+                let transaction = TransactionId::from(Uuid::now_v7());
+                for id in gone {
+                    withdraw(&mut tx, id, transaction)?;
+                }
+                tx.accept();
+                Ok(())
+            })?;
+            if taken.iter().any(|job| job.entries() > 0) {
+                let more;
+                (after, more) = flush(
+                    &mut connection,
+                    &self.known,
+                    self.store.model(),
+                    &self.owner,
+                    &taken,
+                    (after, &mut tree, &Given::new()),
+                )?;
+                words.extend(more);
+                last_instant = now;
+            }
+            jobs.extend(taken);
+        }
+        if after > before {
+            let instant = last_instant;
             advance(&mut connection, &self.owner, after, instant, &tree)?;
             note_batch(
                 &mut connection,
@@ -141,7 +207,7 @@ impl CopyWriter {
             )?;
         }
         let complete_at = jobs.iter().map(|job| job.instant).max();
-        self.note(&mut connection, parcel, after, (complete_at, row.whole))?;
+        self.note(&mut connection, parcel, after, complete_at, &row)?;
         let row = peer(&mut connection, &self.name)?.ok_or(CopyError::NotHeld)?;
         connection.commit()?;
         self.known.vocabulary.learn(self.owner.as_str(), words);
@@ -166,7 +232,8 @@ impl CopyWriter {
         connection.begin()?;
         lock_owner(&mut connection, &self.owner)?;
         self.held(&mut connection)?;
-        wipe::wipe(&mut connection, &self.owner)?;
+        let now = (self.store.engine().options.clock)();
+        wipe::wipe(&mut connection, &self.owner, now)?;
         connection.commit()?;
         self.known = KnownRows::new();
         Ok(())
@@ -219,47 +286,16 @@ impl CopyWriter {
         Ok(fresh)
     }
 
-    /// The changes as jobs, one for each transaction of the origin.
+    /// What is staged on these records, as jobs.
     fn staged(
         &self,
         connection: Connection,
-        changes: Vec<&CheckedChange>,
-        parcel: &Parcel,
-        last: Instant,
+        ids: Vec<RecordId>,
+        stage: impl FnOnce(&mut Batch) -> Result<(), CopyError>,
     ) -> Result<(Connection, Vec<AcceptedJob>), CopyError> {
         let mut batch = Batch::new(connection, self.store.model().clone(), self.owner.clone());
-        let ids: Vec<RecordId> = changes
-            .iter()
-            .map(|checked| checked.change.record)
-            .chain(parcel.withdrawn.iter().copied())
-            .collect();
         batch.load_records(&ids)?;
-        let mut rest = changes.as_slice();
-        while let Some(first) = rest.first() {
-            let transaction = first.change.transaction;
-            let length = rest
-                .iter()
-                .position(|checked| checked.change.transaction != transaction)
-                .unwrap_or(rest.len());
-            let (now, later) = rest.split_at_checked(length).unwrap_or((rest, &[]));
-            rest = later;
-            let mut tx = WriteTx::new(&mut batch, first.change.recorded_at);
-            for checked in now {
-                self.stage(&mut tx, checked)?;
-            }
-            tx.accept();
-        }
-        if !parcel.withdrawn.is_empty() {
-            // Behind what came, and before what will: the clock here has no say in it.
-            let reached = batch.accepted.last().map_or(last, |job| job.instant);
-            let now = reached.next();
-            let mut tx = WriteTx::new(&mut batch, now);
-            let transaction = TransactionId::from(Uuid::now_v7());
-            for id in parcel.withdrawn.iter().collect::<BTreeSet<_>>() {
-                withdraw(&mut tx, *id, transaction)?;
-            }
-            tx.accept();
-        }
+        stage(&mut batch)?;
         let Batch {
             connection,
             accepted,
@@ -270,6 +306,45 @@ impl CopyWriter {
             return Err(failure.into());
         }
         Ok((connection, accepted))
+    }
+
+    /// The changes, one job for each transaction of the origin.
+    fn stage_all(&self, batch: &mut Batch, changes: Vec<&CheckedChange>) -> Result<(), CopyError> {
+        let mut rest = changes.as_slice();
+        while let Some(first) = rest.first() {
+            let transaction = first.change.transaction;
+            let length = rest
+                .iter()
+                .position(|checked| checked.change.transaction != transaction)
+                .unwrap_or(rest.len());
+            let (now, later) = rest.split_at_checked(length).unwrap_or((rest, &[]));
+            rest = later;
+            let mut tx = WriteTx::new(batch, first.change.recorded_at);
+            for checked in now {
+                self.stage(&mut tx, checked)?;
+            }
+            tx.accept();
+        }
+        Ok(())
+    }
+
+    /// The records with all of this copy that are identified by one of them: they are hidden together, and no entry tells of it.
+    fn identified(
+        &self,
+        connection: &mut Connection,
+        withdrawn: &[RecordId],
+    ) -> Result<Vec<RecordId>, CopyError> {
+        let mut gone: BTreeSet<RecordId> = withdrawn.iter().copied().collect();
+        let mut next: Vec<RecordId> = gone.iter().copied().collect();
+        while let Some(id) = next.pop() {
+            let owner = self.owner.as_str();
+            for referrer in referrers(connection, self.store.model(), owner, id)? {
+                if referrer.owner == owner && gone.insert(referrer.id) {
+                    next.push(referrer.id);
+                }
+            }
+        }
+        Ok(gone.into_iter().collect())
     }
 
     fn stage(&self, tx: &mut WriteTx<'_>, checked: &CheckedChange) -> Result<(), CopyError> {
@@ -350,39 +425,20 @@ impl CopyWriter {
 
     /// Compares the tree that follows from what was copied with the one that the origin has signed. Another epoch is one
     /// that the origin has declared: what was copied of the branch that is gone is fetched anew.
-    fn agrees(
-        &self,
-        connection: &mut Connection,
-        head: &Head,
-        tree: &Frontier,
-    ) -> Result<(), CopyError> {
-        let mut sql = Sql::<(BigInt,)>::new("SELECT o.epoch FROM owner o WHERE o.key = ");
-        sql.text(self.owner.as_str());
-        let epoch: Option<(i64,)> = connection.first(&sql)?;
-        let said = i64::try_from(head.epoch).unwrap_or(i64::MAX);
-        let is_known = epoch == Some((said,));
-        if head.size == tree.size() && head.root != tree.root() {
-            let owner = self.owner.clone();
-            return Err(if is_known {
-                CopyError::Rewritten {
-                    owner,
-                    size: head.size,
-                }
-            } else {
-                CopyError::Gap(format!(
-                    "the log of {owner} goes on as another one, after a restore from a backup"
-                ))
-            });
-        }
-        if is_known {
+    fn agrees(&self, row: &PeerRow, head: &Head, tree: &Frontier) -> Result<(), CopyError> {
+        if head.size != tree.size() || head.root == tree.root() {
             return Ok(());
         }
-        let mut sql = Sql::<()>::new("UPDATE owner SET epoch = ");
-        sql.big(said)
-            .push(" WHERE key = ")
-            .text(self.owner.as_str());
-        connection.execute(&sql)?;
-        Ok(())
+        let owner = self.owner.clone();
+        if row.origin_epoch.is_none_or(|epoch| epoch == head.epoch) {
+            return Err(CopyError::Rewritten {
+                owner,
+                size: head.size,
+            });
+        }
+        Err(CopyError::Gap(format!(
+            "the log of {owner} goes on as another one, after a restore from a backup"
+        )))
     }
 
     fn note(
@@ -390,14 +446,21 @@ impl CopyWriter {
         connection: &mut Connection,
         parcel: &Parcel,
         position: i64,
-        (complete_at, whole): (Option<Instant>, bool),
+        complete_at: Option<Instant>,
+        row: &PeerRow,
     ) -> Result<(), CopyError> {
         let mut sql = Sql::<()>::new("UPDATE peer SET place = ");
         sql.text(parcel.place.as_str())
             .push(", position = ")
             .big(position)
             .push(", whole = ")
-            .small(i16::from(whole))
+            .small(i16::from(row.whole))
+            .push(", log_keys = ")
+            .bind(Bind::OptText(written_keys(&row.log_keys).map(Into::into)))
+            .push(", unproven_from = ")
+            .bind(Bind::OptBig(number(row.unproven_from)))
+            .push(", origin_epoch = ")
+            .bind(Bind::OptBig(number(row.origin_epoch)))
             .push(", failures = 0, failure = NULL, needs_model = NULL, held_until = ")
             .moment(parcel.held_until);
         if let Some(complete_at) = complete_at {
@@ -419,6 +482,10 @@ impl CopyWriter {
             Err(CopyError::NotHeld)
         }
     }
+}
+
+fn number(number: Option<u64>) -> Option<i64> {
+    number.and_then(|number| i64::try_from(number).ok())
 }
 
 /// A leaf that does not fit is the peer's fault, and not one of the database.
@@ -499,7 +566,8 @@ fn refer(
         .map(|(write, _)| write.id)
         .collect();
     for ids in new.chunks(LIST) {
-        let mut sql = Sql::<(Text,)>::new("SELECT p.owner FROM peer p WHERE p.owner <> ");
+        let mut sql =
+            Sql::<(Text,)>::new("SELECT p.owner FROM peer p WHERE p.dangles = 1 AND p.owner <> ");
         sql.text(owner.as_str())
             .push(" AND NOT EXISTS (SELECT 1 FROM owner_reference f WHERE f.target = ")
             .text(owner.as_str())
@@ -514,6 +582,30 @@ fn refer(
         insert_missing(connection, "owner_reference (target, source)", rows)?;
     }
     Ok(())
+}
+
+/// Notes whether what was written refers to records that are not here.
+fn dangle(connection: &mut Connection, name: &str, jobs: &[AcceptedJob]) -> Result<(), StoreError> {
+    let writes = jobs.iter().flat_map(|job| &job.writes);
+    let targets: BTreeSet<RecordId> = writes
+        .flat_map(|(write, _)| write.after.states())
+        .flat_map(|state| state.value.links())
+        .map(|link| link.target)
+        .collect();
+    let targets: Vec<RecordId> = targets.into_iter().collect();
+    let mut known = 0;
+    for ids in targets.chunks(LIST) {
+        let mut sql = Sql::<(BigInt,)>::new("SELECT COUNT(*) FROM directory_id d WHERE d.id IN ");
+        sql.ids(ids.iter().copied());
+        let counted: Option<(i64,)> = connection.first(&sql)?;
+        known += counted.map_or(0, |(count,)| usize::try_from(count).unwrap_or_default());
+    }
+    if known == targets.len() {
+        return Ok(());
+    }
+    let mut sql = Sql::<()>::new("UPDATE peer SET dangles = 1 WHERE name = ");
+    sql.text(name);
+    connection.execute(&sql).map(drop)
 }
 
 fn note_batch(

@@ -65,8 +65,10 @@ pub struct CopiedChange {
     pub geometries: Vec<(String, String)>,
     /// The hash of the timeline in the origin's log, where all of the timeline is told.
     pub hash: Option<[u8; 32]>,
-    /// Its leaf in the tree of the origin's log and what opens it, where everything is told.
-    pub leaf: Option<(Hash, Opening)>,
+    /// Its leaf in the tree of the origin's log, where everything is told.
+    pub leaf: Option<Hash>,
+    /// What opens the leaf; not where the entry leads to what is not shown to who copies.
+    pub opening: Option<Opening>,
 }
 
 /// A state as the origin tells it.
@@ -122,6 +124,29 @@ pub enum CopyError {
         owner: OwnerKey,
         /// How many entries the head covers.
         size: u64,
+    },
+    /// A package of the information model that the peer has cannot be used here.
+    #[error("the model {model} of the peer cannot be used here: {why}")]
+    Package {
+        /// What a record needs.
+        model: String,
+        /// Why it cannot be used.
+        why: String,
+    },
+    /// The log is not signed with a key that is trusted.
+    #[error(
+        "{0}. Nothing more is stored; when you know from whoever runs the peer that it is right, say so: grunddata peer trust"
+    )]
+    Key(String),
+    /// The origin's log ends before what was copied of it, and the origin does not say that it was restored.
+    #[error(
+        "the log of {owner} is shorter than what was copied of it, {position} entries, and does not say that it was restored from a backup. Nothing is forgotten; ask whoever runs the origin"
+    )]
+    Shorter {
+        /// Whose log.
+        owner: OwnerKey,
+        /// How many entries are here.
+        position: u64,
     },
     /// What was sent contradicts itself, or what came before.
     #[error("the peer sends what cannot be so: {0}. Nothing of it was stored")]

@@ -9,6 +9,7 @@ mod connections;
 mod wipe;
 
 use diesel::sql_types::{BigInt, Integer, Nullable, SmallInt, Text};
+use grunddata_log_proof::head::PublicKey;
 use grunddata_model::{Instant, OwnerKey};
 use uuid::Uuid;
 
@@ -54,6 +55,8 @@ pub struct NewPeer {
     pub whole: bool,
     /// Whether what was copied no longer fits the settings and is fetched anew.
     pub anew: bool,
+    /// The keys of the peer's log that are trusted from now on; [`None`] leaves those that are. Empty = the first that are seen.
+    pub log_keys: Option<Vec<PublicKey>>,
     /// Who decides it.
     pub actor: String,
     /// When.
@@ -103,6 +106,12 @@ pub struct PeerRow {
     pub holder: Uuid,
     /// Until when, unless it says more.
     pub held_until: Instant,
+    /// The keys of the peer's log that are trusted; empty = the first that are seen will be.
+    pub log_keys: Vec<PublicKey>,
+    /// From which position on the copy's leaves are its own, and not those of the origin.
+    pub unproven_from: Option<u64>,
+    /// In which epoch of the origin's log the place stands; of a whole copy alone.
+    pub origin_epoch: Option<u64>,
 }
 
 /// When a part of an owner's log came here.
@@ -137,7 +146,15 @@ type Types = (
         Integer,
         Integer,
     ),
-    (Nullable<Text>, Nullable<Text>, SqlId, SqlMoment),
+    (
+        Nullable<Text>,
+        Nullable<Text>,
+        SqlId,
+        SqlMoment,
+        Nullable<Text>,
+        Nullable<BigInt>,
+        Nullable<BigInt>,
+    ),
 );
 type Parts = (
     (
@@ -160,17 +177,27 @@ type Parts = (
         i32,
         i32,
     ),
-    (Option<String>, Option<String>, Id, Moment),
+    (
+        Option<String>,
+        Option<String>,
+        Id,
+        Moment,
+        Option<String>,
+        Option<i64>,
+        Option<i64>,
+    ),
 );
 
 const COLUMNS: &str = "SELECT p.name, p.owner, p.version, p.settings, p.url, p.created_at, p.created_by, p.status, p.whole, \
      p.place, p.position, p.complete_at, p.received_at, p.heard_at, p.restarts, p.failures, p.failure, p.needs_model, \
-     p.holder, p.held_until FROM peer p";
+     p.holder, p.held_until, p.log_keys, p.unproven_from, \
+     p.origin_epoch FROM peer p";
 
 fn row((one, two, three): Parts) -> Result<PeerRow, StoreError> {
     let (name, owner, version, settings, url, created_at, created_by, status, whole, place) = one;
     let (position, complete_at, received_at, heard_at, restarts, failures) = two;
-    let (failure, needs_model, holder, held_until) = three;
+    let (failure, needs_model, holder, held_until, log_keys, unproven_from, origin_epoch) = three;
+    let number = |number: Option<i64>| number.and_then(|number| u64::try_from(number).ok());
     Ok(PeerRow {
         name,
         owner: owner_key(&owner)?,
@@ -193,7 +220,24 @@ fn row((one, two, three): Parts) -> Result<PeerRow, StoreError> {
         needs_model,
         holder: holder.0,
         held_until: held_until.0,
+        log_keys: log_keys.map_or_else(|| Ok(Vec::new()), |text| read_keys(&text))?,
+        unproven_from: number(unproven_from),
+        origin_epoch: number(origin_epoch),
     })
+}
+
+/// Keys as they are stored: a JSON list, each in base64. `None` = there are none yet.
+pub(super) fn written_keys(keys: &[PublicKey]) -> Option<String> {
+    let list: Vec<String> = keys.iter().map(PublicKey::encoded).collect();
+    (!list.is_empty()).then(|| serde_json::json!(list).to_string())
+}
+
+fn read_keys(text: &str) -> Result<Vec<PublicKey>, StoreError> {
+    let wrong = || StoreError::disagrees("the keys of a peer");
+    let list: Vec<String> = serde_json::from_str(text).map_err(|_| wrong())?;
+    list.iter()
+        .map(|key| PublicKey::decoded(key).map_err(|_| wrong()))
+        .collect()
 }
 
 impl Reader<'_> {
@@ -264,8 +308,12 @@ impl Store {
     pub fn put_peer(&self, new: &NewPeer, version: u32) -> Result<Option<PeerRow>, StoreError> {
         let mut connection = self.connect_for(Purpose::Maintain)?;
         connection.begin()?;
-        // Without a commit the connection takes its work back when it is dropped.
-        crate::dialect::hold_owners(&mut connection)?;
+        // Without a commit the connection takes its work back when it is dropped. Only who adds an owner holds up all others.
+        if peer(&mut connection, &new.name)?.is_some() {
+            crate::combiner::lock_owner(&mut connection, &new.owner)?;
+        } else {
+            crate::dialect::hold_owners(&mut connection)?;
+        }
         let known = peer(&mut connection, &new.name)?;
         let kept = match &known {
             Some(known) => known.version == version && known.owner == new.owner,
@@ -291,8 +339,15 @@ impl Store {
                 .push(" WHERE name = ")
                 .text(new.name.as_str());
             connection.execute(&sql)?;
+            if let Some(keys) = &new.log_keys {
+                let mut sql = Sql::<()>::new("UPDATE peer SET log_keys = ");
+                sql.bind(Bind::OptText(written_keys(keys).map(Into::into)))
+                    .push(" WHERE name = ")
+                    .text(new.name.as_str());
+                connection.execute(&sql)?;
+            }
             if new.anew {
-                wipe::wipe(&mut connection, &new.owner)?;
+                wipe::wipe(&mut connection, &new.owner, new.now)?;
             }
         } else {
             let mut sql = Sql::<(Text, SmallInt)>::new(
@@ -303,7 +358,7 @@ impl Store {
             match other {
                 Some((name, status)) if PeerStatus::from_code(status) == Some(PeerStatus::Left) => {
                     // What was kept is fetched anew: another registry may say otherwise.
-                    wipe::wipe(&mut connection, &new.owner)?;
+                    wipe::wipe(&mut connection, &new.owner, new.now)?;
                     let mut sql = Sql::<()>::new("DELETE FROM peer WHERE name = ");
                     sql.text(name);
                     connection.execute(&sql)?;
@@ -313,7 +368,7 @@ impl Store {
             }
             let mut sql = Sql::<()>::new(
                 "INSERT INTO peer (name, owner, version, settings, url, created_at, created_by, status, whole, place, \
-                 position, restarts, failures, holder, held_until) VALUES ",
+                 position, restarts, failures, holder, held_until, log_keys, dangles) VALUES ",
             );
             sql.values([vec![
                 Bind::Text(new.name.as_str().into()),
@@ -331,6 +386,13 @@ impl Store {
                 Bind::Int(0),
                 Bind::Id(Id(Uuid::nil())),
                 Bind::Moment(Moment(free())),
+                Bind::OptText(
+                    new.log_keys
+                        .as_deref()
+                        .and_then(written_keys)
+                        .map(Into::into),
+                ),
+                Bind::Small(0),
             ]]);
             connection.execute(&sql)?;
         }
@@ -345,6 +407,23 @@ impl Store {
     /// [`StoreError`] of the database.
     pub fn find_peer(&self, name: &str) -> Result<Option<PeerRow>, StoreError> {
         peer(&mut self.connect_for(Purpose::Read)?, name)
+    }
+
+    /// Trusts these keys of a peer's log from now on, in place of those that were. Whoever follows it just now begins again with
+    /// them. Whether there is such a peer.
+    ///
+    /// # Errors
+    /// [`StoreError`] of the database.
+    pub fn trust_peer(&self, name: &str, keys: &[PublicKey]) -> Result<bool, StoreError> {
+        let mut sql = Sql::<()>::new("UPDATE peer SET log_keys = ");
+        sql.bind(Bind::OptText(written_keys(keys).map(Into::into)))
+            .push(", version = version + 1, failures = 0, failure = NULL, held_until = ")
+            .moment(free())
+            .push(", holder = ")
+            .bind(Bind::Id(Id(Uuid::nil())))
+            .push(" WHERE name = ")
+            .text(name);
+        Ok(self.connect_for(Purpose::Write)?.execute(&sql)? == 1)
     }
 
     /// Follows a peer, pauses it or leaves it. Whoever follows it just now loses it. Whether there is such a peer.
@@ -376,8 +455,15 @@ impl Store {
             return Ok(false);
         };
         crate::combiner::lock_owner(&mut connection, &known.owner)?;
-        wipe::wipe(&mut connection, &known.owner)?;
+        wipe::wipe(
+            &mut connection,
+            &known.owner,
+            (self.engine().options.clock)(),
+        )?;
         for sql in [
+            "DELETE FROM subscription_delivery WHERE owner = ",
+            "DELETE FROM subscription WHERE owner = ",
+            "DELETE FROM log_epoch WHERE owner = ",
             "DELETE FROM feed_key WHERE owner = ",
             "DELETE FROM peer WHERE owner = ",
             "DELETE FROM owner WHERE key = ",
@@ -405,11 +491,17 @@ impl Store {
         sql.bind(Bind::Id(Id(holder)))
             .push(", held_until = ")
             .moment(until)
-            .push(" WHERE name = ")
+            .push(" WHERE name IN (SELECT p.name FROM peer p WHERE p.name = ")
             .text(name)
-            .push(" AND held_until <= ")
+            .push(" AND p.held_until <= ")
             .moment(now);
-        Ok(self.connect_for(Purpose::Write)?.execute(&sql)? == 1)
+        let mut connection = self.connect_for(Purpose::Write)?;
+        // A row that somebody writes to is held, whatever it says.
+        if let Connection::Postgres(_) = connection {
+            sql.push(" FOR UPDATE SKIP LOCKED");
+        }
+        sql.push(")");
+        Ok(connection.execute(&sql)? == 1)
     }
 
     /// Says what came of following for a while, and until when it is held; [`None`] gives it back. Whether it is still held.

@@ -72,8 +72,10 @@ pub struct CopyFacts {
     pub forward_to: Option<RecordId>,
     /// The hash of the timeline after the change.
     pub hash: [u8; 32],
-    /// Its leaf in the tree of the log and what opens it, where the tree has grown over it.
-    pub leaf: Option<(Hash, Opening)>,
+    /// Its leaf in the tree of the log, where that has grown over it.
+    pub leaf: Option<Hash>,
+    /// What opens the leaf.
+    pub opening: Option<Opening>,
 }
 
 impl Reader<'_> {
@@ -213,13 +215,9 @@ impl Reader<'_> {
                 self.connection.load::<_, RowParts>(&sql)?
             {
                 let wrong = || StoreError::disagrees(format!("the leaf of position {at}"));
-                let leaf = match (leaf, opening) {
-                    (Some(leaf), Some(opening)) => Some((
-                        leaf.try_into().map(Hash).map_err(|_| wrong())?,
-                        Opening::from_bytes(&opening).ok_or_else(wrong)?,
-                    )),
-                    _ => None,
-                };
+                let leaf = leaf.map(|leaf| leaf.try_into().map(Hash).map_err(|_| wrong()));
+                let opening =
+                    opening.map(|opening| Opening::from_bytes(&opening).ok_or_else(wrong));
                 let found = CopyFacts {
                     controller: controller.map(Id::record),
                     origin,
@@ -228,7 +226,8 @@ impl Reader<'_> {
                     hash: hash
                         .try_into()
                         .map_err(|_| StoreError::disagrees("the hash of a change"))?,
-                    leaf,
+                    leaf: leaf.transpose()?,
+                    opening: opening.transpose()?,
                 };
                 facts.insert(u64::try_from(at).unwrap_or_default(), found);
             }

@@ -34,6 +34,8 @@ diesel::table! {
         seed -> Nullable<Binary>,
         created_at -> SqlMoment,
         retired_at -> Nullable<SqlMoment>,
+        endorsed_by -> Nullable<Text>,
+        endorsement -> Nullable<Binary>,
     }
 }
 
@@ -98,6 +100,24 @@ diesel::table! {
         needs_model -> Nullable<Text>,
         holder -> SqlId,
         held_until -> SqlMoment,
+        log_keys -> Nullable<Text>,
+        unproven_from -> Nullable<BigInt>,
+        origin_epoch -> Nullable<BigInt>,
+        dangles -> SmallInt,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    model_package (name, version) {
+        name -> Text,
+        version -> Text,
+        digest -> Text,
+        files -> Text,
+        url -> Text,
+        installed_at -> SqlMoment,
     }
 }
 

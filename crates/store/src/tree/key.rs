@@ -22,21 +22,42 @@ pub struct LogKeyRow {
     pub created_at: Instant,
     /// Since when they are not any more.
     pub retired_at: Option<Instant>,
+    /// The name of the key whose place it took, and what that has signed of it.
+    pub endorsed: Option<(String, Vec<u8>)>,
 }
+
+type Types = (
+    Text,
+    Binary,
+    SqlMoment,
+    Nullable<SqlMoment>,
+    Nullable<Text>,
+    Nullable<Binary>,
+);
+type Parts = (
+    String,
+    Vec<u8>,
+    Moment,
+    Option<Moment>,
+    Option<String>,
+    Option<Vec<u8>>,
+);
 
 /// The public halves, the oldest first.
 pub(crate) fn keys(connection: &mut Connection) -> Result<Vec<LogKeyRow>, StoreError> {
-    let sql = Sql::<(Text, Binary, SqlMoment, Nullable<SqlMoment>)>::new(
-        "SELECT k.id, k.public_key, k.created_at, k.retired_at FROM log_key k ORDER BY k.created_at, k.id",
+    let sql = Sql::<Types>::new(
+        "SELECT k.id, k.public_key, k.created_at, k.retired_at, k.endorsed_by, k.endorsement FROM log_key k \
+         ORDER BY k.created_at, k.id",
     );
-    let rows: Vec<(String, Vec<u8>, Moment, Option<Moment>)> = connection.load(&sql)?;
+    let rows: Vec<Parts> = connection.load(&sql)?;
     rows.into_iter()
-        .map(|(id, public, created, retired)| {
+        .map(|(id, public, created, retired, by, endorsement)| {
             Ok(LogKeyRow {
                 id,
                 public: public.try_into().map(PublicKey).map_err(|_| wrong())?,
                 created_at: created.0,
                 retired_at: retired.map(|moment| moment.0),
+                endorsed: by.zip(endorsement),
             })
         })
         .collect()
@@ -55,18 +76,31 @@ fn seed(connection: &mut Connection) -> Result<Option<[u8; 32]>, StoreError> {
         .transpose()
 }
 
-fn insert(connection: &mut Connection, now: Instant) -> Result<LogKeyRow, StoreError> {
+fn insert(
+    connection: &mut Connection,
+    now: Instant,
+    before: Option<&SigningKey>,
+) -> Result<LogKeyRow, StoreError> {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(|error| {
         StoreError::Unavailable(format!("the system gives no random bytes: {error}").into())
     })?;
     let public = SigningKey::from_seed(&seed).map_err(|_| wrong())?.public();
-    let mut sql = Sql::<()>::new("INSERT INTO log_key (id, public_key, seed, created_at) VALUES ");
+    let endorsed = before.map(|before| (before.public().id(), before.endorse(&public)));
+    let mut sql = Sql::<()>::new(
+        "INSERT INTO log_key (id, public_key, seed, created_at, endorsed_by, endorsement) VALUES ",
+    );
     sql.values([vec![
         Bind::Text(public.id().into()),
         Bind::Bytes(public.0.as_slice().into()),
         Bind::Bytes(seed.as_slice().into()),
         Bind::Moment(Moment(now)),
+        Bind::OptText(endorsed.as_ref().map(|(by, _)| by.as_str().into())),
+        Bind::OptBytes(
+            endorsed
+                .as_ref()
+                .map(|(_, signed)| signed.as_slice().into()),
+        ),
     ]]);
     connection.execute(&sql)?;
     Ok(LogKeyRow {
@@ -74,6 +108,7 @@ fn insert(connection: &mut Connection, now: Instant) -> Result<LogKeyRow, StoreE
         public,
         created_at: now,
         retired_at: None,
+        endorsed,
     })
 }
 
@@ -92,7 +127,7 @@ impl Store {
                 match seed(&mut connection)? {
                     Some(seed) => seed,
                     None => {
-                        insert(&mut connection, (self.engine().options.clock)())?;
+                        insert(&mut connection, (self.engine().options.clock)(), None)?;
                         let made = seed(&mut connection)?.ok_or_else(wrong)?;
                         connection.commit()?;
                         made
@@ -111,17 +146,21 @@ impl Store {
         self.read(|reader| keys(reader.connection))
     }
 
-    /// Puts a new key in the place of the one that heads are signed with; the new one. The old seed is destroyed.
+    /// Puts a new key in the place of the one that heads are signed with; the new one. The old key signs that it is so before
+    /// its seed is destroyed.
     ///
     /// # Errors
     /// [`StoreError`] of the database.
     pub fn rotate_log_key(&self) -> Result<LogKeyRow, StoreError> {
         let now = (self.engine().options.clock)();
         let mut connection = self.begun()?;
+        let before = seed(&mut connection)?
+            .map(|seed| SigningKey::from_seed(&seed).map_err(|_| wrong()))
+            .transpose()?;
         let mut sql = Sql::<()>::new("UPDATE log_key SET seed = NULL, retired_at = ");
         sql.moment(now).push(" WHERE retired_at IS NULL");
         connection.execute(&sql)?;
-        let made = insert(&mut connection, now)?;
+        let made = insert(&mut connection, now, before.as_ref())?;
         connection.commit()?;
         Ok(made)
     }

@@ -35,11 +35,14 @@ const RULES: [(&str, &str); 23] = [
          WHERE r.id IS NULL OR r.domain <> e.domain GROUP BY e.owner",
     ),
     (
-        // A copy may refer to owners that are not copied, and what it holds may be withdrawn from under those that refer to it.
+        // A copy may refer to owners that are not copied, and what it holds may be withdrawn from under those that refer to it;
+        // with its owner too.
         "link-target-exists",
         "SELECT l.owner, COUNT(*) FROM link l LEFT JOIN directory_id d ON d.id = l.target_id \
          WHERE d.id IS NULL AND NOT EXISTS (SELECT 1 FROM peer p WHERE p.owner = l.owner) \
          AND NOT EXISTS (SELECT 1 FROM owner_reference f JOIN peer p ON p.owner = f.target WHERE f.source = l.owner) \
+         AND NOT EXISTS (SELECT 1 FROM owner_reference f LEFT JOIN owner o ON o.key = f.target WHERE f.source = l.owner \
+         AND o.key IS NULL) \
          GROUP BY l.owner",
     ),
     (

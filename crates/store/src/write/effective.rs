@@ -147,7 +147,7 @@ impl StagedEffective {
                 hash: timeline_hash(&image.timeline).to_vec(),
                 effective_on: Day(*day),
                 leaf: Some(leaf),
-                opening: Some(opening),
+                opening,
             });
         }
         Ok(rows)

@@ -254,7 +254,7 @@ impl<'a> Round<'a> {
             hash: timeline_hash(&write.after).to_vec(),
             effective_on: NOT_EFFECTIVE,
             leaf: Some(leaf),
-            opening: Some(opening),
+            opening,
         });
         Ok(())
     }

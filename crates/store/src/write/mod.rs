@@ -30,7 +30,7 @@ pub(crate) use load::{domain, owner_key, period, reload};
 pub(crate) use lower::lower;
 pub(crate) use overlay::{AcceptedJob, Batch};
 pub(crate) use protection::{
-    day_of, heads as protections, identifies, of_columns, raise_from, raise_heads,
+    day_of, heads as protections, identifies, of_columns, raise_from, raise_heads, referrers,
 };
 pub(crate) use references::Known as KnownRows;
 pub(crate) use rows::{
