@@ -204,7 +204,7 @@ impl InformationModel {
                         problem: "a package with other content is loaded under this name and version; a published package never changes, so one of the two needs a new version".to_owned(),
                     });
                 }
-                None => packages.push(Arc::new(package.from_elsewhere())),
+                None => packages.push(Arc::new(package.into_foreign())),
             }
         }
         if packages.len() == known {

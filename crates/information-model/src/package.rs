@@ -196,7 +196,7 @@ impl Package {
         self.foreign
     }
 
-    pub(crate) fn from_elsewhere(mut self) -> Self {
+    pub(crate) fn into_foreign(mut self) -> Self {
         self.foreign = true;
         self
     }

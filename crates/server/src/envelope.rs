@@ -88,11 +88,15 @@ fn meta(out: &mut Vec<u8>, record: &Record) {
 
 /// How far a copy is complete: by the recorded time of the origin, and when that came here.
 fn complete_to(out: &mut Vec<u8>, copied: &Copied) {
+    json(out, &completeness(copied));
+}
+
+/// The same as a value.
+pub(crate) fn completeness(copied: &Copied) -> serde_json::Value {
     let whole = copied.whole.then_some(copied.position);
-    let told = serde_json::json!({
+    serde_json::json!({
         "position": whole, "recordedAt": copied.complete_to, "receivedAt": copied.received_at, "heardAt": copied.heard_at,
-    });
-    json(out, &told);
+    })
 }
 
 /// Appends `"validFrom":…,"validTo":…`. The lower sentinel is shown as `"unknown"`, the open end as `null`: as they

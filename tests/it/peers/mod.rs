@@ -2,10 +2,11 @@
 //! is killed when, and what is taken away goes away.
 
 mod keys;
+mod many;
 mod models;
 mod parts;
 mod site;
-mod world;
+pub(crate) mod world;
 
 use std::net::SocketAddr;
 use std::time::Duration;

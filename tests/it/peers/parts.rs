@@ -1,5 +1,7 @@
 //! What goes with what is not shown any more, and what stays told to those who read a copy.
 
+use std::net::SocketAddr;
+
 use grunddata_model::OwnerKey;
 use grunddata_registry::{Grant, OwnerScope, Role};
 use grunddata_testing::on_both;
@@ -7,6 +9,7 @@ use serde_json::json;
 
 use super::site::Site;
 use super::{pair, reader};
+use crate::faults::proxy::Proxy;
 
 fn administrator(owner: &str) -> Grant {
     Grant::of(
@@ -131,12 +134,17 @@ on_both! {
         for number in 0..5 {
             origin.unit("kommun", &format!("Enhet {number}"));
         }
-        follower.follow("kommun", &origin, "kommun", &origin.admin, json!({})).expect(201);
+        let proxy = Proxy::start();
+        let address = |site: &Site| site.origin().trim_start_matches("http://").parse::<SocketAddr>().expect("an address");
+        proxy.lead_to([address(&origin)]);
+        let url = json!({"url": format!("http://{}", proxy.address())});
+        follower.follow("kommun", &origin, "kommun", &origin.admin, url).expect(201);
         follower.wait_for("kommun", &origin, "kommun");
         let twin = Site::start(origin.database.engine, &["kommun"]);
         twin.unit("kommun", "Annat");
         std::fs::write(follower.tokens.path().join("kommun.token"), &twin.admin).expect("a token");
-        follower.lead_elsewhere("kommun", &twin);
+        proxy.lead_to([address(&twin)]);
+        proxy.cut();
         follower.wait("kommun", |state| state["failure"].as_str().is_some_and(|why| why.contains("is shorter")));
         let state = follower.peer("kommun")["state"].clone();
         assert_eq!((&state["position"], &state["restarts"]), (&json!(5), &json!(0)), "{state}");

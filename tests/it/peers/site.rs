@@ -2,6 +2,7 @@
 
 use crate::answered::Answered;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant as Stopwatch};
 
 use grunddata_information_model::InformationModel;
@@ -50,6 +51,25 @@ impl Site {
         let wrong: Clock =
             Arc::new(move || Instant::from_micros(right().micros() + seconds * 1_000_000));
         Self::over(Arc::new(Database::new(engine)), owners, wrong, true)
+    }
+
+    /// One whose clock can be moved by seconds while it runs.
+    pub(crate) fn jumping(engine: Engine, off: &Arc<AtomicI64>) -> Self {
+        let (right, off) = (clock(), Arc::clone(off));
+        let moved: Clock = Arc::new(move || {
+            Instant::from_micros(right().micros() + off.load(Ordering::SeqCst) * 1_000_000)
+        });
+        Self::over(Arc::new(Database::new(engine)), &[], moved, true)
+    }
+
+    /// A registry that lets so many wait for changes at once.
+    pub(crate) fn with_followers(engine: Engine, owners: &[&str], most: usize) -> Self {
+        let tokens = Arc::new(tempfile::tempdir().expect("directory"));
+        let model = InformationModel::embedded().expect("model");
+        let database = Arc::new(Database::new(engine));
+        Self::configured((database, tokens), model, owners, clock(), &|config| {
+            config.limits.followers_of_client = most;
+        })
     }
 
     /// Another process on the same database would look like this.
@@ -206,20 +226,6 @@ impl Site {
         let _rows = self.database.execute(
             "UPDATE log_key SET endorsed_by = NULL, endorsement = NULL WHERE retired_at IS NULL",
         );
-    }
-
-    /// The peer answers at another address from now on, without anybody having said so in the settings.
-    pub(crate) fn lead_elsewhere(&self, name: &str, other: &Site) {
-        let to = other.origin();
-        let row = self
-            .store()
-            .find_peer(name)
-            .expect("a row")
-            .expect("a peer");
-        let settings = row.settings.replace(&row.url, &to);
-        let _rows = self.database.execute(&format!(
-            "UPDATE peer SET settings = '{settings}', version = version + 1 WHERE name = '{name}'"
-        ));
     }
 
     /// Whom it may follow, and how.

@@ -209,6 +209,14 @@ fn written(
         meta.insert("after".into(), after.clone().into());
     }
     page::coordinate(&mut meta, &found.as_of);
+    // Where all of them are of one copy, the list says how complete that is.
+    let mut items = found.items.iter();
+    if let Some((owner, Some(copied))) = items.next().map(|first| (&first.owner, &first.copied))
+        && items.all(|other| other.owner == *owner)
+    {
+        meta.insert("copyOf".into(), (*copied.of).into());
+        meta.insert("completeTo".into(), envelope::completeness(copied));
+    }
     let mut out = Vec::with_capacity(2048 * found.items.len() + 512);
     envelope::put(&mut out, "{\"_meta\":");
     envelope::json(&mut out, &meta);

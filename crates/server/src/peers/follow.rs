@@ -8,12 +8,13 @@ use std::thread;
 use std::time::{Duration, Instant as Stopwatch};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
-use grunddata_model::RecordId;
+use grunddata_model::{Instant, RecordId};
 use grunddata_pull::{
     Access, FeedQuery, Peer as Remote, PeerError, PullError, RawPage, Settings, Token,
 };
 use grunddata_registry::{PeerSettings, Registry};
 use grunddata_store::{CheckedChange, CopyError, CopyWriter, Parcel, PeerRow};
+use parking_lot::Mutex;
 use uuid::Uuid;
 
 use super::entries::{self, Came};
@@ -22,7 +23,9 @@ use super::{Peering, models};
 use crate::loads::collect::Worker;
 
 /// How often it is looked whether to stop.
-const TICK: Duration = Duration::from_millis(100);
+const TICK: Duration = Duration::from_millis(500);
+/// How often a place that moves with nothing to store is stored all the same.
+const PLACES: Duration = Duration::from_secs(300);
 /// The longest time between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// The most changes of one transaction that are kept in memory until its end comes.
@@ -36,6 +39,8 @@ pub(super) struct Follower {
     pub(super) name: String,
     /// Set when the peer is to be followed no more by this thread.
     pub(super) stop: Arc<AtomicBool>,
+    /// Where it is said when the peer had nothing new. Who reads it renews the lease too; without it that is done here.
+    pub(super) heard: Option<Arc<Mutex<Option<Instant>>>>,
 }
 
 /// How following ended, or what it has come to.
@@ -142,7 +147,7 @@ impl Follower {
         let (begun, mut renewed) = (Stopwatch::now(), Stopwatch::now());
         while begun.elapsed() < pause && !self.stopped() {
             thread::sleep(TICK.min(pause));
-            if renewed.elapsed() > self.worker.beat() {
+            if self.heard.is_none() && renewed.elapsed() > self.worker.beat() {
                 renewed = Stopwatch::now();
                 let Ok(row) = self.row() else { return };
                 let failure = row.failure.as_deref().map(|why| (row.failures, why));
@@ -212,6 +217,7 @@ impl Follower {
             writer: CopyWriter::new(self.registry.store(), &row, self.worker.id()),
             held: Vec::new(),
             withdrawn: Vec::new(),
+            stored: None,
             row,
             whole,
         };
@@ -227,6 +233,8 @@ struct Copying<'a> {
     held: Vec<CheckedChange>,
     /// Records that are not shown any more, behind those changes.
     withdrawn: Vec<RecordId>,
+    /// When something was stored last.
+    stored: Option<Stopwatch>,
     row: PeerRow,
     /// Whether the settings ask for everything.
     whole: bool,
@@ -287,7 +295,7 @@ impl Copying<'_> {
                     return Ok(Reached::Failed(error.to_string()));
                 }
                 Err(RecvTimeoutError::Timeout) => {
-                    if renewed.elapsed() > follower.worker.beat() {
+                    if follower.heard.is_none() && renewed.elapsed() > follower.worker.beat() {
                         renewed = Stopwatch::now();
                         let until = Some(follower.worker.until(&follower.registry));
                         let store = follower.registry.store();
@@ -309,6 +317,16 @@ impl Copying<'_> {
                 }
             }
         }
+    }
+
+    /// Whether a page without anything new says nothing that has to be stored by itself: the copy was complete already, and the
+    /// place is the same, or one of a sealed kind that is another each time it is told.
+    fn is_settled(&self, place: &str) -> bool {
+        let lately = self.stored.is_some_and(|at| at.elapsed() < PLACES);
+        self.row.heard_at.is_some()
+            && self.row.failure.is_none()
+            && self.row.needs_model.is_none()
+            && (place == self.row.place || (!self.row.whole && lately))
     }
 
     /// Stores the transactions that have come whole.
@@ -348,11 +366,22 @@ impl Copying<'_> {
         if quiet && (place == self.row.place || place.is_empty()) && !came.caught_up {
             return Ok(());
         }
+        let now = follower.registry.now();
+        if let Some(heard) = follower
+            .heard
+            .as_ref()
+            .filter(|_| quiet && came.caught_up && self.is_settled(&place))
+        {
+            *heard.lock() = Some(now);
+            self.row.heard_at = Some(now);
+            follower.registry.note_copied(&self.row);
+            return Ok(());
+        }
         let parcel = Parcel {
             changes,
             withdrawn,
             place,
-            received_at: follower.registry.now(),
+            received_at: now,
             caught_up: came.caught_up,
             whole: came.whole && self.whole,
             head: came.head,
@@ -361,6 +390,7 @@ impl Copying<'_> {
             held_until: follower.worker.until(&follower.registry),
         };
         self.row = self.writer.apply(&parcel)?;
+        self.stored = Some(Stopwatch::now());
         follower.registry.note_copied(&self.row);
         Ok(())
     }

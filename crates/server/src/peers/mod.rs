@@ -14,12 +14,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant as Stopwatch};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use grunddata_log_proof::head::PublicKey;
+use grunddata_model::Instant;
 use grunddata_registry::{PeerSettings, Refusal, Registry};
 use grunddata_store::{PeerRow, PeerStatus};
+use parking_lot::Mutex;
 
 use crate::app::App;
 use crate::loads::collect::Worker;
@@ -114,6 +116,7 @@ pub fn sync(
         worker: worker.clone(),
         name: name.to_owned(),
         stop: Arc::default(),
+        heard: None,
     };
     let mut again = 0;
     let reached = loop {
@@ -177,6 +180,7 @@ impl Followers {
         let mut round = Round {
             app: Arc::clone(app),
             at: HashMap::new(),
+            renewed: None,
         };
         let thread = thread::Builder::new()
             .name("peers".to_owned())
@@ -196,6 +200,7 @@ impl Followers {
 /// A peer that this process follows.
 struct At {
     version: u32,
+    heard: Arc<Mutex<Option<Instant>>>,
     stop: Arc<AtomicBool>,
     thread: JoinHandle<()>,
 }
@@ -203,6 +208,8 @@ struct At {
 struct Round {
     app: Arc<App>,
     at: HashMap<String, At>,
+    /// When the leases were renewed.
+    renewed: Option<Stopwatch>,
 }
 
 impl Round {
@@ -241,9 +248,13 @@ impl Round {
             .store()
             .read(|reader| reader.peers())
             .map_err(failed)?;
+        let holder = self.app.worker.id();
         let followed = |name: &str, version: u32| {
             rows.iter().any(|row| {
-                row.name == name && row.version == version && row.status == PeerStatus::Following
+                row.name == name
+                    && row.version == version
+                    && row.status == PeerStatus::Following
+                    && row.holder == holder
             })
         };
         for (name, at) in &self.at {
@@ -252,6 +263,7 @@ impl Round {
             }
         }
         self.at.retain(|_, at| !at.thread.is_finished());
+        self.renew(&registry).map_err(failed)?;
         for row in &rows {
             if row.status == PeerStatus::Following && !self.at.contains_key(&row.name) {
                 // One that cannot be taken holds up no other.
@@ -264,6 +276,30 @@ impl Round {
         Ok(())
     }
 
+    /// Renews the leases of the peers that are followed here, and notes which of them have nothing new: one statement for all.
+    fn renew(&mut self, registry: &Registry) -> Result<(), grunddata_store::StoreError> {
+        let worker = &self.app.worker;
+        let due = self.renewed.is_none_or(|at| at.elapsed() > worker.beat());
+        if !due {
+            return Ok(());
+        }
+        self.renewed = Some(Stopwatch::now());
+        let followed = self
+            .at
+            .iter()
+            .filter(|(_, at)| !at.stop.load(Ordering::SeqCst));
+        let held: Vec<&str> = followed.map(|(name, _)| name.as_str()).collect();
+        let heard = self.at.iter().filter_map(|(name, at)| {
+            let said = at.heard.lock().take()?;
+            Some((name.as_str(), said))
+        });
+        let heard: Vec<(&str, Instant)> = heard.collect();
+        let until = worker.until(registry);
+        registry
+            .store()
+            .renew_peers(worker.id(), until, &held, &heard)
+    }
+
     fn take(
         &mut self,
         registry: &Registry,
@@ -271,7 +307,7 @@ impl Round {
     ) -> Result<(), grunddata_store::StoreError> {
         let worker = &self.app.worker;
         let (now, until) = (registry.now(), worker.until(registry));
-        if row.held_until > now
+        if !row.is_free(now, until)
             || !registry
                 .store()
                 .take_peer(&row.name, worker.id(), now, until)?
@@ -279,12 +315,14 @@ impl Round {
             return Ok(());
         }
         let stop = Arc::new(AtomicBool::new(false));
+        let heard = Arc::new(Mutex::new(None));
         let follower = follow::Follower {
             registry: registry.clone(),
             peering: self.app.config.peers.clone(),
             worker: worker.clone(),
             name: row.name.clone(),
             stop: Arc::clone(&stop),
+            heard: Some(Arc::clone(&heard)),
         };
         let thread = thread::Builder::new()
             .name("peer".to_owned())
@@ -292,6 +330,7 @@ impl Round {
             .map_err(|error| grunddata_store::StoreError::Unavailable(error.to_string().into()))?;
         let at = At {
             version: row.version,
+            heard,
             stop,
             thread,
         };

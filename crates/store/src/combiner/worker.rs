@@ -346,7 +346,8 @@ fn lock_with(
         .push(" FROM owner o WHERE o.key = ")
         .text(owner.as_str())
         .push(dialect::for_update(connection));
-    let row: Option<(i64, Moment, i64, Vec<u8>, Option<String>)> = connection.first(&sql)?;
+    type Row = (i64, Moment, i64, Vec<u8>, Option<String>);
+    let row: Option<Row> = connection.first(&sql)?;
     row.map(|(position, last, size, nodes, of)| {
         let counter = Counter {
             position,

@@ -4,8 +4,10 @@
 //! it, in one transaction, the place where the feed goes on. Whatever process dies when, nothing is doubled or lost.
 
 mod apply;
+mod beside;
 mod check;
 mod connections;
+mod leases;
 mod wipe;
 
 use diesel::sql_types::{BigInt, Integer, Nullable, SmallInt, Text};
@@ -295,7 +297,7 @@ pub(crate) fn peer(connection: &mut Connection, name: &str) -> Result<Option<Pee
 }
 
 /// An instant before every lease.
-fn free() -> Instant {
+pub(super) fn free() -> Instant {
     Instant::from_micros(0)
 }
 
@@ -474,61 +476,6 @@ impl Store {
         }
         connection.commit()?;
         Ok(true)
-    }
-
-    /// Takes the following of a peer. Whether it could be: not while another process holds it.
-    ///
-    /// # Errors
-    /// [`StoreError`] of the database.
-    pub fn take_peer(
-        &self,
-        name: &str,
-        holder: Uuid,
-        now: Instant,
-        until: Instant,
-    ) -> Result<bool, StoreError> {
-        let mut sql = Sql::<()>::new("UPDATE peer SET holder = ");
-        sql.bind(Bind::Id(Id(holder)))
-            .push(", held_until = ")
-            .moment(until)
-            .push(" WHERE name IN (SELECT p.name FROM peer p WHERE p.name = ")
-            .text(name)
-            .push(" AND p.held_until <= ")
-            .moment(now);
-        let mut connection = self.connect_for(Purpose::Write)?;
-        // A row that somebody writes to is held, whatever it says.
-        if let Connection::Postgres(_) = connection {
-            sql.push(" FOR UPDATE SKIP LOCKED");
-        }
-        sql.push(")");
-        Ok(connection.execute(&sql)? == 1)
-    }
-
-    /// Says what came of following for a while, and until when it is held; [`None`] gives it back. Whether it is still held.
-    ///
-    /// # Errors
-    /// [`StoreError`] of the database.
-    pub fn note_peer(
-        &self,
-        name: &str,
-        holder: Uuid,
-        until: Option<Instant>,
-        heard: Option<Instant>,
-        failure: Option<(u32, &str)>,
-    ) -> Result<bool, StoreError> {
-        let mut sql = Sql::<()>::new("UPDATE peer SET held_until = ");
-        sql.moment(until.unwrap_or_else(free))
-            .push(", heard_at = COALESCE(")
-            .bind(Bind::OptMoment(heard.map(Moment)))
-            .push(", heard_at), failures = ")
-            .int(failure.map_or(0, |(count, _)| i32::try_from(count).unwrap_or(i32::MAX)))
-            .push(", failure = ")
-            .bind(Bind::OptText(failure.map(|(_, why)| why.into())))
-            .push(" WHERE name = ")
-            .text(name)
-            .push(" AND holder = ")
-            .bind(Bind::Id(Id(holder)));
-        Ok(self.connect_for(Purpose::Write)?.execute(&sql)? == 1)
     }
 
     /// Says that a release of the information model is missing here.
