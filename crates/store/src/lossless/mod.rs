@@ -193,7 +193,7 @@ mod tests {
         "copy_batch",
     ];
     /// Tables whose rows follow from the others.
-    const DERIVED: [&str; 11] = [
+    const DERIVED: [&str; 12] = [
         "identifier",
         "link",
         "entry",

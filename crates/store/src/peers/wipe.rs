@@ -9,7 +9,7 @@ use crate::sql::{Bind, Sql};
 use crate::sql_types::Moment;
 
 /// The tables in which a copied owner has rows.
-const TABLES: [&str; 14] = [
+const TABLES: [&str; 15] = [
     "state",
     "identifier",
     "link",
