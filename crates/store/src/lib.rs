@@ -75,10 +75,10 @@ pub use peers::{
     PeerRow, PeerStatus,
 };
 pub use read::{
-    Absent, ChangeEntry, ChangeFilter, ChangeScan, Condition, CopyFacts, Count, Direction,
-    ESTIMATE, Followed, HiddenEdges, HierarchyRow, IdentifierRow, LinkCondition, LinkCursor,
-    LinkRow, Lookup, Matching, Page, Reader, RecordRow, RecordedLink, SearchCursor, SortBy,
-    SortKey, StoreSearch, Targets, TurnRow, WithdrawnRow,
+    Absent, ChangeEntry, ChangeFilter, ChangeKey, ChangeScan, Condition, CopyFacts, Count,
+    Direction, ESTIMATE, Followed, HiddenEdges, HierarchyRow, IdentifierRow, LinkCondition,
+    LinkCursor, LinkRow, Lookup, Matching, Page, Reader, RecordRow, RecordedLink, SearchCursor,
+    SortBy, SortKey, StoreSearch, Targets, TurnRow, WithdrawnRow,
 };
 pub use rehearsal::Rehearsal;
 pub use retention::{DisposalRow, ErasedRow, RetentionCandidate, RetentionRuleRow};
