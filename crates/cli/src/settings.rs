@@ -250,6 +250,7 @@ impl Settings {
             let list = match path.as_str() {
                 "models" => Some(':'),
                 "cors_origins"
+                | "peers.hosts"
                 | "subscriptions.hosts"
                 | "subscriptions.ports"
                 | "subscriptions.networks"

@@ -13,7 +13,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper::header::{HOST, HeaderMap, HeaderValue};
-use hyper::{Method, Request, Response};
+use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject as _;
@@ -29,6 +29,8 @@ use crate::{Reach, Target};
 
 /// Bytes of an answer's body that are read before the connection is given up. They are thrown away: an answer is its status.
 const BODY: usize = 16 * 1024;
+/// How long that is waited for.
+const DRAINED: Duration = Duration::from_secs(2);
 /// Bytes of an answer's head.
 const HEAD: usize = 16 * 1024;
 
@@ -208,15 +210,20 @@ impl Client {
             .parse()
             .map_err(|_| SendError::Broken)?;
         *request.headers_mut() = headers;
-        let work = async {
-            let response = session.sender.send_request(request);
-            let response = response.await.map_err(|_| SendError::Broken)?;
-            let (head, again) = drained(response).await?;
-            Ok((head, again))
-        };
-        timeout(self.patience.answer, work)
+        let response = timeout(self.patience.answer, session.sender.send_request(request))
             .await
             .map_err(|_| SendError::Timeout)?
+            .map_err(|_| SendError::Broken)?;
+        let (head, body) = response.into_parts();
+        let answer = Answer {
+            status: head.status.as_u16(),
+            headers: head.headers,
+        };
+        // The status is what counts: a body that breaks off or does not end says nothing else.
+        let again = timeout(DRAINED.min(self.patience.answer), drained(body))
+            .await
+            .unwrap_or(false);
+        Ok((answer, again))
     }
 
     async fn connect(&self, target: &Target) -> Result<Session, SendError> {
@@ -227,11 +234,19 @@ impl Client {
         if found.is_empty() {
             return Err(SendError::NoAddress);
         }
+        let admitted: Vec<&SocketAddr> = found
+            .iter()
+            .filter(|found| self.reach.admits(found.ip()))
+            .collect();
+        // One that swallows everything leaves time for the others.
+        let parts = u32::try_from(admitted.len()).unwrap_or(u32::MAX).max(1);
+        let each = self.patience.connect / parts;
         let mut failed = SendError::NotAllowed;
-        for address in found.iter().filter(|found| self.reach.admits(found.ip())) {
-            match TcpStream::connect(address).await {
-                Ok(stream) => return self.begin(target, stream).await,
-                Err(error) => failed = SendError::Connect(error.kind()),
+        for address in admitted {
+            match timeout(each, TcpStream::connect(address)).await {
+                Ok(Ok(stream)) => return self.begin(target, stream).await,
+                Ok(Err(error)) => failed = SendError::Connect(error.kind()),
+                Err(_) => failed = SendError::Timeout,
             }
         }
         Err(failed)
@@ -278,24 +293,18 @@ fn tls_fault(error: &io::Error) -> SendError {
 }
 
 /// Reads what is left of an answer, and says whether the connection can be used again.
-async fn drained(response: Response<Incoming>) -> Result<(Answer, bool), SendError> {
-    let (head, mut body) = response.into_parts();
-    let answer = Answer {
-        status: head.status.as_u16(),
-        headers: head.headers,
-    };
+async fn drained(mut body: Incoming) -> bool {
     let mut read = 0;
     while let Some(frame) = body.frame().await {
-        // The status is what counts: a body that breaks off says nothing else.
         let Ok(frame) = frame else {
-            return Ok((answer, false));
+            return false;
         };
         read += frame.data_ref().map_or(0, Bytes::len);
         if read > BODY {
-            return Ok((answer, false));
+            return false;
         }
     }
-    Ok((answer, true))
+    true
 }
 
 enum Stream {

@@ -38,12 +38,12 @@ pub use effective::ToldEffective;
 pub use export::{Export, ExportRequest, Exported};
 pub use feed::{
     FEED_KINDS, Feed, FeedChange, FeedContent, FeedCopy, FeedEntry, FeedFilter, FeedPosition,
-    FeedStates, FeedStep, LogEpoch, LogKey, LogProof, Reread, Resumed, SignedHead,
+    FeedStates, FeedStep, LogEpoch, LogKey, LogProof, Reread, Resumed, SignedHead, is_of_whole,
 };
 pub use grants::{GivenGrant, GrantSubject, SubjectKind};
 pub use grunddata_store::{
-    Form, LogPlace, LogWatch, LosslessProgress, LosslessSummary, OwnerSet, SentKind, SentRow,
-    Settlement, Standing, SubscriptionState,
+    ChangeKey, Form, LogPlace, LogWatch, LosslessProgress, LosslessSummary, OwnerSet, SentKind,
+    SentRow, Settlement, Standing, SubscriptionState,
 };
 pub use law::{
     ControllerExtract, Decision, Delivery, Disposal, DisposalContent, DisposedRecord, Due,

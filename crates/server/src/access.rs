@@ -211,7 +211,7 @@ pub(crate) struct Vault {
     issuers: Arc<Issuers>,
     tokens: RwLock<Remembered>,
     /// By client: those in whose name subscriptions are read, and until when that is believed.
-    readers: RwLock<HashMap<String, (Instant, Option<Actor>)>>,
+    readers: RwLock<HashMap<SubscriptionReader, (Instant, Option<Actor>)>>,
     lockout: Option<Lockout>,
     anonymous: Arc<Known>,
     /// Whether any owner has declared its data open, and until when that is believed.
@@ -449,7 +449,7 @@ impl Vault {
     /// [`Refusal`] of the store.
     pub(crate) fn reader(&self, reader: &SubscriptionReader) -> Result<Option<Actor>, Refusal> {
         let now = Instant::now();
-        let kept = self.readers.read().get(&reader.client).cloned();
+        let kept = self.readers.read().get(reader).cloned();
         if let Some((until, actor)) = kept
             && until > now
         {
@@ -460,7 +460,8 @@ impl Vault {
         if readers.len() >= TOKENS_REMEMBERED {
             readers.clear();
         }
-        readers.insert(reader.client.clone(), (now + READER_MEMORY, actor.clone()));
+        // One account has other rights through another program: the whole reader tells them apart.
+        readers.insert(reader.clone(), (now + READER_MEMORY, actor.clone()));
         Ok(actor)
     }
 

@@ -41,6 +41,12 @@ pub struct LogWatch {
 }
 
 impl LogWatch {
+    /// How far the log is known to have come; 0 until anything is known.
+    #[must_use]
+    pub fn reached(&self) -> u64 {
+        *self.position.borrow()
+    }
+
     /// Waits until the log is known to have come further than this. For ever when the store has been shut down.
     pub async fn beyond(&mut self, position: u64) {
         if self

@@ -76,9 +76,9 @@ pub use peers::{
     PeerRow, PeerStatus,
 };
 pub use read::{
-    Absent, ChangeEntry, ChangeFilter, ChangeScan, Condition, CopyFacts, Count, Direction,
-    ESTIMATE, Followed, HiddenEdges, HierarchyRow, IdentifierRow, LinkCondition, LinkCursor,
-    LinkRow, Lookup, Matching, Page, RaisedRow, Reader, RecordRow, RecordedLink, SearchCursor,
+    Absent, ChangeEntry, ChangeFilter, ChangeKey, ChangeScan, Condition, CopyFacts, Count,
+    Direction, ESTIMATE, Followed, HiddenEdges, HierarchyRow, IdentifierRow, LinkCondition,
+    LinkCursor, LinkRow, Lookup, Matching, Page, RaisedRow, Reader, RecordRow, RecordedLink, SearchCursor,
     SortBy, SortKey, StoreSearch, Targets, TurnRow, WithdrawnRow,
 };
 pub use rehearsal::Rehearsal;

@@ -8,6 +8,7 @@
 
 mod peers;
 pub(crate) mod proxy;
+mod subscribers;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -55,14 +56,21 @@ struct Servers<'a> {
     db: &'a Database,
     proxy: Proxy,
     running: Vec<Program>,
+    /// Environment variables of the servers.
+    settings: Vec<(&'static str, String)>,
 }
 
 impl<'a> Servers<'a> {
     fn start(db: &'a Database, count: usize) -> Self {
+        Self::with(db, count, Vec::new())
+    }
+
+    fn with(db: &'a Database, count: usize, settings: Vec<(&'static str, String)>) -> Self {
         let mut servers = Self {
             db,
             proxy: Proxy::start(),
             running: Vec::new(),
+            settings,
         };
         for _ in 0..count {
             servers.add();
@@ -71,7 +79,9 @@ impl<'a> Servers<'a> {
     }
 
     fn add(&mut self) {
-        let started = Program::start(&["serve", "--database", &self.db.url], PATIENCE);
+        let mut command = program::command(&["serve", "--database", &self.db.url]);
+        command.envs(self.settings.iter().map(|(name, value)| (*name, value)));
+        let started = Program::start_as(command, PATIENCE);
         self.running.push(started);
         self.lead();
     }

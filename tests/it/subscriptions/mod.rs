@@ -4,4 +4,5 @@ mod deliveries;
 mod faults;
 mod manners;
 pub(crate) mod receiver;
-mod world;
+mod standing;
+pub(crate) mod world;

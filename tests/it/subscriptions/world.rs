@@ -49,6 +49,8 @@ pub(crate) struct World {
     pub(crate) reader: String,
     client: Client,
     change: fn(&mut Config),
+    /// Whether writes stop when the clock jumps.
+    bounded: bool,
 }
 
 /// The signatures of Standard Webhooks hold for minutes: what checks them asks the clock of the machine.
@@ -79,6 +81,7 @@ impl World {
                 .build()
                 .expect("client"),
             change,
+            bounded: true,
         };
         let registry = world.registry();
         registry.store().migrate().expect("migrations");
@@ -96,6 +99,19 @@ impl World {
         world.reader = world.token(&registry, "reader", world.norrberga(), Role::Reader);
         registry.store().shutdown();
         world
+    }
+
+    /// Whose clock may be put forward by months.
+    pub(crate) fn of_any_time(mut self) -> Self {
+        self.bounded = false;
+        self
+    }
+
+    pub(crate) fn engine(&self) -> &'static str {
+        match self.database.engine {
+            Engine::Sqlite => "SQLite",
+            Engine::Postgres => "PostgreSQL",
+        }
     }
 
     pub(crate) fn norrberga(&self) -> OwnerScope {
@@ -129,7 +145,10 @@ impl World {
         let (base, offset) = (self.base, Arc::clone(&self.offset));
         let clock: grunddata_store::Clock =
             Arc::new(move || Instant::from_micros(base + offset.load(Ordering::SeqCst)));
-        let options = StoreOptions::new(self.database.url.as_str(), Arc::clone(&clock));
+        let mut options = StoreOptions::new(self.database.url.as_str(), Arc::clone(&clock));
+        if !self.bounded {
+            options.clock_jump_limit = None;
+        }
         let store = Store::open(options, model.clone()).expect("store");
         Registry::new(store, model, clock, Limits::default())
     }
@@ -138,6 +157,11 @@ impl World {
     pub(crate) fn pass(&self, time: Duration) {
         let micros = i64::try_from(time.as_micros()).expect("a time");
         self.offset.fetch_add(micros, Ordering::SeqCst);
+    }
+
+    /// Puts the clock forward by so many seconds, or back.
+    pub(crate) fn jump(&self, seconds: i64) {
+        self.offset.fetch_add(seconds * 1_000_000, Ordering::SeqCst);
     }
 
     pub(crate) fn process(&self) -> Process {
@@ -248,11 +272,13 @@ impl World {
         self.ask(process, &self.admin, "POST", &path, body)
     }
 
-    pub(crate) fn unit(&self, process: &Process, name: &str) -> String {
+    pub(crate) fn try_unit(&self, process: &Process, name: &str) -> Answered {
         let body = json!({"owner": "norrberga", "data": {"name": {"sv": name}, "kind": "unit"}, "validFrom": "2026-01-01"});
-        let made = self
-            .ask(process, &self.admin, "POST", "/organisations", Some(body))
-            .expect(201);
+        self.ask(process, &self.admin, "POST", "/organisations", Some(body))
+    }
+
+    pub(crate) fn unit(&self, process: &Process, name: &str) -> String {
+        let made = self.try_unit(process, name).expect(201);
         made["id"].as_str().expect("id").to_owned()
     }
 

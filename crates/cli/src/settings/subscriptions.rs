@@ -122,5 +122,14 @@ mod tests {
         let reach = settings.server().subscriptions.reach;
         assert_eq!(reach.hosts, ["a.example.se", "b.example.se"]);
         assert_eq!((reach.ports, reach.networks.len()), (vec![8443, 9443], 1));
+        let peers = [(
+            "GRUNDDATA_PEERS_HOSTS".to_owned(),
+            "a.example.se,b.example.se".to_owned(),
+        )];
+        let settings = Settings::from_sources(&Global::default(), peers).unwrap();
+        assert_eq!(
+            settings.server().peers.hosts,
+            ["a.example.se", "b.example.se"]
+        );
     }
 }

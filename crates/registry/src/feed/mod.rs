@@ -24,7 +24,7 @@ use cursor::{FeedKey, Place};
 use epoch::Epochs;
 
 pub use proof::{LogEpoch, LogKey, LogProof, SignedHead};
-pub use resume::Resumed;
+pub use resume::{Resumed, is_of_whole};
 
 /// The words of what changes do; they choose in a feed.
 pub const FEED_KINDS: [&str; 11] = [

@@ -13,6 +13,12 @@ use crate::{Context, Refusal, Registry};
 /// In the place of what a reader was shown: the whole of the owner.
 const WHOLE: [u8; 16] = [0xff; 16];
 
+/// Whether a place is one of a reader of the whole owner.
+#[must_use]
+pub fn is_of_whole(place: &LogPlace) -> bool {
+    place.rights == WHOLE
+}
+
 /// What comes of going on.
 #[derive(Debug)]
 pub enum Resumed {

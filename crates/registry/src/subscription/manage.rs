@@ -226,7 +226,8 @@ impl Registry {
     ///
     /// # Errors
     /// [`Code::NotFound`]; [`Code::PreconditionRequired`] where settings are changed blindly, [`Code::PreconditionFailed`];
-    /// [`Code::SubscriptionState`] where it cannot be done; those of the feed for a place.
+    /// [`Code::SubscriptionState`] where it cannot be done; [`Code::Forbidden`] for who is shown less than it sends; those of the
+    /// feed for a place.
     pub fn edit_subscription(
         &self,
         context: &Context,
@@ -241,6 +242,9 @@ impl Registry {
             if_match,
             matches!(edit, SubscriptionEdit::Settings(_)),
         )?;
+        if !matches!(edit, SubscriptionEdit::Pause) {
+            self.may_direct(context, &found.owner, &found.reader)?;
+        }
         let mut changed = found.clone();
         let standing = &mut changed.standing;
         let mut moves = false;
@@ -321,6 +325,7 @@ impl Registry {
         let told = json!({"subscription": id, "name": found.settings.name, "overlapDays": rotation.overlap_days});
         context.disclosed.acted([found.owner.clone()], told);
         check_version(&found, if_match, false)?;
+        self.may_direct(context, &found.owner, &found.reader)?;
         if rotation.overlap_days > MOST_OVERLAP_DAYS {
             return Err(Refusal::new(
                 Code::InvalidParameter,

@@ -79,8 +79,8 @@ impl Subscription {
     /// Since when it has been silent at an instant: when something should have been accepted at the latest.
     #[must_use]
     pub fn silent_since(&self, now: Instant) -> Option<Instant> {
-        use grunddata_store::SubscriptionState::{Active, Pending};
-        if !matches!(self.standing.state, Active | Pending) {
+        // What somebody has paused is meant to be silent; what was stopped is not.
+        if self.standing.state == grunddata_store::SubscriptionState::Paused {
             return None;
         }
         let hours = i64::from(self.settings.silent_after_hours?);

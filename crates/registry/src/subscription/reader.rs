@@ -1,13 +1,16 @@
 //! Whose access a subscription has: looked up anew whenever something is to be sent.
 
+use grunddata_model::OwnerKey;
 use serde::{Deserialize, Serialize};
 
 use crate::registry::refuse_store;
 use crate::tokens::token_of;
-use crate::{Action, Actor, Code, Context, GrantSubject, Refusal, Registry, SubjectKind};
+use crate::{
+    Action, Actor, Code, Context, Grant, GrantSubject, OwnerScope, Refusal, Registry, SubjectKind,
+};
 
 /// Whose access a subscription has.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SubscriptionReader {
     /// What tells the client from others: the line of a token, or an account of another issuer.
@@ -26,7 +29,7 @@ pub struct SubscriptionReader {
     subjects: Vec<Subject>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 struct Subject {
     kind: String,
     name: String,
@@ -129,6 +132,46 @@ impl Registry {
         Ok(None)
     }
 
+    /// Whether the actor may say where a subscription goes and what it sends: who administers the whole owner, and the reader
+    /// itself. An account of another issuer has other rights with each program, and is the reader only with no less.
+    ///
+    /// # Errors
+    /// [`Code::Forbidden`].
+    pub(super) fn may_direct(
+        &self,
+        context: &Context,
+        owner: &OwnerKey,
+        reader: &SubscriptionReader,
+    ) -> Result<(), Refusal> {
+        let actor = &context.actor;
+        if reader.subjects.is_empty() || actor.may_for_whole(Action::Administer, owner) {
+            return Ok(());
+        }
+        let Some(read) = self.present_reader(reader)? else {
+            return Ok(());
+        };
+        let grants = read
+            .grants
+            .counting(context.today, reader.purpose.as_deref());
+        let told = |grant: &&Grant| match &grant.scope {
+            OwnerScope::All => true,
+            OwnerScope::Owner(key) => key == owner,
+        };
+        let held = actor.grants.list();
+        let all = grants
+            .list()
+            .iter()
+            .filter(told)
+            .all(|grant| held.iter().any(|held| held.covers(grant)));
+        if all {
+            return Ok(());
+        }
+        Err(Refusal::new(
+            Code::Forbidden,
+            "The subscription is sent more than this token is shown. Change it with the program that it was made with, and for the same purpose.",
+        ))
+    }
+
     /// In whose name something is read for a subscription now.
     #[must_use]
     pub fn reading_as(
@@ -148,7 +191,7 @@ impl Registry {
 /// Whether the actor may look after a subscription: it is the actor's own, or of an owner that the actor administers as a whole.
 pub(super) fn looks_after(
     context: &Context,
-    owner: &grunddata_model::OwnerKey,
+    owner: &OwnerKey,
     reader: &SubscriptionReader,
 ) -> bool {
     let actor = &context.actor;

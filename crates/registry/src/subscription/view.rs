@@ -40,6 +40,9 @@ enum Sight {
     None,
 }
 
+/// For how long deliveries are shown, in microseconds. Older ones are removed now and then.
+const KEPT: i64 = 30 * 24 * 60 * 60 * 1_000_000;
+
 impl Registry {
     /// The deliveries of a subscription, the latest first, those before a number.
     ///
@@ -66,7 +69,9 @@ impl Registry {
             .map_err(refuse_store)?;
         let sight = self.sight_of_places(context, subscription);
         let place = |place: &LogPlace| self.place_for(&sight, subscription, place);
-        let shown = rows.into_iter().map(|row| SentDelivery {
+        let old = context.now.micros().saturating_sub(KEPT);
+        let recent = rows.into_iter().filter(|row| row.sent_at.micros() >= old);
+        let shown = recent.map(|row| SentDelivery {
             from: place(&row.from),
             to: place(&LogPlace {
                 position: row.to,

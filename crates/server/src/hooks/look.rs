@@ -21,6 +21,8 @@ pub(super) enum Look {
     Over(String),
     /// Not just now.
     Later,
+    /// It cannot be read, and why.
+    Failing(String),
 }
 
 /// The next entries.
@@ -153,9 +155,12 @@ fn refused(subscription: &Subscription, refusal: &Refusal) -> Look {
         Code::InvalidCursor => {
             "The log is shorter than it was, after a restore from a backup. Replay from 0, and resume."
         }
-        _ => {
-            tracing::warn!(subscription = %subscription.id, code = refusal.code.as_str(), why = refusal.detail, "the log cannot be read for a subscription just now");
-            return Look::Later;
+        // What the reader is shown changes just now: the next look tells.
+        Code::Busy | Code::AccessChanged => return Look::Later,
+        code => {
+            tracing::debug!(subscription = %subscription.id, code = code.as_str(), why = refusal.detail, "the log cannot be read for a subscription");
+            let why = format!("The log cannot be read ({}).", code.as_str());
+            return Look::Failing(why);
         }
     };
     Look::Over(over.to_owned())

@@ -7,6 +7,8 @@
 mod event;
 mod lanes;
 mod look;
+mod news;
+mod sent;
 mod settings;
 mod settler;
 mod tend;
@@ -29,6 +31,7 @@ pub use settings::Sending;
 
 use self::event::Origin;
 use self::lanes::Lanes;
+use self::news::News;
 use self::settler::{Settle, Settler};
 use self::tend::Tending;
 use crate::app::App;
@@ -40,6 +43,9 @@ pub(crate) const READERS: usize = 2;
 pub(crate) const LOOKS_WAITING: usize = 8_192;
 /// How often it is looked which subscriptions are silent.
 const LISTENED_EVERY: Duration = Duration::from_secs(10);
+/// Names that are resolved at once. What the system asks cannot be broken off, so that names of a dead name server hold on to
+/// theirs for longer than anybody waits; they must not hold up the others.
+const NAMES: usize = 512;
 /// How long a stop waits for answers of targets.
 const GRACE: Duration = Duration::from_secs(2);
 /// An hour in microseconds.
@@ -80,6 +86,7 @@ struct Shared {
     client: Client,
     origin: Origin,
     lanes: Lanes,
+    news: News,
     settle: mpsc::Sender<Settle>,
 }
 
@@ -126,12 +133,13 @@ impl Hooks {
                 sending.slow_at_once,
                 sending.of_host_at_once,
             ),
+            news: News::default(),
             settle,
             app: Arc::clone(app),
         });
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
-            .max_blocking_threads(16)
+            .max_blocking_threads(NAMES)
             .thread_name("hooks-names")
             .build()?;
         let thread = thread::Builder::new()
@@ -297,10 +305,9 @@ impl Dispatcher {
 
 fn everything(registry: &Registry) -> Result<Vec<Subscription>, Refusal> {
     let rows = registry.store().read(|reader| reader.subscriptions(None));
-    rows.map_err(unread)?
-        .into_iter()
-        .map(Subscription::try_from)
-        .collect()
+    let rows = rows.map_err(unread)?.into_iter();
+    // One that cannot be read says so in the log, and holds up no other.
+    Ok(rows.filter_map(|row| row.try_into().ok()).collect())
 }
 
 fn unread(error: grunddata_store::StoreError) -> Refusal {
@@ -341,11 +348,15 @@ fn held(app: &App, known: &HashMap<Uuid, u32>) -> Result<Held, Refusal> {
         if known.get(&mark.id) != Some(&mark.version) {
             let row = registry
                 .store()
-                .read(|reader| reader.subscription(mark.id))
+                .read(|reader| reader.subscription_of(&mark.owner, mark.id))
                 .map_err(unread)?;
             let Some(row) = row else { continue };
-            mine.insert((row.id, row.version));
-            fresh.push(Subscription::try_from(row)?);
+            // One that cannot be read says so in the log, and holds up no other.
+            let Ok(subscription) = Subscription::try_from(row) else {
+                continue;
+            };
+            mine.insert((subscription.id, subscription.version));
+            fresh.push(subscription);
         } else {
             mine.insert((mark.id, mark.version));
         }

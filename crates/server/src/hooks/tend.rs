@@ -20,6 +20,8 @@ use uuid::Uuid;
 use super::Shared;
 use super::event::{Event, Message};
 use super::look::{Look, Step};
+use super::news::Recent;
+use super::sent::{Sent, row};
 use super::settler::Settle;
 
 /// How often at most one subscription looks at a log that is written to all the time.
@@ -38,17 +40,6 @@ const UNNOTED: u64 = 5_000;
 /// When it is looked again after the log could not be read.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// What came of a request.
-struct Sent {
-    status: Option<u16>,
-    /// `None` = it was accepted.
-    failure: Option<String>,
-    /// When the target wants to be asked again.
-    retry_after: Option<Duration>,
-    millis: u32,
-    at: Instant,
-}
-
 /// A subscription and how it goes.
 pub(super) struct Tending {
     shared: Arc<Shared>,
@@ -57,6 +48,8 @@ pub(super) struct Tending {
     /// Set when it was changed or taken over meanwhile.
     lost: Arc<AtomicBool>,
     session: Option<Session>,
+    /// What has come in the log of late.
+    recent: Arc<Recent>,
     /// Whether the target took long the last time.
     slow: bool,
     noted: u64,
@@ -68,6 +61,7 @@ pub(super) struct Tending {
 impl Tending {
     pub(super) fn new(shared: Arc<Shared>, subscription: Subscription) -> Self {
         Self {
+            recent: shared.news.of(&subscription.owner),
             shared,
             standing: subscription.standing.clone(),
             noted: subscription.standing.place.position,
@@ -120,12 +114,14 @@ impl Tending {
             return true;
         };
         let left = next.micros().saturating_sub(self.now().micros());
-        let Some(left) = u64::try_from(left).ok().filter(|left| *left > 0) else {
+        let left = Duration::from_micros(u64::try_from(left).unwrap_or_default());
+        // Nothing waits for longer than the longest pause: then the clock was put back.
+        if left.is_zero() || left > self.shared.sending().last_retry {
             return true;
-        };
+        }
         // The registry's clock decides: it is asked again and again.
         let poll = self.shared.sending().poll.min(Duration::from_secs(1));
-        tokio::time::sleep(Duration::from_micros(left).min(poll)).await;
+        tokio::time::sleep(left.min(poll)).await;
         false
     }
 
@@ -147,6 +143,10 @@ impl Tending {
             Look::Later => {
                 drop(place);
                 tokio::time::sleep(PAUSE).await;
+            }
+            Look::Failing(failure) => {
+                self.failed(self.now(), failure, None);
+                self.settle(Vec::new()).await;
             }
             Look::Over(reason) => self.stop(reason, Vec::new()).await,
             Look::AccessChanged(moved) => self.tell_of_access(moved).await,
@@ -244,9 +244,12 @@ impl Tending {
                 return false;
             }
             from = to;
-            let paced = self.pace.is_some_and(|pace| pace > Moment::now());
-            if again_of.is_none() && (paced || began.elapsed() > TURN) {
+            let pace = self.pace.filter(|pace| *pace > Moment::now());
+            if again_of.is_none() && (pace.is_some() || began.elapsed() > TURN) {
                 return true;
+            }
+            if let Some(pace) = pace {
+                tokio::time::sleep_until(pace).await;
             }
         }
         true
@@ -269,7 +272,7 @@ impl Tending {
                 .look_again(&self.subscription, from, kept.to, ENTRIES)
                 .await;
             match looked {
-                Look::Later => {
+                Look::Later | Look::Failing(_) => {
                     tokio::time::sleep(PAUSE).await;
                     return;
                 }
@@ -362,12 +365,12 @@ impl Tending {
     /// Waits for news, and gives a sign of life where there were none for long.
     async fn idle(&mut self, watch: &mut LogWatch) {
         let began = Moment::now();
-        let position = self.standing.place.position;
-        if position.saturating_sub(self.noted) >= UNNOTED {
-            self.settle(Vec::new()).await;
-        }
         let mut closing = self.shared.app.closing.subscribe();
         while !self.is_over() {
+            let position = self.standing.place.position;
+            if position.saturating_sub(self.noted) >= UNNOTED {
+                self.settle(Vec::new()).await;
+            }
             let alive = self.subscription.alive_at(self.standing.succeeded_at);
             if alive.is_some_and(|at| at <= self.now()) {
                 let Some(_place) = self.place().await else {
@@ -387,7 +390,11 @@ impl Tending {
                     if let Some(looked) = self.looked {
                         tokio::time::sleep_until(looked + LOOKS).await;
                     }
-                    return;
+                    // What others are told of is passed over without a look of its own.
+                    let passed = self.recent.passed(&self.shared, &self.subscription, &self.standing.place, watch.reached());
+                    let Some(passed) = passed.await else { return };
+                    self.standing.place.position = passed;
+                    self.looked = Some(Moment::now());
                 }
                 () = tokio::time::sleep(self.shared.sending().poll) => {}
             }
@@ -522,24 +529,27 @@ impl Tending {
                 return self.stop(reason.to_owned(), vec![row]).await;
             }
             Some(_) if again => {}
-            Some(failure) => {
-                self.session = None;
-                self.standing.failures = self.standing.failures.saturating_add(1);
-                self.standing.failing_since.get_or_insert(sent.at);
-                self.standing.failure = Some(failure.clone());
-                let sending = self.shared.sending();
-                let (dice, _) = Uuid::new_v4().as_u64_pair();
-                let pause = sending.pause(self.standing.failures, dice);
-                let asked = sent.retry_after.unwrap_or_default().min(sending.last_retry);
-                let pause = i64::try_from(pause.max(asked).as_micros()).unwrap_or(i64::MAX);
-                let next = self.now().micros().saturating_add(pause);
-                self.standing.next_at = Some(Instant::from_micros(next));
-                if self.standing.failures == 1 {
-                    tracing::info!(subscription = %self.subscription.id, failure, "a delivery failed and is tried again");
-                }
-            }
+            Some(failure) => self.failed(sent.at, failure.clone(), sent.retry_after),
         }
         self.settle(vec![row]).await;
+    }
+
+    /// It has failed once more, and is tried again later.
+    fn failed(&mut self, at: Instant, failure: String, after: Option<Duration>) {
+        self.session = None;
+        self.standing.failures = self.standing.failures.saturating_add(1);
+        self.standing.failing_since.get_or_insert(at);
+        if self.standing.failures == 1 {
+            tracing::info!(subscription = %self.subscription.id, failure, "a delivery failed and is tried again");
+        }
+        self.standing.failure = Some(failure);
+        let sending = self.shared.sending();
+        let (dice, _) = Uuid::new_v4().as_u64_pair();
+        let pause = sending.pause(self.standing.failures, dice);
+        let asked = after.unwrap_or_default().min(sending.last_retry);
+        let pause = i64::try_from(pause.max(asked).as_micros()).unwrap_or(i64::MAX);
+        let next = self.now().micros().saturating_add(pause);
+        self.standing.next_at = Some(Instant::from_micros(next));
     }
 
     /// Has written how it stands. It is not waited for, but for room.
@@ -563,20 +573,5 @@ impl Tending {
         if self.shared.settle.send(settle).await.is_err() {
             self.lost.store(true, Ordering::SeqCst);
         }
-    }
-}
-
-fn row(kind: SentKind, from: LogPlace, sent: &Sent) -> SentRow {
-    SentRow {
-        number: 0,
-        kind,
-        sent_at: sent.at,
-        again_of: None,
-        from,
-        to: from.position,
-        entries: 0,
-        status: sent.status,
-        millis: sent.millis,
-        failure: sent.failure.clone(),
     }
 }

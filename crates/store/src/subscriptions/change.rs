@@ -3,7 +3,7 @@
 use grunddata_model::{Instant, OwnerKey};
 use uuid::Uuid;
 
-use super::{Standing, SubscriptionRow, big, int};
+use super::{Standing, SubscriptionRow, SubscriptionState, big, int};
 use crate::connection::{Connection, Purpose};
 use crate::error::StoreError;
 use crate::sql::{Bind, Sql};
@@ -228,6 +228,22 @@ impl Store {
             .push(")");
         connection.execute(&sql).map(drop)
     }
+}
+
+/// Stops all subscriptions of an owner whose log is another one from now on.
+pub(crate) fn stop_subscriptions(
+    connection: &mut Connection,
+    owner: &OwnerKey,
+) -> Result<(), StoreError> {
+    let mut sql = Sql::<()>::new(
+        "UPDATE subscription SET version = version + 1, again = NULL, next_at = NULL, state = ",
+    );
+    sql.small(SubscriptionState::Stopped.code())
+        .push(", reason = ")
+        .text("The log was restored from a backup. Replay from 0, and resume.")
+        .push(" WHERE owner = ")
+        .text(owner.as_str());
+    connection.execute(&sql).map(drop)
 }
 
 /// Leaves out rows that somebody writes just now: many rows are touched in an order of their own, and whoever writes several

@@ -9,6 +9,7 @@ use grunddata_model::{Instant, OwnerKey};
 use uuid::Uuid;
 
 pub use change::SubscriptionChange;
+pub(crate) use change::stop_subscriptions;
 pub use settle::{Settlement, SubscriptionWriter};
 
 use crate::error::StoreError;
@@ -312,6 +313,22 @@ impl Reader<'_> {
     pub fn subscription(&mut self, id: Uuid) -> Result<Option<SubscriptionRow>, StoreError> {
         let mut sql = Sql::<RowTypes>::new(COLUMNS);
         sql.push(" WHERE t.id = ").bind(Bind::Id(Id(id)));
+        let found: Option<RowParts> = self.connection.first(&sql)?;
+        found.map(row).transpose()
+    }
+
+    /// A subscription of this owner.
+    ///
+    /// # Errors
+    /// [`StoreError`] of the database.
+    pub fn subscription_of(
+        &mut self,
+        owner: &OwnerKey,
+        id: Uuid,
+    ) -> Result<Option<SubscriptionRow>, StoreError> {
+        let mut sql = Sql::<RowTypes>::new(COLUMNS);
+        sql.push(" WHERE t.owner = ").text(owner.as_str());
+        sql.push(" AND t.id = ").bind(Bind::Id(Id(id)));
         let found: Option<RowParts> = self.connection.first(&sql)?;
         found.map(row).transpose()
     }

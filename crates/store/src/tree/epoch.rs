@@ -8,6 +8,7 @@ use crate::read::Reader;
 use crate::sql::{Bind, Sql};
 use crate::sql_types::{Moment, SqlMoment};
 use crate::store::Store;
+use crate::subscriptions::stop_subscriptions;
 
 /// Where a log began to be another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +58,8 @@ impl Reader<'_> {
 
 impl Store {
     /// Begins a new epoch of an owner's log: what follows on its present position belongs to it. For after a restore from a
-    /// backup, when positions may have been given to others that are gone.
+    /// backup, when positions may have been given to others that are gone. Subscriptions are stopped: their receivers may hold
+    /// what is gone, and who restores elsewhere than where it was means nobody to be sent anything.
     ///
     /// # Errors
     /// [`StoreError::UnknownOwner`]; [`StoreError`] of the database.
@@ -84,6 +86,7 @@ impl Store {
             let mut sql = Sql::<()>::new("UPDATE owner SET epoch = ");
             sql.big(epoch).push(" WHERE key = ").text(owner.as_str());
             connection.execute(&sql)?;
+            stop_subscriptions(connection, owner)?;
             Ok(EpochRow {
                 epoch: u64::try_from(epoch).unwrap_or_default(),
                 fork_position: u64::try_from(position).unwrap_or_default(),
