@@ -429,7 +429,10 @@ impl Registry {
             let job = self.job(context, Some(load.owner.clone()), commands, None, true);
             let mut job = job.map_err(|refusal| (refusal, of_commands.clone()))?;
             job.context.rights = Arc::new(job.context.rights.loading());
-            job.context.keeps_protection |= !settings.authoritative.protection;
+            // A source that feeds copies takes no protection back, like whoever feeds them.
+            let copies = settings.copy_of.is_some();
+            job.context.feeds_copies |= copies;
+            job.context.keeps_protection |= copies || !settings.authoritative.protection;
             Some(job)
         };
         Ok(Attempt {

@@ -6,8 +6,20 @@ use super::row::{Planned, RowContent, from_bound, to_bound};
 use super::settings::SourceSettings;
 use crate::{
     Amend, ChangeKind, Command, Content as Body, Create, End, Envelope, From, IfMatch, Note,
-    Operation, Patch, Replace, Retract, Revert, Revive, Subject,
+    Operation, Origin, Patch, Replace, Retract, Revert, Revive, Subject, stockholm_day,
 };
+
+/// Where a record comes from that the source makes.
+fn origin(load: &LoadRow, settings: &SourceSettings) -> Origin {
+    settings
+        .copy_of
+        .clone()
+        .map_or(Origin::Own, |of| Origin::Copy {
+            of,
+            copied: Some(stockholm_day(load.created_at)),
+            received_at: None,
+        })
+}
 
 /// The commands of a row.
 pub(super) fn commands_of(
@@ -39,7 +51,7 @@ pub(super) fn commands_of(
                         envelope: Envelope {
                             owner: Some(load.owner.clone()),
                             controller: settings.controller,
-                            ..Envelope::default()
+                            origin: origin(load, settings),
                         },
                         content,
                         valid_from: Some(from_bound(*from)),

@@ -248,7 +248,9 @@ impl LoadPlanner {
                 "Postens innehåll är gallrat: inget skrivs till den.",
             ));
         }
-        if image.origin.is_some() && !self.context.actor.feeds_copies {
+        let origin = image.origin.as_deref();
+        let fed = |origin| self.context.actor.feeds_copies || self.settings.feeds(origin);
+        if origin.is_some_and(|origin| !fed(origin)) {
             return Some(RowProblem::code(
                 Code::ReadOnlyCopy,
                 "The record is a copy of another register and read-only here.",

@@ -7,7 +7,7 @@ use grunddata_model::{Domain, RecordId};
 use serde::{Deserialize, Serialize};
 
 use super::collect::Collect;
-use crate::{OnUncovered, OnUnresolved};
+use crate::{OnUncovered, OnUnresolved, Origin};
 
 /// What is agreed with a system that feeds records. Everything but the title and the domains has a default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,6 +30,9 @@ pub struct SourceSettings {
     /// How its files are collected by the registry itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub collect: Option<Collect>,
+    /// The register of which the records that it makes are copies: they are read-only for everybody else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copy_of: Option<String>,
     /// Whose word counts where sources speak of the same property.
     pub precedence: Precedence,
     /// What it decides alone.
@@ -323,6 +326,7 @@ impl SourceSettings {
             mapping: None,
             schedule: None,
             collect: None,
+            copy_of: None,
             precedence: Precedence::default(),
             authoritative: Authoritative::default(),
             validation: BTreeMap::new(),
@@ -336,6 +340,15 @@ impl SourceSettings {
             stale_rows: StaleRows::default(),
             retired: false,
         }
+    }
+
+    /// Whether a record with this origin (as it is stored) is a copy that the source feeds.
+    pub(super) fn feeds(&self, origin: &str) -> bool {
+        let Some(of) = &self.copy_of else {
+            return false;
+        };
+        let origin = serde_json::from_str::<Origin>(origin);
+        matches!(origin, Ok(Origin::Copy { of: known, .. }) if known == *of)
     }
 
     /// The day from which what a file says without a date holds.

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::collect::Collect;
 use super::settings::{SourceSettings, is_within, uncovered};
-use crate::write::check_text;
+use crate::write::{check_name, check_text};
 use crate::{Code, Fault, OnUnresolved, Refusal, nearest};
 
 /// The longest mapping, in bytes.
@@ -15,7 +15,7 @@ const LONGEST_MAPPING: usize = 256 * 1024;
 const MOST_PROPERTIES: usize = 200;
 
 /// The names of the settings.
-const NAMES: [&str; 20] = [
+const NAMES: [&str; 21] = [
     "title",
     "domains",
     "controller",
@@ -24,6 +24,7 @@ const NAMES: [&str; 20] = [
     "mapping",
     "schedule",
     "collect",
+    "copyOf",
     "precedence",
     "authoritative",
     "validation",
@@ -107,6 +108,15 @@ impl SourceSettings {
         settings.mapping = read.optional("mapping");
         settings.schedule = read.optional("schedule");
         settings.collect = read.optional("collect");
+        settings.copy_of = read.optional("copyOf");
+        let named = settings.copy_of.as_deref();
+        if let Some(Err(refusal)) = named.map(|of| check_name("copyOf", of)) {
+            read.fault(
+                "/copyOf",
+                refusal.detail,
+                "copyOf är namnet på registret: en kort text.".to_owned(),
+            );
+        }
         settings.precedence = read.or_default("precedence");
         settings.authoritative = read.or_default("authoritative");
         settings.validation = read.or_default("validation");
@@ -306,6 +316,7 @@ mod tests {
         settings.authoritative.ends = true.into();
         settings.on_uncovered = OnUncovered::Clip;
         settings.on_unresolved = OnUnresolved::Pending;
+        settings.copy_of = Some("Folkbokföringen".to_owned());
         let written = serde_json::to_value(&settings).unwrap();
         assert_eq!(SourceSettings::read(written.clone()).unwrap(), settings);
         assert_eq!(

@@ -124,6 +124,13 @@ impl Registry {
         {
             return Ok(present);
         }
+        let feeds_copies = settings.copy_of.is_some();
+        if feeds_copies && !context.actor.may_for_everything(Action::Administer) {
+            return Err(Refusal::new(
+                Code::Forbidden,
+                "What is a copy of another register is for administrators of the whole registry to say: leave copyOf out, or ask one of them.",
+            ));
+        }
         let row = SourceRow {
             owner: new.owner,
             key: new.key,

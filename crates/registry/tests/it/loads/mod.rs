@@ -2,6 +2,7 @@
 
 mod access;
 mod applying;
+mod copies;
 mod feed;
 mod first;
 mod foreseen;
