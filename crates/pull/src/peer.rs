@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use ureq::Body;
+use ureq::http::Response;
 use url::Url;
 
 use crate::client::Client;
@@ -15,7 +17,7 @@ const LONGEST_PAGE: u64 = 512 << 20;
 /// How much longer than it may wait an answer may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Below the address of a registry.
-const API: &str = "/api/v1";
+pub(crate) const API: &str = "/api/v1";
 
 /// Why a peer gave no answer.
 #[derive(Debug, thiserror::Error)]
@@ -39,8 +41,8 @@ pub enum PeerError {
 
 /// Another registry.
 pub struct Peer {
-    client: Client,
-    base: String,
+    pub(crate) client: Client,
+    pub(crate) base: String,
 }
 
 impl std::fmt::Debug for Peer {
@@ -310,7 +312,7 @@ impl Peer {
         self.asked("/api-info", &[])
     }
 
-    fn asked<T: serde::de::DeserializeOwned>(
+    pub(crate) fn asked<T: serde::de::DeserializeOwned>(
         &self,
         below: &str,
         pairs: &[(&str, &str)],
@@ -331,53 +333,60 @@ impl Peer {
         if !pairs.is_empty() {
             url.query_pairs_mut().extend_pairs(pairs);
         }
-        let mut response = self.client.ask(&url, "application/json", place)?;
-        let status = response.status().as_u16();
-        let retry_after = response
-            .headers()
-            .get("retry-after")
-            .and_then(|value| value.to_str().ok()?.trim().parse().ok())
-            .map(Duration::from_secs);
-        let mut body = Vec::new();
-        response
-            .body_mut()
-            .as_reader()
-            .take(LONGEST_PAGE + 1)
-            .read_to_end(&mut body)
-            .map_err(|error| PullError::Connection {
-                place: place.to_owned(),
-                cause: error.kind().to_string(),
-            })?;
-        if body.len() as u64 > LONGEST_PAGE {
-            return Err(PullError::Limit {
-                place: place.to_owned(),
-                limit: LONGEST_PAGE,
-                of: "bytes",
-            }
-            .into());
-        }
-        if status != 200 {
-            let problem: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
-            let text = |name: &str| {
-                let text = problem.get(name).and_then(serde_json::Value::as_str);
-                text.unwrap_or_default()
-                    .chars()
-                    .take(300)
-                    .collect::<String>()
-            };
-            return Err(PeerError::Refused {
-                status,
-                code: text("code"),
-                detail: text("detail"),
-                retry_after,
-            });
-        }
-        serde_json::from_slice(&body).map_err(|_| {
-            PullError::Answer {
-                place: place.to_owned(),
-                what: "is not what a registry of this kind says",
-            }
-            .into()
-        })
+        read_answer(self.client.ask(&url, "application/json", place)?)
     }
+}
+
+/// What an answer holds, or what its problem says.
+pub(crate) fn read_answer<T: serde::de::DeserializeOwned>(
+    mut response: Response<Body>,
+) -> Result<T, PeerError> {
+    let place = "the peer";
+    let status = response.status().as_u16();
+    let retry_after = response
+        .headers()
+        .get("retry-after")
+        .and_then(|value| value.to_str().ok()?.trim().parse().ok())
+        .map(Duration::from_secs);
+    let mut body = Vec::new();
+    response
+        .body_mut()
+        .as_reader()
+        .take(LONGEST_PAGE + 1)
+        .read_to_end(&mut body)
+        .map_err(|error| PullError::Connection {
+            place: place.to_owned(),
+            cause: error.kind().to_string(),
+        })?;
+    if body.len() as u64 > LONGEST_PAGE {
+        return Err(PullError::Limit {
+            place: place.to_owned(),
+            limit: LONGEST_PAGE,
+            of: "bytes",
+        }
+        .into());
+    }
+    if status != 200 {
+        let problem: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
+        let text = |name: &str| {
+            let text = problem.get(name).and_then(serde_json::Value::as_str);
+            text.unwrap_or_default()
+                .chars()
+                .take(300)
+                .collect::<String>()
+        };
+        return Err(PeerError::Refused {
+            status,
+            code: text("code"),
+            detail: text("detail"),
+            retry_after,
+        });
+    }
+    serde_json::from_slice(&body).map_err(|_| {
+        PullError::Answer {
+            place: place.to_owned(),
+            what: "is not what a registry of this kind says",
+        }
+        .into()
+    })
 }

@@ -10,7 +10,7 @@ use crate::sql::Sql;
 use crate::store::Store;
 
 /// What must have no rows in an empty registry.
-const TABLES: [&str; 27] = [
+const TABLES: [&str; 29] = [
     "owner",
     "record",
     "state",
@@ -38,6 +38,8 @@ const TABLES: [&str; 27] = [
     "assertion_content",
     "peer",
     "copy_batch",
+    "transfer",
+    "transfer_record",
 ];
 
 /// A table in which there is something.

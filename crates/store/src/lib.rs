@@ -47,6 +47,7 @@ mod sql;
 mod sql_types;
 mod store;
 mod subscriptions;
+mod transfers;
 mod tree;
 mod verify;
 mod visibility;
@@ -86,6 +87,9 @@ pub use store::Store;
 pub use subscriptions::{
     LogPlace, SentKind, SentRow, Settlement, Standing, SubscriptionChange, SubscriptionMark,
     SubscriptionRow, SubscriptionState, SubscriptionWriter,
+};
+pub use transfers::{
+    HandedRecord, TransferKind, TransferRow, TransferSide, TransferState, TransferStep,
 };
 pub use tree::{EpochRow, LogHead, LogKeyRow, TreeProof};
 pub use verify::{Finding, Progress};

@@ -1,7 +1,7 @@
 //! Registries that copy each other's owners, with real servers on loopback: what is copied is what the origin has, whoever
 //! is killed when, and what is taken away goes away.
 
-mod site;
+pub(crate) mod site;
 mod world;
 
 use std::net::SocketAddr;

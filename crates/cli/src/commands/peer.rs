@@ -128,7 +128,7 @@ pub(crate) fn run(settings: &Settings, peer: Peer) -> Result<ExitCode, Failure> 
 }
 
 /// Where a file is, wherever the server is started.
-fn absolute(path: &Path) -> Result<String, Failure> {
+pub(super) fn absolute(path: &Path) -> Result<String, Failure> {
     let path = path.canonicalize().map_err(|error| {
         Failure::new(
             Kind::Usage,

@@ -207,7 +207,14 @@ impl LoadPlanner {
                 "Postens innehåll är gallrat: inget skrivs till den.",
             ));
         }
-        if image.origin.is_some() && !self.context.actor.feeds_copies {
+        if image.status == RecordStatus::Transferred {
+            return Some(RowProblem::code(
+                Code::Transferred,
+                "The record was handed over to another owner: it is fed there now.",
+                "Posten har överlämnats till en annan informationsägare: den matas där nu.",
+            ));
+        }
+        if crate::transfers::is_copy(image.origin.as_deref()) && !self.context.actor.feeds_copies {
             return Some(RowProblem::code(
                 Code::ReadOnlyCopy,
                 "The record is a copy of another register and read-only here.",

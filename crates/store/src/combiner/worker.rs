@@ -1,10 +1,11 @@
 //! A thread that commits: takes an owner's waiting jobs and makes one database transaction of them.
 
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant as Stopwatch};
 
-use diesel::sql_types::{BigInt, Binary, Text};
+use diesel::sql_types::{BigInt, Binary, Nullable, Text};
 use grunddata_model::{Instant, OwnerKey};
 
 use crate::combiner::job::{BatchFailure, Job};
@@ -15,6 +16,7 @@ use crate::error::StoreError;
 use crate::options::COMMITS_WITHIN;
 use crate::sql::Sql;
 use crate::sql_types::{Id, Moment, SqlId, SqlMoment};
+use crate::transfers::records_in_transfer;
 use crate::tree::{Frontier, Given};
 use crate::write::{AcceptedJob, Batch, Needs, WriteTx, flush};
 
@@ -140,6 +142,7 @@ impl Worker {
             position,
             last,
             mut tree,
+            in_transfer,
         } = match locked {
             Ok(locked) => locked,
             Err(error) => {
@@ -158,7 +161,13 @@ impl Worker {
                 now: clock,
             }));
         }
+        let frozen = if in_transfer {
+            records_in_transfer(&mut connection, owner)?
+        } else {
+            HashMap::new()
+        };
         let mut batch = Batch::new(connection, self.engine.model.clone(), owner.clone());
+        batch.in_transfer = frozen;
         let decided = run_jobs(&mut batch, jobs, clock, last)?;
         let Batch {
             mut connection,
@@ -300,6 +309,8 @@ pub(crate) struct Counter {
     pub(crate) last: Instant,
     /// The tree over the log.
     pub(crate) tree: Frontier,
+    /// Whether something of the owner is being handed over.
+    pub(crate) in_transfer: bool,
 }
 
 /// The same as [`lock_owner`], for whoever may write to owners whose home this is.
@@ -311,15 +322,23 @@ pub(crate) fn lock_home(
     owner: &OwnerKey,
 ) -> Result<Option<Counter>, StoreError> {
     let locked = lock_owner(connection, owner)?;
-    let mut sql = Sql::<(Text,)>::new("SELECT p.url FROM peer p WHERE p.owner = ");
-    sql.text(owner.as_str());
-    let copied: Option<(String,)> = connection.first(&sql)?;
-    match copied {
-        Some((of,)) => Err(StoreError::Copied {
+    // In one statement: every batch asks it.
+    let mut sql =
+        Sql::<(Nullable<Text>, BigInt)>::new("SELECT (SELECT p.url FROM peer p WHERE p.owner = ");
+    sql.text(owner.as_str())
+        .push("), (SELECT COUNT(*) FROM transfer_record t WHERE t.owner = ")
+        .text(owner.as_str())
+        .push(")");
+    let found: Option<(Option<String>, i64)> = connection.first(&sql)?;
+    match found {
+        Some((Some(of), _)) => Err(StoreError::Copied {
             owner: owner.clone(),
             of: of.into(),
         }),
-        None => Ok(locked),
+        found => Ok(locked.map(|counter| Counter {
+            in_transfer: found.is_some_and(|(_, count)| count > 0),
+            ..counter
+        })),
     }
 }
 
@@ -339,6 +358,7 @@ pub(crate) fn lock_owner(
             position,
             last: last.0,
             tree: Frontier::from_bytes(u64::try_from(size).unwrap_or_default(), &nodes)?,
+            in_transfer: false,
         })
     })
     .transpose()
