@@ -232,6 +232,39 @@ fn question(http: &Http, place: &Place, method: &str, path: &str) -> Option<Ques
                     (method == "put").then_some(body),
                 )
             }
+            ("get", "/transfers") => plain("/transfers?owner=norrberga", None),
+            ("post", "/transfers") => plain(
+                below,
+                Some(json!({
+                    "owner": "norrberga", "receiver": "annan", "registry": "https://a.example", "client": "annan",
+                    "records": ["01990c3e-7a5b-7000-8000-00000000ffff"], "reason": "Prov",
+                })),
+            ),
+            (
+                _,
+                "/transfers/{transfer}"
+                | "/transfers/{transfer}/accept"
+                | "/transfers/{transfer}/refuse"
+                | "/transfers/{transfer}/withdraw"
+                | "/transfers/{transfer}/hold"
+                | "/transfers/{transfer}/records"
+                | "/transfers/{transfer}/confirm",
+            ) => {
+                // Whoever is let in is told that there is no such hand-over; nobody receives for the other owner.
+                let body = match below {
+                    "/transfers/{transfer}" => {
+                        json!({"owner": "annan", "registry": "https://a.example"})
+                    }
+                    "/transfers/{transfer}/refuse" | "/transfers/{transfer}/withdraw" => {
+                        json!({"reason": "Prov"})
+                    }
+                    _ => json!({}),
+                };
+                plain(
+                    &below.replace("{transfer}", "01990c3e-7a5b-7000-8000-00000000ffff"),
+                    (method != "get").then_some(body),
+                )
+            }
             ("get", "/access-log") => plain("/access-log?owner=norrberga", None),
             ("post", "/grants") => plain(below, Some(grant("https://login.example.se#ny"))),
             ("delete", "/grants/{grant}") => {

@@ -45,3 +45,4 @@ mod peers;
 mod program;
 mod readme;
 mod subscriptions;
+mod transfers;

@@ -5,6 +5,7 @@ mod out;
 mod peer;
 mod retention;
 mod subscription;
+mod transfer;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -20,6 +21,7 @@ pub(crate) use retention::{
 };
 
 pub(crate) use subscription::{NewSubscription, Subscription};
+pub(crate) use transfer::Transfer;
 
 /// A master-data registry: persons, roles, organisations, geography and services, validated, versioned on two clocks
 /// and linked.
@@ -193,6 +195,9 @@ anew at the end.")]
     /// Copy owners of other registries, and keep the copies as new as they are there
     #[command(subcommand)]
     Peer(Peer),
+    /// Hand records over to another owner, in this registry or in another one
+    #[command(subcommand)]
+    Transfer(Transfer),
     /// Tell where the values of a record come from
     #[command(after_long_help = load::WHY)]
     Why(Why),

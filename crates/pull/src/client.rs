@@ -139,6 +139,25 @@ impl Client {
         request.call().map_err(|error| broken(&error, place))
     }
 
+    /// Sends JSON once, whatever the answer.
+    pub(crate) fn send(
+        &self,
+        url: &Url,
+        accept: &str,
+        body: String,
+        place: &str,
+    ) -> Result<Response<Body>, PullError> {
+        let mut request = self
+            .agent
+            .post(url.as_str())
+            .header(header::ACCEPT, accept)
+            .header(header::CONTENT_TYPE, "application/json");
+        if let Some(authorization) = &self.authorization {
+            request = request.header(header::AUTHORIZATION, authorization);
+        }
+        request.send(body).map_err(|error| broken(&error, place))
+    }
+
     /// The body, no longer than it may be.
     pub(crate) fn body(
         &mut self,

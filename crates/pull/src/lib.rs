@@ -18,6 +18,7 @@ mod peer;
 pub mod server;
 mod settings;
 mod ss12000;
+mod transfer;
 
 pub use access::Access;
 pub use error::PullError;

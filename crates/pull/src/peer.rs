@@ -5,19 +5,21 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use ureq::Body;
+use ureq::http::Response;
 use url::Url;
 
 use crate::client::Client;
 use crate::{Access, PullError, Settings};
 
 /// The longest page that is read, in bytes: the registry ends a page with states at 8 MiB, with one entry at least.
-const LONGEST_PAGE: u64 = 512 << 20;
+pub(crate) const LONGEST_PAGE: u64 = 512 << 20;
 /// The longest package of the information model that is read, in bytes.
 const LONGEST_PACKAGE: u64 = 64 << 20;
 /// How much longer than it may wait an answer may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Below the address of a registry.
-const API: &str = "/api/v1";
+pub(crate) const API: &str = "/api/v1";
 
 /// Why a peer gave no answer.
 #[derive(Debug, thiserror::Error)]
@@ -41,8 +43,8 @@ pub enum PeerError {
 
 /// Another registry.
 pub struct Peer {
-    client: Client,
-    base: String,
+    pub(crate) client: Client,
+    pub(crate) base: String,
 }
 
 impl std::fmt::Debug for Peer {
@@ -367,7 +369,7 @@ impl Peer {
         self.asked("/api-info", &[])
     }
 
-    fn asked<T: serde::de::DeserializeOwned>(
+    pub(crate) fn asked<T: serde::de::DeserializeOwned>(
         &self,
         below: &str,
         pairs: &[(&str, &str)],
@@ -397,53 +399,61 @@ impl Peer {
         if !pairs.is_empty() {
             url.query_pairs_mut().extend_pairs(pairs);
         }
-        let mut response = self.client.ask(&url, "application/json", place)?;
-        let status = response.status().as_u16();
-        let retry_after = response
-            .headers()
-            .get("retry-after")
-            .and_then(|value| value.to_str().ok()?.trim().parse().ok())
-            .map(Duration::from_secs);
-        let mut body = Vec::new();
-        response
-            .body_mut()
-            .as_reader()
-            .take(limit + 1)
-            .read_to_end(&mut body)
-            .map_err(|error| PullError::Connection {
-                place: place.to_owned(),
-                cause: error.kind().to_string(),
-            })?;
-        if body.len() as u64 > limit {
-            return Err(PullError::Limit {
-                place: place.to_owned(),
-                limit,
-                of: "bytes",
-            }
-            .into());
-        }
-        if status != 200 {
-            let problem: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
-            let text = |name: &str| {
-                let text = problem.get(name).and_then(serde_json::Value::as_str);
-                text.unwrap_or_default()
-                    .chars()
-                    .take(300)
-                    .collect::<String>()
-            };
-            return Err(PeerError::Refused {
-                status,
-                code: text("code"),
-                detail: text("detail"),
-                retry_after,
-            });
-        }
-        serde_json::from_slice(&body).map_err(|_| {
-            PullError::Answer {
-                place: place.to_owned(),
-                what: "is not what a registry of this kind says",
-            }
-            .into()
-        })
+        read_answer(self.client.ask(&url, "application/json", place)?, limit)
     }
+}
+
+/// What an answer of at most so many bytes holds, or what its problem says.
+pub(crate) fn read_answer<T: serde::de::DeserializeOwned>(
+    mut response: Response<Body>,
+    limit: u64,
+) -> Result<T, PeerError> {
+    let place = "the peer";
+    let status = response.status().as_u16();
+    let retry_after = response
+        .headers()
+        .get("retry-after")
+        .and_then(|value| value.to_str().ok()?.trim().parse().ok())
+        .map(Duration::from_secs);
+    let mut body = Vec::new();
+    response
+        .body_mut()
+        .as_reader()
+        .take(limit + 1)
+        .read_to_end(&mut body)
+        .map_err(|error| PullError::Connection {
+            place: place.to_owned(),
+            cause: error.kind().to_string(),
+        })?;
+    if body.len() as u64 > limit {
+        return Err(PullError::Limit {
+            place: place.to_owned(),
+            limit,
+            of: "bytes",
+        }
+        .into());
+    }
+    if status != 200 {
+        let problem: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
+        let text = |name: &str| {
+            let text = problem.get(name).and_then(serde_json::Value::as_str);
+            text.unwrap_or_default()
+                .chars()
+                .take(300)
+                .collect::<String>()
+        };
+        return Err(PeerError::Refused {
+            status,
+            code: text("code"),
+            detail: text("detail"),
+            retry_after,
+        });
+    }
+    serde_json::from_slice(&body).map_err(|_| {
+        PullError::Answer {
+            place: place.to_owned(),
+            what: "is not what a registry of this kind says",
+        }
+        .into()
+    })
 }

@@ -91,6 +91,18 @@ codes! {
     Retracted => "retracted",
     /// The record was merged into another.
     Merged => "merged",
+    /// The record was handed over to another owner.
+    Transferred => "transferred",
+    /// The record is being handed over to another owner.
+    InTransfer => "in-transfer",
+    /// There is no such hand-over.
+    UnknownTransfer => "unknown-transfer",
+    /// The hand-over is no longer, or not yet, at the step that is asked for.
+    TransferState => "transfer-state",
+    /// There is nothing that can be handed over.
+    NothingToTransfer => "nothing-to-transfer",
+    /// The other registry cannot be asked, or refuses.
+    OtherRegistry => "other-registry",
     /// The record's content was erased.
     Erased => "erased",
     /// There is no such version of the record.

@@ -26,6 +26,7 @@ mod refusal;
 mod registry;
 mod subscription;
 mod tokens;
+mod transfers;
 mod write;
 
 pub use access::{
@@ -80,6 +81,11 @@ pub use subscription::{
     SubscriptionReader, SubscriptionSettings,
 };
 pub use tokens::{MOST_OVERLAP_DAYS, MintedToken, NewToken, OVERLAP_DAYS, Rotation, Token};
+pub use transfers::{
+    HandedState, MOST_TRANSFERRED, NewTransfer, Received, RemoteOffer, SideView, Transfer,
+    TransferContent, TransferItem, TransferLeft, TransferPage, TransferRecord, TransferReferences,
+    TransferWhy, Transferred,
+};
 pub use write::{
     Amend, ChangeKind, Command, Content, Create, End, Envelope, From, Idempotency, IfMatch, Note,
     OnUncovered, OnUnresolved, Operation, Origin, Outcome, PreparedBatch, Replace, Retract, Revert,

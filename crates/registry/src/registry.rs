@@ -202,6 +202,7 @@ pub(crate) fn refuse_store(error: StoreError) -> Refusal {
             format!("The owner {owner} exists already, with other properties."),
         )
         .fact("owner", owner.as_str()),
+        StoreError::InTransfer(id) => crate::transfers::in_transfer(id),
         StoreError::IdTaken(id) => crate::write::not_yours(id),
         StoreError::Limit { what, given, limit } => Refusal::new(
             Code::TooManyItems,

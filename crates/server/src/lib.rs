@@ -19,6 +19,7 @@ mod etag;
 mod exporting;
 mod fields;
 mod following;
+pub mod handing;
 mod handlers;
 mod hooks;
 mod links;

@@ -10,7 +10,7 @@ use crate::sql::Sql;
 use crate::store::Store;
 
 /// What must have no rows in an empty registry.
-const TABLES: [&str; 28] = [
+const TABLES: [&str; 30] = [
     "owner",
     "record",
     "state",
@@ -39,6 +39,8 @@ const TABLES: [&str; 28] = [
     "assertion_content",
     "peer",
     "copy_batch",
+    "transfer",
+    "transfer_record",
 ];
 
 /// A table in which there is something.

@@ -32,6 +32,9 @@ pub enum StoreError {
     /// The id already names a record of another owner.
     #[error("the id {0} already names a record")]
     IdTaken(RecordId),
+    /// The record is being handed over: nothing is written to it until that is done or off.
+    #[error("the record {0} is being handed over")]
+    InTransfer(RecordId),
     /// The owner is copied from elsewhere: nobody but whoever follows its origin writes to it.
     #[error("the owner {owner} is a copy of the one at {of}: it is written to there")]
     Copied {

@@ -48,6 +48,7 @@ mod sql;
 mod sql_types;
 mod store;
 mod subscriptions;
+mod transfers;
 mod tree;
 mod verify;
 mod visibility;
@@ -78,8 +79,8 @@ pub use peers::{
 pub use read::{
     Absent, ChangeEntry, ChangeFilter, ChangeKey, ChangeScan, Condition, CopyFacts, Count,
     Direction, ESTIMATE, Followed, HiddenEdges, HierarchyRow, IdentifierRow, LinkCondition,
-    LinkCursor, LinkRow, Lookup, Matching, Page, RaisedRow, Reader, RecordRow, RecordedLink, SearchCursor,
-    SortBy, SortKey, StoreSearch, Targets, TurnRow, WithdrawnRow,
+    LinkCursor, LinkRow, Lookup, Matching, Page, RaisedRow, Reader, RecordRow, RecordedLink,
+    SearchCursor, SortBy, SortKey, StoreSearch, Targets, TurnRow, WithdrawnRow,
 };
 pub use rehearsal::Rehearsal;
 pub use retention::{DisposalRow, ErasedRow, RetentionCandidate, RetentionRuleRow};
@@ -87,6 +88,9 @@ pub use store::Store;
 pub use subscriptions::{
     LogPlace, SentKind, SentRow, Settlement, Standing, SubscriptionChange, SubscriptionMark,
     SubscriptionRow, SubscriptionState, SubscriptionWriter,
+};
+pub use transfers::{
+    HandedRecord, TransferKind, TransferRow, TransferSide, TransferState, TransferStep,
 };
 pub use tree::{EpochRow, LogHead, LogKeyRow, TreeProof};
 pub use verify::{Finding, Progress};

@@ -173,6 +173,11 @@ impl Store {
                     problem: "the owner has no such record to mark".to_owned(),
                 });
             }
+            // What is handed over is what was looked at: a mark that came meanwhile would not go along.
+            let held = crate::transfers::records_in_transfer(connection, &mark.owner)?;
+            if held.contains_key(&mark.record) {
+                return Err(StoreError::InTransfer(mark.record));
+            }
             let mut sql = Sql::<()>::new(
                 "INSERT INTO record_mark (owner, record_id, kind, id, reason, created_at, created_by, lifted_at, lifted_by) \
                  VALUES (",

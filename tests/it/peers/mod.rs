@@ -5,7 +5,7 @@ mod keys;
 mod many;
 mod models;
 mod parts;
-mod site;
+pub(crate) mod site;
 pub(crate) mod world;
 
 use std::net::SocketAddr;

@@ -26,6 +26,7 @@ pub(crate) mod serve;
 pub(crate) mod source;
 pub(crate) mod subscription;
 pub(crate) mod token;
+pub(crate) mod transfer;
 pub(crate) mod validate;
 pub(crate) mod verify;
 pub(crate) mod why;

@@ -188,7 +188,7 @@ fn keys(given: &[String]) -> Result<Vec<String>, Failure> {
 }
 
 /// Where a file is, wherever the server is started.
-fn absolute(path: &Path) -> Result<String, Failure> {
+pub(super) fn absolute(path: &Path) -> Result<String, Failure> {
     let path = path.canonicalize().map_err(|error| {
         Failure::new(
             Kind::Usage,

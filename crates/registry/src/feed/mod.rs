@@ -27,7 +27,7 @@ pub use proof::{LogEpoch, LogKey, LogProof, SignedHead};
 pub use resume::{Resumed, is_of_whole};
 
 /// The words of what changes do; they choose in a feed.
-pub const FEED_KINDS: [&str; 11] = [
+pub const FEED_KINDS: [&str; 13] = [
     "create",
     "replace",
     "amend",
@@ -39,6 +39,8 @@ pub const FEED_KINDS: [&str; 11] = [
     "merge",
     "erase",
     "effective",
+    "transferred",
+    "received",
 ];
 
 /// Which entries of a log are asked for; what is empty or absent does not choose.

@@ -248,9 +248,16 @@ impl LoadPlanner {
                 "Postens innehåll är gallrat: inget skrivs till den.",
             ));
         }
+        if image.status == RecordStatus::Transferred {
+            return Some(RowProblem::code(
+                Code::Transferred,
+                "The record was handed over to another owner: it is fed there now.",
+                "Posten har överlämnats till en annan informationsägare: den matas där nu.",
+            ));
+        }
         let origin = image.origin.as_deref();
         let fed = |origin| self.context.actor.feeds_copies || self.settings.feeds(origin);
-        if origin.is_some_and(|origin| !fed(origin)) {
+        if crate::transfers::is_copy(origin) && origin.is_some_and(|origin| !fed(origin)) {
             return Some(RowProblem::code(
                 Code::ReadOnlyCopy,
                 "The record is a copy of another register and read-only here.",

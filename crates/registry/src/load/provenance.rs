@@ -104,6 +104,9 @@ impl Registry {
         self.must_see_whole(context, domain, id, at)?;
         let record = match self.get(context, domain, id, at, None)? {
             Got::Found(found) => found.record,
+            Got::Moved { into, .. } => {
+                return Err(crate::transfers::transferred(id, Some(into)));
+            }
             Got::Merged { .. } => return Err(Refusal::not_found(id)),
         };
         let data: Value = serde_json::from_str(&record.data).map_err(|_| Refusal::internal())?;

@@ -208,8 +208,18 @@ fn nothing(
 ) -> Result<Result<Got, Refusal>, StoreError> {
     let latest = Known::latest();
     let states = reader.timeline(id, known.unwrap_or(&latest), visibility)?;
+    if absent.status == RecordStatus::Transferred && states.is_empty() && absent.version > 0 {
+        return moved(
+            reader,
+            id,
+            domain,
+            absent,
+            visibility,
+            reads_owner_of(context, absent),
+        );
+    }
     // Who may see no state of it, and is no reader of the whole owner, is told nothing.
-    let reads_owner = context.actor.reads_changes_of(&absent.owner);
+    let reads_owner = reads_owner_of(context, absent);
     if states.is_empty() && !reads_owner {
         return Ok(Err(Refusal::not_found(id)));
     }
@@ -251,7 +261,7 @@ fn nothing(
             ),
         )
         .fact(fact::VERSION, absent.version),
-        RecordStatus::Current | RecordStatus::Retracted => {
+        RecordStatus::Current | RecordStatus::Retracted | RecordStatus::Transferred => {
             // When there was something is told: of a person that is personal.
             let today = reader.today();
             for state in &states {
@@ -275,6 +285,53 @@ fn nothing(
         }
     };
     Ok(Err(refusal.fact("domain", absent.domain.as_str())))
+}
+
+fn reads_owner_of(context: &Context, absent: &Absent) -> bool {
+    context.actor.reads_changes_of(&absent.owner)
+}
+
+/// The record was handed over: those who were shown something of it before are told where it went.
+fn moved(
+    reader: &mut Reader<'_>,
+    id: RecordId,
+    domain: Option<Domain>,
+    absent: &Absent,
+    visibility: &Visibility,
+    reads_owner: bool,
+) -> Result<Result<Got, Refusal>, StoreError> {
+    let before = reader.before_last(&absent.owner, id)?;
+    let states = match before {
+        Some(instant) => {
+            let known = Known::pinned(absent.owner.clone(), instant);
+            reader.timeline(id, &known, visibility)?
+        }
+        None => Vec::new(),
+    };
+    if states.is_empty() && !reads_owner {
+        return Ok(Err(Refusal::not_found(id)));
+    }
+    if domain.is_some_and(|domain| domain != absent.domain) {
+        return Ok(Err(other_domain(id, absent.domain)));
+    }
+    let Some(into) = absent.forward_to else {
+        return Err(StoreError::Disagrees {
+            what: format!("the record {id} was handed over to nothing"),
+        });
+    };
+    // Where the record is known here, it answers here.
+    let is_here = reader.record_owner(into)?.is_some();
+    let origin = reader.origin_of(&absent.owner, id)?;
+    let registry = match super::show::origin(origin.as_deref()) {
+        crate::Origin::Transferred(transferred) => transferred.registry,
+        crate::Origin::Copy { of, .. } => Some(of),
+        _ => None,
+    };
+    Ok(Ok(Got::Moved {
+        into,
+        domain: absent.domain,
+        registry: registry.filter(|_| !is_here),
+    }))
 }
 
 /// The unbroken stretches of the states.

@@ -102,6 +102,9 @@ impl Registry {
     ) -> Result<Vec<Arc<str>>, Refusal> {
         let found = match self.get(context, domain, id, at, None)? {
             Got::Found(found) => found,
+            Got::Moved { into, .. } => {
+                return Err(crate::transfers::transferred(id, Some(into)));
+            }
             Got::Merged { into, .. } => {
                 return Err(Refusal::new(
                     Code::Merged,

@@ -37,7 +37,11 @@ impl Registry {
         self.check_links(request)?;
         let relations = self.relation_names(&request.relations)?;
         // Whoever may not see the record may not see its links either.
-        if let crate::Got::Merged { into, .. } = self.get(context, domain, id, at, None)? {
+        let got = self.get(context, domain, id, at, None)?;
+        if let crate::Got::Moved { into, .. } = got {
+            return Err(crate::transfers::transferred(id, Some(into)));
+        }
+        if let crate::Got::Merged { into, .. } = got {
             return Err(Refusal::new(
                 Code::Merged,
                 format!("The record was merged into {into}: read the links of that one."),

@@ -14,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 use super::sight;
 use super::splice::{self, Fields};
 use super::view::{Offers, Record};
+use crate::transfers::is_copy;
 use crate::{ChangeKind, Context, Disclosed, Origin, Registry};
 
 /// How much of a record is shown.
@@ -205,7 +206,7 @@ pub(crate) fn record(
 /// What the reader may do with a record that it sees whole.
 fn offers(shape: Shape<'_>, row: &RecordRow) -> Offers {
     let actor = &shape.context.actor;
-    if !actor.may_change(&row.owner) || (row.origin.is_some() && !actor.feeds_copies) {
+    if !actor.may_change(&row.owner) || (is_copy(row.origin.as_deref()) && !actor.feeds_copies) {
         return Offers::default();
     }
     // What cannot be found out is not offered.

@@ -250,6 +250,9 @@ impl Registry {
                 form: found.record.form,
                 classes: quiet.disclosed.take().classes,
             }),
+            Ok(crate::Got::Moved { into, .. }) => {
+                Err(crate::transfers::transferred(id, Some(into)))
+            }
             Ok(crate::Got::Merged { into, .. }) => Err(Refusal::new(
                 Code::Merged,
                 format!("The record was merged into {into}: read that one."),

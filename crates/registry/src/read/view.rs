@@ -71,6 +71,15 @@ pub enum Got {
         /// Its domain, where it may be seen.
         domain: Option<Domain>,
     },
+    /// It was handed over to another owner, under whose record it goes on.
+    Moved {
+        /// The record of the other owner.
+        into: RecordId,
+        /// Its domain.
+        domain: Domain,
+        /// The address of the registry of the other owner; `None` = this one.
+        registry: Option<String>,
+    },
 }
 
 /// A record and the coordinate at which it was read.

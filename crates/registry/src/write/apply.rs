@@ -378,7 +378,7 @@ impl Run<'_, '_, '_> {
         Ok(followers)
     }
 
-    fn refusal_of_faults(&mut self) -> Option<Refusal> {
+    pub(crate) fn refusal_of_faults(&mut self) -> Option<Refusal> {
         let numbered = self.job.numbered;
         let faults = std::mem::take(&mut self.faults)
             .into_iter()

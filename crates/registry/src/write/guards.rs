@@ -10,6 +10,7 @@ use super::operate::Stop;
 use super::prepare::{Bound, Prepared, PreparedAction, invalid_period};
 use super::request::IfMatch;
 use super::withheld::without;
+use crate::transfers::is_copy;
 use crate::{Code, Refusal, fact};
 
 /// No such version.
@@ -171,6 +172,9 @@ pub(super) fn guard(
             )
             .fact_if(fact::FORWARD_TO, image.forward_to.map(|id| id.to_string())));
         }
+        RecordStatus::Transferred => {
+            return Err(crate::transfers::transferred(image.id, image.forward_to));
+        }
         RecordStatus::Erased => {
             return Err(Refusal::new(
                 Code::Erased,
@@ -194,9 +198,12 @@ pub(super) fn guard(
         }
         RecordStatus::Current => {}
     }
+    if run.tx.in_transfer(image.id).is_some() {
+        return Err(crate::transfers::in_transfer(image.id));
+    }
     // What an amendment changes is seen when it is made.
     let amends = matches!(command.action, PreparedAction::Amend { .. });
-    if image.origin.is_some() && !run.job.context.feeds_copies && !amends {
+    if is_copy(image.origin.as_deref()) && !run.job.context.feeds_copies && !amends {
         return Err(read_only(image));
     }
     Ok(())
@@ -223,7 +230,7 @@ pub(super) fn check_copy(
     image: &RecordImage,
     after: &Timeline<Resolved>,
 ) -> Result<(), Stop> {
-    if image.origin.is_none() || run.job.context.feeds_copies {
+    if !is_copy(image.origin.as_deref()) || run.job.context.feeds_copies {
         return Ok(());
     }
     for difference in image.timeline.diff(after) {

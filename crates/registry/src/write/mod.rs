@@ -9,6 +9,7 @@ mod outcome;
 mod pending;
 mod pipeline;
 mod prepare;
+mod receive;
 mod request;
 mod resolve;
 mod reverse;
@@ -20,6 +21,7 @@ pub(crate) use apply::{Failure, Follower, Job, JobContext};
 pub(crate) use guards::{not_yours, unknown_version};
 pub(crate) use kept::kept;
 pub(crate) use prepare::{check_name, check_text, unknown_scheme};
+pub(crate) use receive::receive;
 
 pub use outcome::{Outcome, TransactionWritten, Written};
 pub use pipeline::PreparedBatch;

@@ -391,6 +391,13 @@ pub(crate) fn invalid_period(error: &PeriodError) -> Refusal {
 fn origin_text(envelope: &Envelope) -> Result<Option<Arc<str>>, Refusal> {
     match &envelope.origin {
         super::request::Origin::Own => Ok(None),
+        super::request::Origin::Received(_) | super::request::Origin::Transferred(_) => {
+            Err(Refusal::new(
+                Code::InvalidParameter,
+                "Where a record was handed over from or to is said by the hand-over alone: leave origin out.",
+            )
+            .fact(crate::fact::PARAMETER, "origin"))
+        }
         copy @ super::request::Origin::Copy { of, .. } => {
             check_name("origin.of", of)?;
             let text = serde_json::to_string(copy).map_err(|_| Refusal::internal())?;

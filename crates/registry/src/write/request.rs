@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::patch::Patch;
+use crate::transfers::{Received, Transferred};
 
 /// Whether a write reports a change in the world or puts right what was recorded wrongly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -51,6 +52,10 @@ pub enum Origin {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         received_at: Option<grunddata_model::Instant>,
     },
+    /// The owner's own since another owner handed it over: where what was before is to be found.
+    Received(Received),
+    /// Another owner's since this one handed it over.
+    Transferred(Transferred),
 }
 
 /// What a caller says about a write beside its content.

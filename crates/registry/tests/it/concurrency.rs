@@ -82,7 +82,8 @@ on_both! {
                     registry.write(&context, command, None).await.unwrap();
                     let read = |at: &grunddata_registry::At| match registry.get(&context, None, id, at, None).unwrap() {
                         grunddata_registry::Got::Found(found) => found,
-                        grunddata_registry::Got::Merged { .. } => panic!(),
+                        grunddata_registry::Got::Merged { .. }
+                        | grunddata_registry::Got::Moved { .. } => panic!(),
                     };
                     let first = read(&grunddata_registry::At::now(&context));
                     let token = first.as_of.token();

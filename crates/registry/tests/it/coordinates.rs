@@ -51,7 +51,7 @@ on_both! {
         let at = At::parse(&context, CoordinateParameters { valid_at: Some("2026-02-01"), ..CoordinateParameters::default() }).unwrap();
         let read = |id, at: &At| match stack.registry.get(&stack.system(), Some(Role), id, at, None).unwrap() {
             Got::Found(found) => *found,
-            Got::Merged { .. } => panic!(),
+            Got::Merged { .. } | Got::Moved { .. } => panic!(),
         };
         let (first, second) = (read(id, &at), read(mixed, &at));
         let query = |token: &str| {

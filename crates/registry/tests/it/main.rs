@@ -28,5 +28,6 @@ mod references;
 mod searching;
 mod stack;
 mod transactions;
+mod transfers;
 mod traversal;
 mod withheld;

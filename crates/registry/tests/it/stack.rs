@@ -99,12 +99,17 @@ impl Stack {
         over(database, Arc::clone(&self.clock))
     }
 
-    /// An empty registry on the other engine.
-    pub(crate) fn other(&self) -> Stack {
-        self.empty(match self.engine() {
+    /// The other engine.
+    pub(crate) fn other_engine(&self) -> Engine {
+        match self.engine() {
             Engine::Sqlite => Engine::Postgres,
             Engine::Postgres => Engine::Sqlite,
-        })
+        }
+    }
+
+    /// An empty registry on the other engine.
+    pub(crate) fn other(&self) -> Stack {
+        self.empty(self.other_engine())
     }
 
     /// This registry, and one over a copy of its database as it is now.
@@ -423,6 +428,11 @@ impl Stack {
         match self.registry.get(context, None, id, at, None)? {
             Got::Found(found) => Ok(found.record),
             Got::Merged { .. } => panic!("merged"),
+            Got::Moved { into, .. } => Err(Refusal::new(
+                Code::Transferred,
+                format!("handed over: {into}"),
+            )
+            .fact("forwardTo", into.to_string())),
         }
     }
 

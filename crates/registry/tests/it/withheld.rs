@@ -114,7 +114,7 @@ on_both! {
         let anonymous = stack.anonymous();
         let as_of = |id| match stack.registry.get(&anonymous, None, id, &At::now(&anonymous), None).unwrap() {
             Got::Found(found) => found.as_of,
-            Got::Merged { .. } => panic!("merged"),
+            Got::Merged { .. } | Got::Moved { .. } => panic!("merged"),
         };
         assert_eq!(as_of(with), as_of(without));
         // Nobody is logged as shown who is not.

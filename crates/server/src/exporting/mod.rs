@@ -425,7 +425,7 @@ fn flat(record: &Record) -> OutRecord<'_> {
             recorded_at: record.recorded_at,
             change_kind: record.change_kind.as_str(),
             origin: match &record.origin {
-                Origin::Own => None,
+                Origin::Own | Origin::Received(_) | Origin::Transferred(_) => None,
                 Origin::Copy { of, .. } => Some(of.as_str()),
             },
             display: record.display.as_deref(),

@@ -27,6 +27,7 @@ pub(crate) mod sources;
 pub(crate) mod subscriptions;
 pub(crate) mod tokens;
 pub(crate) mod transactions;
+pub(crate) mod transfers;
 pub(crate) mod uploads;
 pub(crate) mod validations;
 

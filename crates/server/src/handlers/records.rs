@@ -31,7 +31,12 @@ pub(crate) async fn get(caller: Authorised<Read>, call: Call) -> Reply {
         .get(context, Some(domain), id, &at, None)
         .map_err(refused)?
     {
-        Got::Merged { into, domain } => Ok(moved(&call, domain, into)),
+        Got::Merged { into, domain } => Ok(moved(&call, domain, into, None)),
+        Got::Moved {
+            into,
+            domain,
+            registry,
+        } => Ok(moved(&call, Some(domain), into, registry.as_deref())),
         Got::Found(found) => {
             let api = call.base().api();
             let coordinate = page::carried(&parameters);
@@ -70,9 +75,17 @@ pub(crate) async fn get(caller: Authorised<Read>, call: Call) -> Reply {
     }
 }
 
-/// A merged record: its survivor answers.
-fn moved(call: &Call, domain: Option<Domain>, into: RecordId) -> HttpResponse {
-    let api = call.base().api();
+/// A merged record, or one that was handed over: another answers, perhaps in another registry.
+fn moved(
+    call: &Call,
+    domain: Option<Domain>,
+    into: RecordId,
+    registry: Option<&str>,
+) -> HttpResponse {
+    let api = match registry {
+        Some(address) => format!("{}/api/v1", address.trim_end_matches('/')),
+        None => call.base().api(),
+    };
     let mut response = HttpResponse::TemporaryRedirect();
     response.insert_header((header::CACHE_CONTROL, "no-store"));
     if let Some(domain) = domain {

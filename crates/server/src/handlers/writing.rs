@@ -347,7 +347,7 @@ fn shown(
             None,
         ) {
             Ok(Got::Found(found)) => return Ok(Some(*found)),
-            Ok(Got::Merged { .. }) => {}
+            Ok(Got::Merged { .. } | Got::Moved { .. }) => {}
             Err(refusal) if refusal.code == grunddata_registry::Code::Internal => {
                 return Err(refused(refusal));
             }

@@ -18,6 +18,7 @@ use crate::reply;
 const COMPONENTS: &str = include_str!("components.json");
 const LOAD_COMPONENTS: &str = include_str!("load-components.json");
 const PEER_COMPONENTS: &str = include_str!("peer-components.json");
+const TRANSFER_COMPONENTS: &str = include_str!("transfer-components.json");
 const FEED_COMPONENTS: &str = include_str!("feed-components.json");
 const SUBSCRIPTION_COMPONENTS: &str = include_str!("subscription-components.json");
 const RECORD_COMPONENTS: &str = include_str!("record-components.json");
@@ -476,6 +477,9 @@ fn components(model: &InformationModel) -> Result<Components, serde_json::Error>
     let mut schemas: Map<String, Value> = serde_json::from_str(COMPONENTS)?;
     schemas.extend(serde_json::from_str::<Map<String, Value>>(LOAD_COMPONENTS)?);
     schemas.extend(serde_json::from_str::<Map<String, Value>>(PEER_COMPONENTS)?);
+    schemas.extend(serde_json::from_str::<Map<String, Value>>(
+        TRANSFER_COMPONENTS,
+    )?);
     schemas.extend(serde_json::from_str::<Map<String, Value>>(FEED_COMPONENTS)?);
     schemas.extend(serde_json::from_str::<Map<String, Value>>(
         SUBSCRIPTION_COMPONENTS,

@@ -10,6 +10,7 @@ mod parameter;
 mod peers;
 mod subscriptions;
 mod table;
+mod transfers;
 
 use actix_web::http::Method;
 use grunddata_access_log::Kind;

@@ -74,6 +74,12 @@ parameters! {
         "The peer's name." "Partens namn.";
     PEER_RECORDS Query "records" r#"{"type":"string","enum":["keep","remove"],"default":"keep"}"# "keep"
         "Whether what was copied stays, or is removed with its owner." "Om det som kopierats står kvar, eller tas bort med sin informationsägare.";
+    TRANSFER Path "transfer" r#"{"type":"string","format":"uuid"}"# "01990c3e-7a5b-7000-8000-000000000020"
+        "The hand-over's id, as the list shows it." "Överlämningens id, så som listan visar det.";
+    TRANSFER_OWNER Query "owner" r#"{"type":"string"}"# "norrberga"
+        "Whose hand-overs." "Vems överlämningar.";
+    TRANSFER_AFTER Query "after" r#"{"type":"integer","minimum":0,"default":0}"# "200"
+        "From which record on: next of the page before." "Från vilken post: next på sidan före.";
     GRANT Path "grant" r#"{"type":"string","format":"uuid"}"# "01990c3e-7a5b-7000-8000-00000000000c"
         "The grant's id, as the list shows it." "Behörighetens id, så som listan visar det.";
     SUBSCRIPTION Path "subscription" r#"{"type":"string","format":"uuid"}"# "01990c3e-7a5b-7000-8000-000000000010"

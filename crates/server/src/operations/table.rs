@@ -89,7 +89,7 @@ const RECORD_PROBLEMS: [&str; 6] = [
     "retracted",
     "erased",
 ];
-const WRITE_PROBLEMS: [&str; 28] = [
+const WRITE_PROBLEMS: [&str; 30] = [
     "malformed-json",
     "missing-body",
     "invalid-body",
@@ -115,6 +115,8 @@ const WRITE_PROBLEMS: [&str; 28] = [
     "still-referenced",
     "read-only-copy",
     "merged",
+    "transferred",
+    "in-transfer",
     "owner-required",
     "unknown-owner",
     "clock-jump",
@@ -148,6 +150,7 @@ pub(crate) fn table() -> Vec<Operation> {
     table.extend(super::subscriptions::operations());
     table.extend(super::administration::operations());
     table.extend(super::peers::operations());
+    table.extend(super::transfers::operations());
     table.extend(super::law::of_the_law());
     table.extend(of_the_api());
     table

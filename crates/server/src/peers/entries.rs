@@ -252,7 +252,11 @@ fn origin(given: Option<Value>, of: &str, received_at: Instant) -> Result<Arc<st
         .map_err(|_| wrong("the origin of a record"))?;
     let (of, copied) = match before {
         Some(Origin::Copy { of, copied, .. }) => (of, copied),
-        Some(Origin::Own) | None => (of.to_owned(), None),
+        // What went to another registry is to be found there.
+        Some(Origin::Transferred(transferred)) => {
+            (transferred.registry.unwrap_or_else(|| of.to_owned()), None)
+        }
+        Some(Origin::Own | Origin::Received(_)) | None => (of.to_owned(), None),
     };
     let kept = Origin::Copy {
         of,

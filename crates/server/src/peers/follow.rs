@@ -520,7 +520,7 @@ impl Fetching {
 
 impl Peering {
     /// The registry at the other end.
-    pub(super) fn remote(&self, settings: &PeerSettings) -> Result<Remote, String> {
+    pub(crate) fn remote(&self, settings: &PeerSettings) -> Result<Remote, String> {
         let token = match &settings.token_file {
             None => None,
             Some(name) => {

@@ -1,10 +1,11 @@
 //! A thread that commits: takes an owner's waiting jobs and makes one database transaction of them.
 
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant as Stopwatch};
 
-use diesel::sql_types::{BigInt, Binary, Nullable, Text};
+use diesel::sql_types::{BigInt, Binary, Integer, Nullable, Text};
 use grunddata_model::{Instant, OwnerKey};
 
 use crate::combiner::job::{BatchFailure, Job};
@@ -15,6 +16,7 @@ use crate::error::StoreError;
 use crate::options::COMMITS_WITHIN;
 use crate::sql::Sql;
 use crate::sql_types::{Id, Moment, SqlId, SqlMoment};
+use crate::transfers::records_in_transfer;
 use crate::tree::{Frontier, Given};
 use crate::write::{AcceptedJob, Batch, Needs, WriteTx, flush};
 
@@ -140,6 +142,7 @@ impl Worker {
             position,
             last,
             mut tree,
+            in_transfer,
         } = match locked {
             Ok(locked) => locked,
             Err(error) => {
@@ -158,7 +161,13 @@ impl Worker {
                 now: clock,
             }));
         }
+        let frozen = if in_transfer {
+            records_in_transfer(&mut connection, owner)?
+        } else {
+            HashMap::new()
+        };
         let mut batch = Batch::new(connection, self.engine.model.clone(), owner.clone());
+        batch.in_transfer = frozen;
         let decided = run_jobs(&mut batch, jobs, clock, last)?;
         let Batch {
             mut connection,
@@ -301,6 +310,8 @@ pub(crate) struct Counter {
     pub(crate) last: Instant,
     /// The tree over the log.
     pub(crate) tree: Frontier,
+    /// Whether something of the owner is being handed over.
+    pub(crate) in_transfer: bool,
 }
 
 /// The same as [`lock_owner`], for whoever may write to owners whose home this is.
@@ -322,11 +333,23 @@ pub(crate) fn lock_home(
             owner: owner.clone(),
             of: of.into(),
         }),
-        locked => Ok(locked.map(|(counter, _)| counter)),
+        Some((counter, None)) => Ok(Some(Counter {
+            in_transfer: is_in_transfer(connection, owner)?,
+            ..counter
+        })),
+        None => Ok(None),
     }
 }
 
 /// Takes the owner's counter row until the end of the transaction.
+/// Whether something of the owner is being handed over. Asked when its row is locked: what was accepted just before is seen.
+fn is_in_transfer(connection: &mut Connection, owner: &OwnerKey) -> Result<bool, StoreError> {
+    let mut sql = Sql::<(Integer,)>::new("SELECT 1 FROM transfer_record t WHERE t.owner = ");
+    sql.text(owner.as_str()).push(" LIMIT 1");
+    let found: Option<(i32,)> = connection.first(&sql)?;
+    Ok(found.is_some())
+}
+
 pub(crate) fn lock_owner(
     connection: &mut Connection,
     owner: &OwnerKey,
@@ -353,6 +376,7 @@ fn lock_with(
             position,
             last: last.0,
             tree: Frontier::from_bytes(u64::try_from(size).unwrap_or_default(), &nodes)?,
+            in_transfer: false,
         };
         Ok((counter, of))
     })

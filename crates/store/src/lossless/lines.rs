@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::tables::{
     AssertionContentLine, AssertionLine, CopyBatchLine, LoadBatchLine, LoadLine, LoadRowLine,
-    PeerLine, SourceLine,
+    PeerLine, SourceLine, TransferLine, TransferRecordLine,
 };
 
 /// A line. The name of the kind is its only member.
@@ -40,12 +40,14 @@ pub(super) enum Line<'a> {
     AssertionContent(AssertionContentLine),
     Peer(PeerLine),
     CopyBatch(CopyBatchLine),
+    Transfer(TransferLine),
+    TransferRecord(TransferRecordLine),
     End(End),
 }
 
 /// The kinds of lines between the header and the end, as the header lists them: a reader that does not know one of them
 /// must not take the file for whole.
-pub(super) const SECTIONS: [&str; 19] = [
+pub(super) const SECTIONS: [&str; 21] = [
     "token",
     "grant",
     "logKey",
@@ -65,6 +67,8 @@ pub(super) const SECTIONS: [&str; 19] = [
     "assertionContent",
     "peer",
     "copyBatch",
+    "transfer",
+    "transferRecord",
 ];
 
 /// The first line.
@@ -352,6 +356,8 @@ impl Line<'_> {
             Self::AssertionContent(_) => "assertionContent",
             Self::Peer(_) => "peer",
             Self::CopyBatch(_) => "copyBatch",
+            Self::Transfer(_) => "transfer",
+            Self::TransferRecord(_) => "transferRecord",
             Self::End(_) => "end",
         }
     }

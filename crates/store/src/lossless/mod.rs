@@ -169,7 +169,7 @@ pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     /// Tables whose rows are lines, or parts of one.
-    const CARRIED: [&str; 21] = [
+    const CARRIED: [&str; 23] = [
         "access_grant",
         "owner",
         "record",
@@ -191,6 +191,8 @@ mod tests {
         "log_epoch",
         "peer",
         "copy_batch",
+        "transfer",
+        "transfer_record",
     ];
     /// Tables whose rows follow from the others.
     const DERIVED: [&str; 12] = [

@@ -237,6 +237,8 @@ impl<'a> Decoder<'a> {
             }
             Line::Peer(line) => Decoded::Register(Box::new(Line::Peer(line))),
             Line::CopyBatch(line) => Decoded::Register(Box::new(Line::CopyBatch(line))),
+            Line::Transfer(line) => Decoded::Register(Box::new(Line::Transfer(line))),
+            Line::TransferRecord(line) => Decoded::Register(Box::new(Line::TransferRecord(line))),
         };
         Ok(self.flush() && self.sender.send(next).is_ok())
     }
@@ -473,6 +475,7 @@ fn check(model: &InformationModel, line: RecordLine<'_>) -> Result<CheckedRecord
         RecordStatus::Retracted => !believed,
         RecordStatus::Erased => states.is_empty(),
         RecordStatus::Merged => true,
+        RecordStatus::Transferred => !believed,
     };
     if !agrees {
         return Err(wrong(format!(

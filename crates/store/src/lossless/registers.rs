@@ -452,6 +452,8 @@ pub(super) fn insert_register(
         Line::AssertionContent(row) => row.insert(connection, owner),
         Line::Peer(row) => row.insert(connection, owner),
         Line::CopyBatch(row) => row.insert(connection, owner),
+        Line::Transfer(row) => row.insert(connection, owner),
+        Line::TransferRecord(row) => row.insert(connection, owner),
         Line::Header(_) | Line::Owner(_) | Line::Geometry(_) | Line::Record(_) | Line::End(_) => {
             Err(StoreError::disagrees("a line in the wrong place"))
         }

@@ -251,6 +251,23 @@ tables! {
         complete_at: Instant,
         received_at: Instant,
     }
+    /// A hand-over.
+    TransferLine "transfer" "transfer" transfers by (id) {
+        id: Uuid,
+        kind: i16,
+        side: i16,
+        state: i16,
+        other: String,
+        content: String,
+        created_at: Instant,
+        created_by: String,
+        changed_at: Instant,
+    }
+    /// A record that is being handed over.
+    TransferRecordLine "transfer_record" "transferRecord" transfer_records by (record_id) {
+        record_id: Uuid,
+        transfer_id: Uuid,
+    }
 }
 
 #[cfg(test)]

@@ -98,6 +98,7 @@ impl CopyWriter {
             position,
             last,
             mut tree,
+            ..
         } = counter;
         let mut row = self.held(&mut connection)?;
         if row.place == "0" {

@@ -195,6 +195,7 @@ impl Store {
             _ if change.erased => RecordStatus::Erased,
             Operation::Erase => RecordStatus::Erased,
             Operation::Merge if change.forward_to.is_some() => RecordStatus::Merged,
+            Operation::Transfer => RecordStatus::Transferred,
             _ if after.is_empty() => RecordStatus::Retracted,
             _ => RecordStatus::Current,
         };

@@ -208,8 +208,12 @@ impl Reader<'_> {
             };
             let instant = known.map_or(last.0, |known| known.of(&row.owner).unwrap_or(last.0));
             let pin = (row.owner.clone(), instant);
-            // A retracted record is seen at the coordinates where it was still believed; what is merged or erased is not.
-            if matches!(row.status, RecordStatus::Current | RecordStatus::Retracted) {
+            // A retracted record is seen at the coordinates where it was still believed, and so is one that was handed over;
+            // what is merged or erased is not.
+            if matches!(
+                row.status,
+                RecordStatus::Current | RecordStatus::Retracted | RecordStatus::Transferred
+            ) {
                 return Ok(Lookup::Found {
                     row: Box::new(row),
                     sight,

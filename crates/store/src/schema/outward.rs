@@ -154,3 +154,32 @@ diesel::table! {
         received_at -> SqlMoment,
     }
 }
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    transfer (owner, id) {
+        owner -> Text,
+        id -> SqlId,
+        kind -> SmallInt,
+        side -> SmallInt,
+        state -> SmallInt,
+        other -> Text,
+        content -> Text,
+        created_at -> SqlMoment,
+        created_by -> Text,
+        changed_at -> SqlMoment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    transfer_record (owner, record_id) {
+        owner -> Text,
+        record_id -> SqlId,
+        transfer_id -> SqlId,
+    }
+}

@@ -36,14 +36,15 @@ const RULES: [(&str, &str); 23] = [
     ),
     (
         // A copy may refer to owners that are not copied, and what it holds may be withdrawn from under those that refer to it;
-        // with its owner too.
+        // with its owner too. A record that another registry handed over may refer to what stayed there.
         "link-target-exists",
         "SELECT l.owner, COUNT(*) FROM link l LEFT JOIN directory_id d ON d.id = l.target_id \
          WHERE d.id IS NULL AND NOT EXISTS (SELECT 1 FROM peer p WHERE p.owner = l.owner) \
          AND NOT EXISTS (SELECT 1 FROM owner_reference f JOIN peer p ON p.owner = f.target WHERE f.source = l.owner) \
          AND NOT EXISTS (SELECT 1 FROM owner_reference f LEFT JOIN owner o ON o.key = f.target WHERE f.source = l.owner \
          AND o.key IS NULL) \
-         GROUP BY l.owner",
+         AND NOT EXISTS (SELECT 1 FROM record r WHERE r.owner = l.owner AND r.id = l.source_id \
+         AND r.origin LIKE '{\"kind\":\"received\"%') GROUP BY l.owner",
     ),
     (
         "owner-reference-exists",

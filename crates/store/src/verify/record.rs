@@ -127,7 +127,9 @@ impl Verifier<'_> {
             let status = RecordStatus::from_code(*status);
             let agrees = match status {
                 Some(RecordStatus::Current) => !believed.is_empty(),
-                Some(RecordStatus::Retracted | RecordStatus::Erased) => believed.is_empty(),
+                Some(
+                    RecordStatus::Retracted | RecordStatus::Erased | RecordStatus::Transferred,
+                ) => believed.is_empty(),
                 Some(RecordStatus::Merged) => true,
                 None => false,
             };

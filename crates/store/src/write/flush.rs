@@ -15,6 +15,7 @@ use crate::error::StoreError;
 use crate::loads::write_steps;
 use crate::sql::{Bind, Sql};
 use crate::sql_types::{Day, Id, Moment, NOT_EFFECTIVE};
+use crate::transfers::write_transfers;
 use crate::tree::{Frontier, Given, Leaves, save};
 use crate::write::derive::{
     Derived, EntryKey, IdentifierKey, LinkKey, derived, difference, protection, timeline_hash,
@@ -126,6 +127,7 @@ pub(crate) fn flush(
     TransactionRow::insert(connection, &transactions)?;
     remember(connection, owner, jobs)?;
     write_steps(connection, owner, jobs)?;
+    write_transfers(connection, owner, jobs)?;
     let gone = scrub(connection, model, key, jobs)?;
     known.vocabulary.forget(owner, &gone);
     words.retain(|word| !gone.contains(word));

@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use grunddata_information_model::InformationModel;
 use grunddata_model::{Instant, OwnerKey, RecordId, SchemeCode};
+use uuid::Uuid;
 
 use crate::connection::Connection;
 use crate::error::StoreError;
 use crate::loads::LoadStep;
+use crate::transfers::TransferStep;
 use crate::write::claims::Claim;
 use crate::write::derive::Protection;
 use crate::write::effective::StagedEffective;
@@ -37,6 +39,8 @@ pub(crate) struct Batch {
     /// must be repeated, not refused.
     pub(crate) failure: Option<StoreError>,
     pub(crate) hasher: RandomState,
+    /// Records of this owner that are being handed over, with the hand-over.
+    pub(crate) in_transfer: HashMap<RecordId, Uuid>,
 }
 
 /// One job that was accepted: its writes take consecutive positions and share the instant.
@@ -50,6 +54,8 @@ pub(crate) struct AcceptedJob {
     pub(crate) step: Option<Box<LoadStep>>,
     /// What it tells of what time itself did.
     pub(crate) told: Option<Box<StagedEffective>>,
+    /// What it does to a hand-over.
+    pub(crate) transfer: Option<Box<TransferStep>>,
 }
 
 impl AcceptedJob {
@@ -65,6 +71,7 @@ impl AcceptedJob {
             && self.remembered.is_none()
             && self.step.is_none()
             && self.told.is_none()
+            && self.transfer.is_none()
     }
 }
 
@@ -174,6 +181,7 @@ impl Batch {
             accepted: Vec::new(),
             failure: None,
             hasher: RandomState::new(),
+            in_transfer: HashMap::new(),
         }
     }
 }

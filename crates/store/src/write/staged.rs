@@ -32,6 +32,10 @@ stored_code! {
         Erase = 10, "erase";
         /// No write: on this day something that was planned began, or something ended. It makes no version.
         Effective = 11, "effective";
+        /// Handed over to another owner, under whose record it goes on.
+        Transfer = 12, "transferred";
+        /// The first version of a record that was handed over by another owner: the whole of what is believed.
+        Receive = 13, "received";
     }
 }
 
@@ -56,6 +60,8 @@ stored_code! {
         Merged = 3, "merged";
         /// Its content is removed for legal reasons.
         Erased = 4, "erased";
+        /// Handed over to another owner, to whose record its id leads.
+        Transferred = 5, "transferred";
     }
 }
 

@@ -12,6 +12,7 @@ use crate::error::StoreError;
 use crate::loads::LoadStep;
 use crate::marks::{MarkKind, marked};
 use crate::sql::{LIST, Sql};
+use crate::transfers::TransferStep;
 use crate::write::claims::Claim;
 use crate::write::derive::{Protection, identifiers_of, links_of, protection};
 use crate::write::effective::StagedEffective;
@@ -38,6 +39,8 @@ pub struct WriteTx<'a> {
     pub(crate) step: Option<Box<LoadStep>>,
     /// What it tells of what time itself did.
     pub(super) told: Option<Box<StagedEffective>>,
+    /// What it does to a hand-over.
+    pub(crate) transfer: Option<Box<TransferStep>>,
 }
 
 impl<'a> WriteTx<'a> {
@@ -52,6 +55,7 @@ impl<'a> WriteTx<'a> {
             remembered: None,
             step: None,
             told: None,
+            transfer: None,
         }
     }
 
@@ -61,6 +65,9 @@ impl<'a> WriteTx<'a> {
         batch.layer.absorb(self.layer);
         if let Some((key, outcome)) = &self.remembered {
             batch.stored_outcomes.insert(*key, Some(outcome.clone()));
+        }
+        if let Some(step) = &self.transfer {
+            step.note_in(&mut batch.in_transfer);
         }
         let originals = self.originals.into_iter();
         batch.accepted.push(AcceptedJob {
@@ -73,6 +80,7 @@ impl<'a> WriteTx<'a> {
             remembered: self.remembered,
             step: self.step,
             told: self.told,
+            transfer: self.transfer,
         });
     }
 
@@ -352,6 +360,11 @@ impl WriteTx<'_> {
         };
         if !known.0 {
             return Err(refused("`before` is not what is believed now"));
+        }
+        let handed_over = self.batch.in_transfer.get(&write.id).copied();
+        if handed_over.is_some() && handed_over != self.transfer.as_deref().map(|step| step.row.id)
+        {
+            return Err(StoreError::InTransfer(write.id));
         }
         // One job is one transaction: its changes share the instant, and the feed carries them under one id.
         if self

@@ -194,7 +194,7 @@ fn of(
     Ok(
         match registry.get(context, None, id, &At::now(context), None)? {
             Got::Found(found) => parsed(&found.record.data),
-            Got::Merged { .. } => Value::Null,
+            Got::Merged { .. } | Got::Moved { .. } => Value::Null,
         },
     )
 }

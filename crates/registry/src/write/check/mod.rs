@@ -29,6 +29,14 @@ pub(super) fn all(run: &mut Run<'_, '_, '_>) -> Result<(), Failure> {
     Ok(())
 }
 
+/// What must hold of records that were handed over: what they refer to may have stayed behind, and is not asked for.
+pub(super) fn received(run: &mut Run<'_, '_, '_>) -> Result<(), Failure> {
+    prefetch(run)?;
+    cycles::check(run)?;
+    identifiers::check(run)?;
+    Ok(())
+}
+
 /// Fetches in few statements what the checks of a long list will ask for one by one.
 fn prefetch(run: &mut Run<'_, '_, '_>) -> Result<(), Failure> {
     let mut needs = Needs::default();

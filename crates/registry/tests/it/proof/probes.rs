@@ -348,7 +348,7 @@ impl Prover<'_> {
         }
         match got? {
             Got::Found(found) => Ok(found.record),
-            Got::Merged { .. } => panic!("nothing is merged here"),
+            Got::Merged { .. } | Got::Moved { .. } => panic!("nothing is merged here"),
         }
     }
 

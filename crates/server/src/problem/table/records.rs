@@ -84,6 +84,22 @@ pub(super) static TYPES: &[ProblemType] = &[
         "Använd posten som tog över; den står i felet.",
     ),
     row(
+        "transferred",
+        409,
+        "The record was handed over",
+        "Posten har överlämnats",
+        "Use the record of the other owner; the problem names it.",
+        "Använd den andra informationsägarens post; den står i felet.",
+    ),
+    row(
+        "in-transfer",
+        409,
+        "The record is being handed over",
+        "Posten håller på att överlämnas",
+        "Wait until the hand-over is done, and write to the record of the receiver; GET /transfers says how far it is.",
+        "Vänta tills överlämningen är klar och skriv till mottagarens post; GET /transfers säger hur långt den kommit.",
+    ),
+    row(
         "never-valid",
         409,
         "The record would never be valid",

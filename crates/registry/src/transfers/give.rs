@@ -1,0 +1,610 @@
+//! The giver's steps: the offer, the hold on what is accepted, what is handed over, and the forwarding.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use grunddata_information_model::{InformationModel, Resolved};
+use grunddata_model::{Period, RecordId, State, Timeline, TransactionId};
+use grunddata_store::{
+    ChangeKind, HandedRecord, Needs, Operation, RecordImage, RecordStatus, StagedWrite, StoreError,
+    TransferKind, TransferRow, TransferSide, TransferState, TransferStep, WriteTx,
+};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::content::{
+    HandedState, NewTransfer, Transfer, TransferContent, TransferItem, TransferLeft, TransferPage,
+    TransferRecord, Transferred,
+};
+use super::plan::{plan, why_not};
+use super::{PAGE, must_administer, wrong_state};
+use crate::registry::{refuse_store, refuse_write};
+use crate::write::{Failure, check_text};
+use crate::{Code, Context, Origin, Refusal, Registry};
+
+/// The most records that are named in an offer.
+const NAMED: usize = 500;
+/// The longest reason, in characters.
+const REASON: usize = 500;
+
+impl Registry {
+    /// Offers a hand-over: what it would be is worked out and kept. Nothing is done to the records. Blocks.
+    ///
+    /// # Errors
+    /// [`Code::Forbidden`] for who does not administer the owner; [`Code::UnknownOwner`] for a receiver that this registry
+    /// does not have; [`Code::NotFound`]; [`Code::NothingToTransfer`] with why nothing can go; [`Code::TooManyItems`],
+    /// [`Code::InvalidText`], [`Code::InvalidParameter`].
+    pub fn offer_transfer(&self, context: &Context, new: NewTransfer) -> Result<Transfer, Refusal> {
+        let id = RecordId::mint(context.now).uuid();
+        context.disclosed.acted(
+            [new.owner.clone()],
+            json!({"transfer": id, "receiver": new.receiver, "records": new.records}),
+        );
+        must_administer(context, &new.owner)?;
+        check_text("reason", &new.reason, REASON)?;
+        let count = new.records.len();
+        if count == 0 || count > NAMED || new.except.len() > NAMED {
+            return Err(Refusal::new(
+                Code::TooManyItems,
+                format!(
+                    "A hand-over begins from 1 to {NAMED} records, and leaves out up to {NAMED}."
+                ),
+            ));
+        }
+        self.check_receiver(&new)?;
+        let (model, now, actor) = (
+            self.inner.model.clone(),
+            context.now,
+            context.actor.name.clone(),
+        );
+        let needs = Needs {
+            records: new.records.clone(),
+            inbound: new.records.clone(),
+            ..Needs::default()
+        };
+        let owner = new.owner.clone();
+        let job = move |tx: &mut WriteTx<'_>| -> Result<TransferRow, Failure> {
+            let plan = plan(tx, &model, &new, now)?;
+            let content = TransferContent {
+                registry: new.registry.clone(),
+                client: new.client.clone(),
+                token_file: None,
+                controller: None,
+                reason: new.reason.clone(),
+                ended: None,
+                roots: new.records.clone(),
+                items: plan.items,
+                left: plan.left,
+                references: plan.references,
+            };
+            let row = TransferRow {
+                owner: new.owner.clone(),
+                id,
+                kind: TransferKind::Records,
+                side: TransferSide::Giver,
+                state: TransferState::Offered,
+                other: new.receiver.clone(),
+                content: content.written()?,
+                created_at: now,
+                created_by: actor.clone(),
+                changed_at: now,
+            };
+            tx.hand_over(step(row.clone(), None));
+            Ok(row)
+        };
+        let row = self
+            .inner
+            .store
+            .write_blocking(&owner, needs, job)
+            .map_err(refuse_write)?;
+        for item in &TransferContent::read(&row)?.items {
+            context.disclosed.about(&owner, item.record);
+        }
+        self.transfer(context, id)
+    }
+
+    fn check_receiver(&self, new: &NewTransfer) -> Result<(), Refusal> {
+        if new.registry.is_none() {
+            if new.receiver == new.owner {
+                return Err(Refusal::new(
+                    Code::InvalidParameter,
+                    "The receiver is the giver: name another owner.",
+                ));
+            }
+            let owners = self.inner.store.owners().map_err(refuse_store)?;
+            if !owners.iter().any(|owner| owner.key == new.receiver) {
+                return Err(refuse_store(StoreError::UnknownOwner(new.receiver.clone())));
+            }
+            return Ok(());
+        }
+        if new.client.as_deref().unwrap_or_default().is_empty() {
+            return Err(Refusal::new(
+                Code::InvalidParameter,
+                "client is required where the receiver is in another registry: the name of the token by which that registry asks here.",
+            )
+            .fact(crate::fact::PARAMETER, "client"));
+        }
+        Ok(())
+    }
+
+    /// Takes an offer back that was not accepted yet.
+    ///
+    /// # Errors
+    /// [`Code::UnknownTransfer`], [`Code::Forbidden`]; [`Code::TransferState`] once it is accepted: then the receiver
+    /// decides.
+    pub fn withdraw_transfer(
+        &self,
+        context: &Context,
+        id: Uuid,
+        reason: &str,
+    ) -> Result<Transfer, Refusal> {
+        let (row, _) = self.transfer_side(context, id, TransferSide::Giver)?;
+        must_administer(context, &row.owner)?;
+        check_text("reason", reason, REASON)?;
+        let from = [TransferState::Offered];
+        self.end_transfer(&row, &from, TransferState::Withdrawn, reason)?;
+        self.transfer(context, id)
+    }
+
+    /// Refuses what is offered, or lets go of what was accepted and has not come: its records can be written to again.
+    ///
+    /// # Errors
+    /// [`Code::UnknownTransfer`], [`Code::Forbidden`]; [`Code::TransferState`] once the receiver has the records.
+    pub fn refuse_transfer(
+        &self,
+        context: &Context,
+        id: Uuid,
+        reason: &str,
+    ) -> Result<Transfer, Refusal> {
+        check_text("reason", reason, REASON)?;
+        let rows = self.transfer_rows(id)?;
+        let received = rows.iter().find(|row| row.side == TransferSide::Receiver);
+        if let Some(row) = received {
+            let (row, _) = self.transfer_side(context, row.id, TransferSide::Receiver)?;
+            must_administer(context, &row.owner)?;
+            let from = [TransferState::Offered, TransferState::Accepted];
+            self.end_transfer(&row, &from, TransferState::Refused, reason)?;
+            return self.transfer(context, id);
+        }
+        let (row, content) = self.transfer_side(context, id, TransferSide::Giver)?;
+        if content.client.is_none() {
+            must_administer(context, &row.other)?;
+        } else if content.client.as_deref() != Some(context.actor.name.as_str()) {
+            return Err(Refusal::new(
+                Code::Forbidden,
+                "The receiver refuses: the token that the offer names is asked for.",
+            ));
+        }
+        let from = [TransferState::Offered, TransferState::Accepted];
+        self.end_transfer(&row, &from, TransferState::Refused, reason)?;
+        self.transfer(context, id)
+    }
+
+    /// Ends a side, from one of the states in which that may be.
+    fn end_transfer(
+        &self,
+        row: &TransferRow,
+        from: &[TransferState],
+        to: TransferState,
+        reason: &str,
+    ) -> Result<(), Refusal> {
+        let (id, from, reason) = (row.id, from.to_vec(), reason.to_owned());
+        let job = move |tx: &mut WriteTx<'_>| -> Result<(), Failure> {
+            let row = present(tx, id)?;
+            if row.state == to {
+                return Ok(());
+            }
+            if !from.contains(&row.state) {
+                return Err(wrong_state(row.state, "it can be ended before that alone").into());
+            }
+            let mut content = TransferContent::read(&row)?;
+            content.ended = Some(reason.clone());
+            let before = row.state;
+            let row = TransferRow {
+                state: to,
+                content: content.written()?,
+                ..row
+            };
+            tx.hand_over(TransferStep {
+                releases: true,
+                ..step(row, Some(before))
+            });
+            Ok(())
+        };
+        self.inner
+            .store
+            .write_blocking(&row.owner, Needs::default(), job)
+            .map_err(refuse_write)
+    }
+
+    /// Has the giver hold what is handed over: nothing else is written to it until it is done, or the receiver refuses. Can
+    /// be asked for again.
+    ///
+    /// # Errors
+    /// [`Code::UnknownTransfer`], [`Code::Forbidden`]; [`Code::TransferState`] when it was refused or withdrawn, or when
+    /// something may not go any more (with which).
+    pub fn hold_transfer(&self, context: &Context, id: Uuid) -> Result<Transfer, Refusal> {
+        let (row, content) = self.transfer_side(context, id, TransferSide::Giver)?;
+        self.must_receive(context, &row, &content)?;
+        let job = move |tx: &mut WriteTx<'_>| -> Result<(), Failure> {
+            let row = present(tx, id)?;
+            match row.state {
+                TransferState::Offered => {}
+                TransferState::Accepted | TransferState::Done => return Ok(()),
+                other => return Err(wrong_state(other, "ask for another one").into()),
+            }
+            let mut content = TransferContent::read(&row)?;
+            let mut left: Vec<TransferLeft> = Vec::new();
+            for item in &mut content.items {
+                let image = own(tx, item.record)?;
+                match why_not(tx, &image, Some(id))? {
+                    // What was written since the offer goes along.
+                    None => item.version = image.version,
+                    Some(why) => left.push(TransferLeft {
+                        record: item.record,
+                        domain: item.domain,
+                        why,
+                    }),
+                }
+            }
+            if !left.is_empty() {
+                let shown = serde_json::to_value(&left).map_err(|_| Refusal::internal())?;
+                return Err(Refusal::new(
+                    Code::TransferState,
+                    "Some of the records cannot be handed over any more: the giver withdraws this offer and makes another.",
+                )
+                .fact("left", shown)
+                .into());
+            }
+            let holds = content.items.iter().map(|item| item.record).collect();
+            let row = TransferRow {
+                state: TransferState::Accepted,
+                content: content.written()?,
+                ..row
+            };
+            tx.hand_over(TransferStep {
+                holds,
+                ..step(row, Some(TransferState::Offered))
+            });
+            Ok(())
+        };
+        let needs = Needs {
+            records: content.items.iter().map(|item| item.record).collect(),
+            ..Needs::default()
+        };
+        self.inner
+            .store
+            .write_blocking(&row.owner, needs, job)
+            .map_err(refuse_write)?;
+        self.transfer(context, id)
+    }
+
+    /// Whoever receives: who administers the receiver in this registry, or the client that the offer names.
+    pub(super) fn must_receive(
+        &self,
+        context: &Context,
+        row: &TransferRow,
+        content: &TransferContent,
+    ) -> Result<(), Refusal> {
+        match &content.client {
+            None => must_administer(context, &row.other),
+            Some(client) if context.actor.name == *client => Ok(()),
+            Some(_) => Err(Refusal::new(
+                Code::Forbidden,
+                "The receiver is in another registry, and accepts there.",
+            )),
+        }
+    }
+
+    /// Some of the records, as they are believed: of a hand-over that is accepted, or offered (to try it).
+    ///
+    /// # Errors
+    /// [`Code::UnknownTransfer`], [`Code::Forbidden`]; [`Code::TransferState`] when it is refused or withdrawn.
+    pub fn transfer_records(
+        &self,
+        context: &Context,
+        id: Uuid,
+        after: usize,
+    ) -> Result<TransferPage, Refusal> {
+        let (row, content) = self.transfer_side(context, id, TransferSide::Giver)?;
+        self.must_receive(context, &row, &content)?;
+        if matches!(
+            row.state,
+            TransferState::Refused | TransferState::Withdrawn | TransferState::Done
+        ) {
+            return Err(wrong_state(row.state, "its records are not shown"));
+        }
+        let items = content.items.get(after..).unwrap_or_default();
+        let (now, later) = items.split_at_checked(PAGE).unwrap_or((items, &[]));
+        let ids: Vec<RecordId> = now.iter().map(|item| item.record).collect();
+        for id in &ids {
+            context.disclosed.about(&row.owner, *id);
+        }
+        let model = &self.inner.model;
+        let (records, geometries) = self
+            .inner
+            .store
+            .read(|reader| {
+                let records = reader.handed_records(&row.owner, &ids)?;
+                let mut hashes: BTreeSet<String> = BTreeSet::new();
+                for record in &records {
+                    for (_, release, body) in &record.states {
+                        let value = model
+                            .reload(record.domain, release, Arc::from(body.as_str()))
+                            .map_err(|error| StoreError::Model(error.to_string().into()))?;
+                        hashes.extend(value.geometry_uses().iter().cloned());
+                    }
+                }
+                let hashes: Vec<String> = hashes.into_iter().collect();
+                let geometries = reader.geometries(&row.owner, &hashes)?;
+                Ok((records, geometries))
+            })
+            .map_err(refuse_store)?;
+        let mut geometries: Vec<(String, String)> = geometries.into_iter().collect();
+        geometries.sort();
+        Ok(TransferPage {
+            records: records.into_iter().map(handed).collect(),
+            geometries,
+            next: (!later.is_empty()).then_some(after + now.len()),
+        })
+    }
+
+    /// Writes the forwarding, once the receiver has the records for good: an entry in the giver's log for each, after which
+    /// nothing of it is believed there, and its id leads to the receiver's. What stays and refers to it follows. Can be asked
+    /// for again.
+    ///
+    /// # Errors
+    /// [`Code::UnknownTransfer`], [`Code::Forbidden`]; [`Code::TransferState`] when it was not accepted;
+    /// [`Code::InTransfer`] when what would follow is in another hand-over.
+    pub fn confirm_transfer(&self, context: &Context, id: Uuid) -> Result<Transfer, Refusal> {
+        let (row, content) = self.transfer_side(context, id, TransferSide::Giver)?;
+        self.must_receive(context, &row, &content)?;
+        let model = self.inner.model.clone();
+        let (actor, transaction) = (
+            Arc::<str>::from(context.actor.name.as_str()),
+            TransactionId::mint(context.now),
+        );
+        let job = move |tx: &mut WriteTx<'_>| -> Result<(), Failure> {
+            let row = present(tx, id)?;
+            match row.state {
+                TransferState::Accepted => {}
+                TransferState::Done => return Ok(()),
+                other => return Err(wrong_state(other, "it is not accepted").into()),
+            }
+            let content = TransferContent::read(&row)?;
+            let done = TransferRow {
+                state: TransferState::Done,
+                ..row.clone()
+            };
+            tx.hand_over(TransferStep {
+                releases: true,
+                ..step(done, Some(TransferState::Accepted))
+            });
+            forward(tx, &model, &row, &content, &actor, transaction)
+        };
+        let ids: Vec<RecordId> = content.items.iter().map(|item| item.record).collect();
+        let needs = Needs {
+            records: ids.clone(),
+            inbound: ids,
+            ..Needs::default()
+        };
+        self.inner
+            .store
+            .write_blocking(&row.owner, needs, job)
+            .map_err(refuse_write)?;
+        self.transfer(context, id)
+    }
+}
+
+pub(super) fn step(row: TransferRow, before: Option<TransferState>) -> TransferStep {
+    TransferStep {
+        row,
+        before,
+        holds: Vec::new(),
+        releases: false,
+        geometries: Vec::new(),
+    }
+}
+
+/// The row as it is under the owner's lock.
+pub(super) fn present(tx: &mut WriteTx<'_>, id: Uuid) -> Result<TransferRow, Failure> {
+    Ok(tx.transfer(id)?.ok_or_else(|| super::unknown(id))?)
+}
+
+fn own(tx: &mut WriteTx<'_>, id: RecordId) -> Result<Arc<RecordImage>, Failure> {
+    let owner = tx.owner().clone();
+    let image = tx.record(id)?.filter(|image| image.owner == owner);
+    Ok(image.ok_or_else(|| Refusal::not_found(id))?)
+}
+
+fn handed(record: HandedRecord) -> TransferRecord {
+    TransferRecord {
+        record: record.id,
+        domain: record.domain,
+        version: record.version,
+        position: record.position,
+        leaf: record.leaf.as_deref().map(hexadecimal),
+        controller: record.controller,
+        states: record
+            .states
+            .into_iter()
+            .map(|(period, model, data)| HandedState {
+                period,
+                model,
+                data,
+            })
+            .collect(),
+    }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn forward(
+    tx: &mut WriteTx<'_>,
+    model: &InformationModel,
+    row: &TransferRow,
+    content: &TransferContent,
+    actor: &Arc<str>,
+    transaction: TransactionId,
+) -> Result<(), Failure> {
+    let going: BTreeMap<RecordId, RecordId> = content
+        .items
+        .iter()
+        .map(|item| (item.record, item.to))
+        .collect();
+    let reason: Arc<str> = Arc::from(format!(
+        "Handed over to {}{} (hand-over {}): {}",
+        row.other,
+        at(content.registry.as_deref()),
+        row.id,
+        content.reason
+    ));
+    // Before anything is staged: what refers is asked for as it was.
+    let mut followers: BTreeSet<RecordId> = BTreeSet::new();
+    for item in &content.items {
+        // Where the receiver's record is not known here, the old id leads there.
+        if tx.record(item.to)?.is_some() {
+            followers.extend(tx.inbound(item.record)?.iter().map(|link| link.source));
+        }
+    }
+    followers.retain(|id| !going.contains_key(id));
+    for item in &content.items {
+        let image = own(tx, item.record)?;
+        tx.stage(leaving(
+            row,
+            content,
+            item,
+            &image,
+            actor,
+            &reason,
+            transaction,
+        )?)?;
+    }
+    for id in followers {
+        let image = own(tx, id)?;
+        if tx.in_transfer(id).is_some() {
+            return Err(super::in_transfer(id).into());
+        }
+        let after = repointed(model, &image.timeline, &going)?;
+        if after == image.timeline {
+            continue;
+        }
+        tx.stage(StagedWrite {
+            id,
+            domain: image.domain,
+            fresh: false,
+            controller: image.controller,
+            origin: image.origin.clone(),
+            transaction,
+            operation: Operation::Follow,
+            change_kind: ChangeKind::Change,
+            corrects: None,
+            actor: Arc::clone(actor),
+            reason: Some(Arc::clone(&reason)),
+            source: None,
+            touched: Period::ALWAYS,
+            before: image.timeline.clone(),
+            after,
+            status: image.status,
+            forward_to: None,
+        })?;
+    }
+    Ok(())
+}
+
+fn leaving(
+    row: &TransferRow,
+    content: &TransferContent,
+    item: &TransferItem,
+    image: &RecordImage,
+    actor: &Arc<str>,
+    reason: &Arc<str>,
+    transaction: TransactionId,
+) -> Result<StagedWrite, Failure> {
+    let origin = Origin::Transferred(Transferred {
+        owner: row.other.clone(),
+        registry: content.registry.clone(),
+        record: item.to,
+        transfer: row.id,
+    });
+    let origin = serde_json::to_string(&origin).map_err(|_| Refusal::internal())?;
+    Ok(StagedWrite {
+        id: image.id,
+        domain: image.domain,
+        fresh: false,
+        controller: image.controller,
+        origin: Some(Arc::from(origin)),
+        transaction,
+        operation: Operation::Transfer,
+        change_kind: ChangeKind::Change,
+        corrects: None,
+        actor: Arc::clone(actor),
+        reason: Some(Arc::clone(reason)),
+        source: None,
+        touched: Period::ALWAYS,
+        before: image.timeline.clone(),
+        after: Timeline::empty(),
+        status: RecordStatus::Transferred,
+        forward_to: Some(item.to),
+    })
+}
+
+/// Where an owner is, in a sentence.
+pub(super) fn at(registry: Option<&str>) -> String {
+    registry
+        .map(|address| format!(" at {address}"))
+        .unwrap_or_default()
+}
+
+/// The timeline with its references to what was handed over as references to what the receiver has.
+pub(super) fn repointed(
+    model: &InformationModel,
+    timeline: &Timeline<Resolved>,
+    going: &BTreeMap<RecordId, RecordId>,
+) -> Result<Timeline<Resolved>, Failure> {
+    let mut states = Vec::with_capacity(timeline.states().len());
+    for state in timeline.states() {
+        let value = &state.value;
+        let refers = value
+            .links()
+            .iter()
+            .any(|link| going.contains_key(&link.target));
+        let value = if refers {
+            let body = renamed(
+                value.body(),
+                value.links().iter().map(|link| link.target),
+                going,
+            );
+            let domain = value.domain();
+            model
+                .reload(domain, value.model(), Arc::from(body))
+                .map_err(|error| StoreError::Model(error.to_string().into()))?
+        } else {
+            value.clone()
+        };
+        states.push(State::new(state.period, value));
+    }
+    Timeline::new(states).map_err(|_| Refusal::internal().into())
+}
+
+/// The body with the ids of references renamed. An id is written in one way, and is as long as another, so that the body
+/// stays in its canonical form.
+pub(super) fn renamed(
+    body: &str,
+    targets: impl Iterator<Item = RecordId>,
+    going: &BTreeMap<RecordId, RecordId>,
+) -> String {
+    let targets: BTreeSet<RecordId> = targets.collect();
+    let mut body = body.to_owned();
+    for target in targets {
+        if let Some(to) = going.get(&target) {
+            body = body.replace(
+                &format!("{{\"id\":\"{target}\"}}"),
+                &format!("{{\"id\":\"{to}\"}}"),
+            );
+        }
+    }
+    body
+}

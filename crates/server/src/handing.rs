@@ -1,0 +1,179 @@
+//! Hand-overs from another registry: the receiver asks the giver, step by step, and can ask for each step again. Only
+//! outbound requests are made, to hosts that whoever runs the program has listed, with the token that the giver has given.
+
+use grunddata_model::{OwnerKey, RecordId};
+use grunddata_pull::{Peer as Remote, PeerError};
+use grunddata_registry::{
+    Code, Context, PeerSettings, Refusal, Registry, RemoteOffer, Transfer, TransferPage,
+};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::peers::Peering;
+
+/// Notes what another registry offers.
+///
+/// # Errors
+/// [`Code::OtherRegistry`] when that registry cannot be asked, or does not offer it; those of the registry.
+pub fn note_offer(
+    registry: &Registry,
+    peering: &Peering,
+    context: &Context,
+    id: Uuid,
+    settings: &PeerSettings,
+) -> Result<Transfer, Refusal> {
+    // Who may not do it has nobody asked.
+    registry.transfers(context, &settings.owner)?;
+    let remote = peering.remote(settings).map_err(not_asked)?;
+    let offer: Transfer = remote
+        .get(&format!("/transfers/{id}"), &[])
+        .map_err(not_answered)?;
+    if offer.id != id {
+        return Err(not_asked("it tells of another hand-over".to_owned()));
+    }
+    let remote = RemoteOffer {
+        registry: settings.url.clone(),
+        token_file: settings.token_file.clone(),
+        offer,
+    };
+    registry.note_transfer(context, &settings.owner, remote)
+}
+
+/// Accepts a hand-over and carries it out, wherever the giver is. One that was broken off goes on from where it was.
+///
+/// # Errors
+/// [`Code::OtherRegistry`] when the giver's registry cannot be asked: ask again; those of the registry.
+pub fn accept(
+    registry: &Registry,
+    peering: &Peering,
+    context: &Context,
+    id: Uuid,
+    controller: Option<RecordId>,
+) -> Result<Transfer, Refusal> {
+    let shown = registry.transfer(context, id)?;
+    if shown.state_of("giver").is_some() {
+        return registry.accept_transfer(context, id, controller);
+    }
+    let remote = remote(peering, &shown)?;
+    loop {
+        let shown = registry.transfer(context, id)?;
+        match shown.state_of("receiver") {
+            Some("offered") => {
+                // What cannot be received is told before anything is held.
+                registry.try_transfer(context, id, fetched(&remote, id)?)?;
+                let held: Transfer = told(&remote, id, "hold", &json!({}))?;
+                registry.note_held(context, id, held.content.items, controller)?;
+            }
+            Some("accepted") => {
+                registry.receive_transfer(context, id, fetched(&remote, id)?)?;
+            }
+            Some("received") => {
+                let _: Transfer = told(&remote, id, "confirm", &json!({}))?;
+                registry.finish_transfer(context, id)?;
+            }
+            Some("done") => return Ok(shown),
+            state => {
+                return Err(Refusal::new(
+                    Code::TransferState,
+                    format!(
+                        "The hand-over is {}: ask the giver for another one.",
+                        state.unwrap_or_default()
+                    ),
+                ));
+            }
+        }
+    }
+}
+
+/// Refuses a hand-over, here and, where it is elsewhere, at the giver.
+///
+/// # Errors
+/// As [`accept`]. What is refused here and could not be told to the giver is told when it is asked for again.
+pub fn refuse(
+    registry: &Registry,
+    peering: &Peering,
+    context: &Context,
+    id: Uuid,
+    reason: &str,
+) -> Result<Transfer, Refusal> {
+    let shown = registry.refuse_transfer(context, id, reason)?;
+    if shown.state_of("giver").is_none() {
+        let remote = remote(peering, &shown)?;
+        let _: Transfer = told(&remote, id, "refuse", &json!({"reason": reason}))?;
+    }
+    Ok(shown)
+}
+
+fn remote(peering: &Peering, transfer: &Transfer) -> Result<Remote, Refusal> {
+    let url = transfer.content.registry.clone().unwrap_or_default();
+    let given = json!({"url": url, "owner": transfer.giver});
+    let mut settings = PeerSettings::read(&given)?;
+    settings.token_file.clone_from(&transfer.content.token_file);
+    peering.remote(&settings).map_err(not_asked)
+}
+
+/// All records of a hand-over.
+fn fetched(remote: &Remote, id: Uuid) -> Result<TransferPage, Refusal> {
+    let mut all = TransferPage::default();
+    let mut after = 0;
+    loop {
+        let from = after.to_string();
+        let page: TransferPage = remote
+            .get(
+                &format!("/transfers/{id}/records"),
+                &[("after", from.as_str())],
+            )
+            .map_err(not_answered)?;
+        all.records.extend(page.records);
+        all.geometries.extend(page.geometries);
+        match page.next {
+            // A page that does not go on would never end.
+            Some(next)
+                if next > after && all.records.len() <= grunddata_registry::MOST_TRANSFERRED =>
+            {
+                after = next;
+            }
+            Some(_) => return Err(not_asked("its pages do not end".to_owned())),
+            None => break,
+        }
+    }
+    all.geometries.sort();
+    all.geometries.dedup();
+    Ok(all)
+}
+
+fn told<T: serde::de::DeserializeOwned>(
+    remote: &Remote,
+    id: Uuid,
+    what: &str,
+    body: &serde_json::Value,
+) -> Result<T, Refusal> {
+    remote
+        .post(&format!("/transfers/{id}/{what}"), body)
+        .map_err(not_answered)
+}
+
+fn not_answered(error: PeerError) -> Refusal {
+    not_asked(error.to_string())
+}
+
+fn not_asked(why: String) -> Refusal {
+    Refusal::new(
+        Code::OtherRegistry,
+        format!("The registry of the giver: {why}. What was done stays; ask again and it goes on."),
+    )
+}
+
+/// The owner of an offer that is to be noted, with where it is.
+///
+/// # Errors
+/// [`Code::InvalidSettings`].
+pub fn place(
+    registry: &str,
+    owner: &OwnerKey,
+    token_file: Option<String>,
+) -> Result<PeerSettings, Refusal> {
+    let mut settings = PeerSettings::read(&json!({"url": registry, "owner": owner}))?;
+    settings.token_file = token_file;
+    Ok(settings)
+}

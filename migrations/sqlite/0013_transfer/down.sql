@@ -1,0 +1,2 @@
+DROP TABLE transfer_record;
+DROP TABLE transfer;
