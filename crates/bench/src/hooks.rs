@@ -117,7 +117,7 @@ pub(crate) async fn run(setting: &Setting<'_>, name: &str, table: &mut Table) ->
         &with,
         &without,
         without.median / with.median,
-        1.0 / 1.2,
+        0.83,
     );
     let (_, memory) = cpu::memory(program.pid())?;
     table.note(&format!(

@@ -17,6 +17,8 @@ use crate::{cpu, registry};
 /// Turns of each, and how long each is looked at: a stream gives a sign of life every 15 seconds.
 const ROUNDS: usize = 3;
 const WATCHED: Duration = Duration::from_secs(15);
+/// After it the server knows at the latest that a client has gone.
+const GONE: Duration = Duration::from_secs(16);
 /// Of each kind: what one token may have at once by default.
 const EACH: usize = 100;
 
@@ -54,7 +56,7 @@ pub(crate) async fn run(setting: &Setting<'_>, name: &str, table: &mut Table) ->
                 anyhow::Ok(())
             });
             let mut connection = Connection::open(program.address).await?;
-            let path = format!("/api/v1/changes?owner={owner}&after=now&wait=60");
+            let path = format!("/api/v1/changes?owner={owner}&after=now&wait=15");
             let request = load::get(&path, Some(&polls));
             waiting.spawn(async move {
                 loop {
@@ -72,7 +74,7 @@ pub(crate) async fn run(setting: &Setting<'_>, name: &str, table: &mut Table) ->
             anyhow::bail!("a stream has ended");
         }
         drop(waiting);
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        tokio::time::sleep(GONE).await;
     }
     let (with, without) = (Spread::of(&with), Spread::of(&without));
     let added = (with.median - without.median).max(0.01);
