@@ -18,6 +18,8 @@ fn addresses(http: &Http, path: &str, root: bool) -> Vec<String> {
         .replace("{version}", "1")
         .replace("{position}", "1")
         .replace("{peer}", "grannen")
+        .replace("{transfer}", id)
+        .replace("{handoff}", id)
         .replace("{name}", "grunddata")
         .replace("{list}", "organisation-kind")
         .replace("{owner}", "norrberga")

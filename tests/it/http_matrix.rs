@@ -265,6 +265,32 @@ fn question(http: &Http, place: &Place, method: &str, path: &str) -> Option<Ques
                     (method != "get").then_some(body),
                 )
             }
+            ("get", "/hand-offs") => plain("/hand-offs?owner=norrberga", None),
+            ("post", "/hand-offs") => plain(
+                below,
+                Some(json!({
+                    "owner": "norrberga", "receiver": "annan", "registry": "https://a.example", "client": "annan",
+                    "person": "01990c3e-7a5b-7000-8000-00000000ffff", "properties": ["name"],
+                    "basis": {"kind": "law", "text": "Prov"}, "expires": "2099-12-31",
+                })),
+            ),
+            (
+                _,
+                "/hand-offs/{handoff}"
+                | "/hand-offs/{handoff}/content"
+                | "/hand-offs/{handoff}/take"
+                | "/hand-offs/{handoff}/taken"
+                | "/hand-offs/{handoff}/withdraw",
+            ) => {
+                let body = match below {
+                    "/hand-offs/{handoff}/withdraw" => json!({"reason": "Prov"}),
+                    _ => json!({}),
+                };
+                plain(
+                    &below.replace("{handoff}", "01990c3e-7a5b-7000-8000-00000000ffff"),
+                    (method != "get").then_some(body),
+                )
+            }
             ("get", "/access-log") => plain("/access-log?owner=norrberga", None),
             ("post", "/grants") => plain(below, Some(grant("https://login.example.se#ny"))),
             ("delete", "/grants/{grant}") => {

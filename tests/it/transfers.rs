@@ -198,4 +198,29 @@ on_both! {
         origin.send("POST", &format!("/organisations/{school}/amendments"), Some(patch)).expect(200);
         receiver.send_with("POST", &format!("{address}/accept"), Some(json!({})), "").expect(409);
     }
+
+    fn a_person_who_moves_gets_a_record_of_the_other_registry(pair: (Site, Site)) {
+        let (origin, receiver) = pair;
+        let person = origin.create("persons", json!({
+            "owner": "kommun", "data": {"name": {"full": "Ronja Exempel"}, "birthDate": "2016-05-01"}, "validFrom": "2016-05-01",
+        }));
+        let reads = token(&origin, "kommun", Role::OpenDataReader);
+        std::fs::write(receiver.tokens.path().join("kommun.token"), &reads).unwrap();
+        let made = origin.send_with("POST", "/hand-offs", Some(json!({
+            "owner": "kommun", "receiver": "friskola", "registry": receiver.origin(), "client": "prov", "person": person,
+            "properties": ["name"], "basis": {"kind": "consent", "text": "Vårdnadshavare"}, "expires": "2099-12-31",
+        })), "").expect(201);
+        let address = format!("/hand-offs/{}", made["id"].as_str().unwrap());
+        let place = json!({"owner": "friskola", "registry": origin.origin(), "tokenFile": "kommun.token"});
+        for _ in 0..2 {
+            let taken = receiver.send_with("POST", &format!("{address}/take"), Some(place.clone()), "").expect(200);
+            assert_eq!((&taken["state"], &taken["to"]), (&json!("done"), &made["to"]));
+        }
+        assert_eq!(origin.get(&address).expect(200)["state"], "done");
+        let own = receiver.get(&format!("/persons/{}", made["to"].as_str().unwrap())).expect(200);
+        assert_eq!((&own["data"], &own["owner"], &own["version"]), (&json!({"name": {"full": "Ronja Exempel"}}), &json!("friskola"), &json!(1)));
+        origin.get(&format!("/persons/{person}")).expect(200);
+        // It tells nothing any more.
+        assert_eq!(ask(&origin, &reads, "GET", &format!("{address}/content"), None).status(), 409);
+    }
 }

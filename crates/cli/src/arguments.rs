@@ -1,5 +1,6 @@
 //! What can be written on the command line.
 
+mod hand_off;
 mod load;
 mod out;
 mod peer;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
+pub(crate) use hand_off::HandOff;
 pub(crate) use load::{Load, Loads, OfLoad, OfSource, Source, Why};
 pub(crate) use out::{Backup, Changes, Export, Import, Restore};
 pub(crate) use peer::Peer;
@@ -198,6 +200,9 @@ anew at the end.")]
     /// Hand records over to another owner, in this registry or in another one
     #[command(subcommand)]
     Transfer(Transfer),
+    /// Let another owner begin a record of its own about a person who moves
+    #[command(subcommand)]
+    HandOff(HandOff),
     /// Tell where the values of a record come from
     #[command(after_long_help = load::WHY)]
     Why(Why),

@@ -62,6 +62,7 @@ fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Subscription(subscription) => commands::subscription::run(&settings, subscription),
         Command::Load(load) => commands::load::load(&settings, load),
         Command::Loads(loads) => commands::load::run(&settings, loads),
+        Command::HandOff(hand_off) => commands::hand_off::run(&settings, hand_off),
         Command::Transfer(transfer) => commands::transfer::run(&settings, transfer),
         Command::Peer(peer) => commands::peer::run(&settings, peer),
         Command::Why(why) => commands::why::run(&settings, why),

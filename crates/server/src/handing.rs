@@ -4,7 +4,8 @@
 use grunddata_model::{OwnerKey, RecordId};
 use grunddata_pull::{Peer as Remote, PeerError};
 use grunddata_registry::{
-    Code, Context, PeerSettings, Refusal, Registry, RemoteOffer, Transfer, TransferPage,
+    Code, Context, HandOff, HandOffPayload, PeerSettings, Refusal, Registry, RemoteOffer, Transfer,
+    TransferPage,
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -176,4 +177,39 @@ pub fn place(
     let mut settings = PeerSettings::read(&json!({"url": registry, "owner": owner}))?;
     settings.token_file = token_file;
     Ok(settings)
+}
+
+/// Takes a hand-off about a person, of this registry or, with `place`, of another one: the receiver's own record is durable
+/// before the giver is told.
+///
+/// # Errors
+/// [`Code::OtherRegistry`] when the giver's registry cannot be asked: ask again; those of the registry.
+pub fn take(
+    registry: &Registry,
+    peering: &Peering,
+    context: &Context,
+    id: Uuid,
+    place: Option<&PeerSettings>,
+) -> Result<HandOff, Refusal> {
+    let Some(place) = place else {
+        return registry.take_hand_off(context, id);
+    };
+    // Who may not do it has nobody asked.
+    let known = registry.hand_offs(context, &place.owner)?;
+    let remote = peering.remote(place).map_err(not_asked)?;
+    if !known.iter().any(|one| one.id == id) {
+        let payload: HandOffPayload = remote
+            .get(&format!("/hand-offs/{id}/content"), &[])
+            .map_err(not_answered)?;
+        if payload.hand_off.id != id || payload.hand_off.receiver != place.owner {
+            return Err(not_asked(
+                "it tells of another hand-off, or for another owner".to_owned(),
+            ));
+        }
+        registry.begin_record(context, payload, Some(&place.url))?;
+    }
+    let _: HandOff = remote
+        .post(&format!("/hand-offs/{id}/taken"), &json!({}))
+        .map_err(not_answered)?;
+    registry.hand_off(context, id)
 }

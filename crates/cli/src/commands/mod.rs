@@ -10,6 +10,7 @@ pub(crate) mod erasures;
 pub(crate) mod export;
 pub(crate) mod extract_person;
 pub(crate) mod grant;
+pub(crate) mod hand_off;
 pub(crate) mod hold;
 pub(crate) mod import;
 pub(crate) mod load;

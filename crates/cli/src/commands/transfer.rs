@@ -135,7 +135,7 @@ pub(crate) fn run(settings: &Settings, transfer: Transfer) -> Result<ExitCode, F
     Ok(ExitCode::SUCCESS)
 }
 
-fn read<T>(what: &str, text: &str) -> Result<T, Failure>
+pub(super) fn read<T>(what: &str, text: &str) -> Result<T, Failure>
 where
     T: FromStr,
     T::Err: Display,

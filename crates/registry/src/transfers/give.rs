@@ -1,26 +1,25 @@
 //! The giver's steps: the offer, the hold on what is accepted, what is handed over, and the forwarding.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use grunddata_information_model::{InformationModel, Resolved};
-use grunddata_model::{Period, RecordId, State, Timeline, TransactionId};
+use grunddata_model::{RecordId, TransactionId};
 use grunddata_store::{
-    ChangeKind, HandedRecord, Needs, Operation, RecordImage, RecordStatus, StagedWrite, StoreError,
-    TransferKind, TransferRow, TransferSide, TransferState, TransferStep, WriteTx,
+    HandedRecord, Needs, RecordImage, StoreError, TransferKind, TransferRow, TransferSide,
+    TransferState, TransferStep, WriteTx,
 };
 use serde_json::json;
 use uuid::Uuid;
 
 use super::content::{
-    HandedState, NewTransfer, Transfer, TransferContent, TransferItem, TransferLeft, TransferPage,
-    TransferRecord, Transferred,
+    HandedState, NewTransfer, Transfer, TransferContent, TransferLeft, TransferPage, TransferRecord,
 };
+use super::forward::forward;
 use super::plan::{plan, why_not};
 use super::{PAGE, must_administer, wrong_state};
 use crate::registry::{refuse_store, refuse_write};
 use crate::write::{Failure, check_text};
-use crate::{Code, Context, Origin, Refusal, Registry};
+use crate::{Code, Context, Refusal, Registry};
 
 /// The most records that are named in an offer.
 const NAMED: usize = 500;
@@ -411,7 +410,7 @@ pub(super) fn present(tx: &mut WriteTx<'_>, id: Uuid) -> Result<TransferRow, Fai
     Ok(tx.transfer(id)?.ok_or_else(|| super::unknown(id))?)
 }
 
-fn own(tx: &mut WriteTx<'_>, id: RecordId) -> Result<Arc<RecordImage>, Failure> {
+pub(super) fn own(tx: &mut WriteTx<'_>, id: RecordId) -> Result<Arc<RecordImage>, Failure> {
     let owner = tx.owner().clone();
     let image = tx.record(id)?.filter(|image| image.owner == owner);
     Ok(image.ok_or_else(|| Refusal::not_found(id))?)
@@ -439,172 +438,4 @@ fn handed(record: HandedRecord) -> TransferRecord {
 
 fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn forward(
-    tx: &mut WriteTx<'_>,
-    model: &InformationModel,
-    row: &TransferRow,
-    content: &TransferContent,
-    actor: &Arc<str>,
-    transaction: TransactionId,
-) -> Result<(), Failure> {
-    let going: BTreeMap<RecordId, RecordId> = content
-        .items
-        .iter()
-        .map(|item| (item.record, item.to))
-        .collect();
-    let reason: Arc<str> = Arc::from(format!(
-        "Handed over to {}{} (hand-over {}): {}",
-        row.other,
-        at(content.registry.as_deref()),
-        row.id,
-        content.reason
-    ));
-    // Before anything is staged: what refers is asked for as it was.
-    let mut followers: BTreeSet<RecordId> = BTreeSet::new();
-    for item in &content.items {
-        // Where the receiver's record is not known here, the old id leads there.
-        if tx.record(item.to)?.is_some() {
-            followers.extend(tx.inbound(item.record)?.iter().map(|link| link.source));
-        }
-    }
-    followers.retain(|id| !going.contains_key(id));
-    for item in &content.items {
-        let image = own(tx, item.record)?;
-        tx.stage(leaving(
-            row,
-            content,
-            item,
-            &image,
-            actor,
-            &reason,
-            transaction,
-        )?)?;
-    }
-    for id in followers {
-        let image = own(tx, id)?;
-        if tx.in_transfer(id).is_some() {
-            return Err(super::in_transfer(id).into());
-        }
-        let after = repointed(model, &image.timeline, &going)?;
-        if after == image.timeline {
-            continue;
-        }
-        tx.stage(StagedWrite {
-            id,
-            domain: image.domain,
-            fresh: false,
-            controller: image.controller,
-            origin: image.origin.clone(),
-            transaction,
-            operation: Operation::Follow,
-            change_kind: ChangeKind::Change,
-            corrects: None,
-            actor: Arc::clone(actor),
-            reason: Some(Arc::clone(&reason)),
-            source: None,
-            touched: Period::ALWAYS,
-            before: image.timeline.clone(),
-            after,
-            status: image.status,
-            forward_to: None,
-        })?;
-    }
-    Ok(())
-}
-
-fn leaving(
-    row: &TransferRow,
-    content: &TransferContent,
-    item: &TransferItem,
-    image: &RecordImage,
-    actor: &Arc<str>,
-    reason: &Arc<str>,
-    transaction: TransactionId,
-) -> Result<StagedWrite, Failure> {
-    let origin = Origin::Transferred(Transferred {
-        owner: row.other.clone(),
-        registry: content.registry.clone(),
-        record: item.to,
-        transfer: row.id,
-    });
-    let origin = serde_json::to_string(&origin).map_err(|_| Refusal::internal())?;
-    Ok(StagedWrite {
-        id: image.id,
-        domain: image.domain,
-        fresh: false,
-        controller: image.controller,
-        origin: Some(Arc::from(origin)),
-        transaction,
-        operation: Operation::Transfer,
-        change_kind: ChangeKind::Change,
-        corrects: None,
-        actor: Arc::clone(actor),
-        reason: Some(Arc::clone(reason)),
-        source: None,
-        touched: Period::ALWAYS,
-        before: image.timeline.clone(),
-        after: Timeline::empty(),
-        status: RecordStatus::Transferred,
-        forward_to: Some(item.to),
-    })
-}
-
-/// Where an owner is, in a sentence.
-pub(super) fn at(registry: Option<&str>) -> String {
-    registry
-        .map(|address| format!(" at {address}"))
-        .unwrap_or_default()
-}
-
-/// The timeline with its references to what was handed over as references to what the receiver has.
-pub(super) fn repointed(
-    model: &InformationModel,
-    timeline: &Timeline<Resolved>,
-    going: &BTreeMap<RecordId, RecordId>,
-) -> Result<Timeline<Resolved>, Failure> {
-    let mut states = Vec::with_capacity(timeline.states().len());
-    for state in timeline.states() {
-        let value = &state.value;
-        let refers = value
-            .links()
-            .iter()
-            .any(|link| going.contains_key(&link.target));
-        let value = if refers {
-            let body = renamed(
-                value.body(),
-                value.links().iter().map(|link| link.target),
-                going,
-            );
-            let domain = value.domain();
-            model
-                .reload(domain, value.model(), Arc::from(body))
-                .map_err(|error| StoreError::Model(error.to_string().into()))?
-        } else {
-            value.clone()
-        };
-        states.push(State::new(state.period, value));
-    }
-    Timeline::new(states).map_err(|_| Refusal::internal().into())
-}
-
-/// The body with the ids of references renamed. An id is written in one way, and is as long as another, so that the body
-/// stays in its canonical form.
-pub(super) fn renamed(
-    body: &str,
-    targets: impl Iterator<Item = RecordId>,
-    going: &BTreeMap<RecordId, RecordId>,
-) -> String {
-    let targets: BTreeSet<RecordId> = targets.collect();
-    let mut body = body.to_owned();
-    for target in targets {
-        if let Some(to) = going.get(&target) {
-            body = body.replace(
-                &format!("{{\"id\":\"{target}\"}}"),
-                &format!("{{\"id\":\"{to}\"}}"),
-            );
-        }
-    }
-    body
 }

@@ -5,7 +5,10 @@
 //! says how far it is. The receiver's rows are durable before the giver's forwarding is written (ADR 0022).
 
 mod content;
+mod forward;
 mod give;
+mod hand_off;
+mod hand_off_content;
 mod plan;
 mod take;
 mod within;
@@ -23,6 +26,8 @@ pub use content::{
     TransferItem, TransferLeft, TransferPage, TransferRecord, TransferReferences, TransferWhy,
     Transferred,
 };
+
+pub use hand_off_content::{Basis, BasisKind, HandOff, HandOffContent, HandOffPayload, NewHandOff};
 
 /// The most records of one hand-over: they go in one transaction of each owner.
 pub const MOST_TRANSFERRED: usize = 5_000;

@@ -15,7 +15,8 @@ use uuid::Uuid;
 use super::content::{
     Received, RemoteOffer, Transfer, TransferContent, TransferItem, TransferPage, TransferRecord,
 };
-use super::give::{at, present, renamed, step};
+use super::forward::{at, renamed};
+use super::give::{present, step};
 use super::{MOST_TRANSFERRED, must_administer, wrong_state};
 use crate::registry::{refuse_store, refuse_write};
 use crate::write::{Failure, Job, receive};

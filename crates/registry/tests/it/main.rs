@@ -13,6 +13,7 @@ mod concurrency;
 mod coordinates;
 mod effective;
 mod forms;
+mod hand_offs;
 mod histories;
 mod identifiers;
 mod invariants;

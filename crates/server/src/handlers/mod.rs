@@ -9,6 +9,7 @@ pub(crate) mod docs;
 pub(crate) mod exports;
 pub(crate) mod given_grants;
 pub(crate) mod graph;
+pub(crate) mod hand_offs;
 pub(crate) mod history;
 pub(crate) mod identifiers;
 pub(crate) mod landing;

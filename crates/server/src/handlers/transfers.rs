@@ -280,8 +280,13 @@ async fn step<P: Permission + Send + 'static>(
 }
 
 async fn ending(call: &mut Call) -> Result<(Uuid, String), Problem> {
+    let reason = reason(call).await?;
+    Ok((transfer(call)?, reason))
+}
+
+/// The body of what ends something.
+pub(super) async fn reason(call: &mut Call) -> Result<String, Problem> {
     call.no_query()?;
-    let id = transfer(call)?;
     let (body, _) = call.json().await?;
     let mut fields = Fields::new(body, "", &["reason"])?;
     let reason = fields.text("reason").unwrap_or_default();
@@ -294,7 +299,7 @@ async fn ending(call: &mut Call) -> Result<(Uuid, String), Problem> {
         );
     }
     fields.finish()?;
-    Ok((id, reason))
+    Ok(reason)
 }
 
 fn ids(list: &[Value], name: &str, faults: &mut Vec<Value>) -> Vec<RecordId> {
@@ -314,7 +319,7 @@ fn ids(list: &[Value], name: &str, faults: &mut Vec<Value>) -> Vec<RecordId> {
     ids
 }
 
-fn key(text: &str) -> Result<OwnerKey, Problem> {
+pub(super) fn key(text: &str) -> Result<OwnerKey, Problem> {
     OwnerKey::new(text).map_err(|error| {
         Problem::new(
             "invalid-parameter",

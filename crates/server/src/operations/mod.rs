@@ -4,6 +4,7 @@
 mod administration;
 mod binding;
 mod feed;
+mod hand_offs;
 mod law;
 mod loads;
 mod parameter;

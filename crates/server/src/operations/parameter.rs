@@ -76,6 +76,8 @@ parameters! {
         "Whether what was copied stays, or is removed with its owner." "Om det som kopierats står kvar, eller tas bort med sin informationsägare.";
     TRANSFER Path "transfer" r#"{"type":"string","format":"uuid"}"# "01990c3e-7a5b-7000-8000-000000000020"
         "The hand-over's id, as the list shows it." "Överlämningens id, så som listan visar det.";
+    HAND_OFF Path "handoff" r#"{"type":"string","format":"uuid"}"# "01990c3e-7a5b-7000-8000-000000000022"
+        "The hand-off's id, as the list shows it." "Utlämnandets id, så som listan visar det.";
     TRANSFER_OWNER Query "owner" r#"{"type":"string"}"# "norrberga"
         "Whose hand-overs." "Vems överlämningar.";
     TRANSFER_AFTER Query "after" r#"{"type":"integer","minimum":0,"default":0}"# "200"

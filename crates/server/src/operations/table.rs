@@ -151,6 +151,7 @@ pub(crate) fn table() -> Vec<Operation> {
     table.extend(super::administration::operations());
     table.extend(super::peers::operations());
     table.extend(super::transfers::operations());
+    table.extend(super::hand_offs::operations());
     table.extend(super::law::of_the_law());
     table.extend(of_the_api());
     table
