@@ -1,6 +1,7 @@
 //! Files that come by themselves, with the real binary: a live SS 12000 server that is pulled, a folder that is watched, and
 //! loads that are taken up again after the server was ended in the middle.
 
+use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use grunddata_pull::server::{Behaviour, Server};
@@ -117,6 +118,12 @@ fn units(count: usize) -> String {
     file
 }
 
+fn gzip(text: &str) -> Vec<u8> {
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(text.as_bytes()).expect("written");
+    packed.finish().expect("packed")
+}
+
 /// An object as the server tells when it was changed.
 fn object(mut object: Value, modified: &str) -> Value {
     object["meta"] = json!({"created": "2026-01-01T00:00:00Z", "modified": modified});
@@ -222,6 +229,62 @@ on_both! {
         assert!(!server.said().contains("hemlig"));
         let metrics = server.client().get(server.root("/metrics")).send().expect("metrics").text().expect("text");
         assert!(metrics.contains("grunddata_sources_silent 0"), "{metrics}");
+        assert!(server.stop().success());
+        program::assert_verified(&desk.db.url);
+    }
+
+    /// What comes of a file at an address: by itself, compressed, on the third attempt, and whatever else a server does.
+    fn a_file_at_an_address_is_collected(desk: Desk) {
+        let files = Server::start("hemlig").expect("a server");
+        let elsewhere = Server::start("hemlig").expect("a server");
+        let put = |count: usize| files.put_file("org.csv", gzip(&units(count)));
+        put(30);
+        let settings = format!(
+            "title = 'Organisationsträdet'\ndomains = ['organisation']\n[authoritative]\nends = true\n\
+             [collect]\nurl = '{}'\ntoken = 'skola'\nevery = '24h'\napply = 'unless-stopped'\n",
+            files.file_address("org.csv")
+        );
+        desk.put("org", &settings, &desk.path("units.toml"));
+        let server = desk.serve();
+        until(&server, "the first pull", || desk.loads().iter().any(|load| load.contains("applied") && load.contains("30 of 30")));
+        let state = || server.get(&desk.token, "/sources/org?owner=se-2480")["state"]["collect"].clone();
+        until(&server, "it is noted", || state()["triedAt"].is_string());
+        assert!(state()["nextAt"].is_string());
+        // The same again is nothing new.
+        let again = desk.done(&["source", "collect", "org"]);
+        assert!(again.contains("no rows"), "{again}");
+        // Busy twice: the third attempt succeeds.
+        put(31);
+        drop(files.requests());
+        files.behave(Behaviour::Status(503, 2));
+        let third = desk.done(&["source", "collect", "org"]);
+        assert!(third.contains("1 rows applied"), "{third}");
+        assert_eq!(files.requests().len(), 3);
+        // Busy for good, broken off, elsewhere, something else: told, and nothing of it is taken for the file.
+        let loads = desk.loads().len();
+        for (behaviour, why) in [
+            (Behaviour::Status(503, 1_000), "status 503"),
+            (Behaviour::Status(404, 1_000), "status 404"),
+            (Behaviour::Down, "no answer"),
+            (Behaviour::Short(100), "no answer"),
+            (Behaviour::Redirect(elsewhere.file_address("org.csv")), "status 302"),
+        ] {
+            files.behave(behaviour.clone());
+            let failed = desk.failed(&["source", "collect", "org"]);
+            assert!(failed.to_lowercase().contains(why) && !failed.contains("hemlig"), "{behaviour:?}: {failed}");
+            assert!(state()["failures"].as_u64() > Some(0), "{}", state());
+        }
+        assert_eq!(desk.loads().len(), loads, "{:?}", desk.loads());
+        assert!(elsewhere.requests().is_empty(), "nobody was sent on");
+        files.behave(Behaviour::Garbage);
+        let page = desk.failed(&["source", "collect", "org"]);
+        assert!(page.contains("refused") && page.contains("invalid-xml"), "{page}");
+        let units = server.get(&desk.token, "/organisations?count=exact");
+        assert_eq!(units["_meta"]["totalRecords"], 31, "{units}");
+        files.behave(Behaviour::Healthy);
+        let found = desk.done(&["source", "collect", "org"]);
+        assert!(found.contains("no rows"), "{found}");
+        assert_eq!(state()["failures"], 0);
         assert!(server.stop().success());
         program::assert_verified(&desk.db.url);
     }

@@ -29,6 +29,35 @@ fn links(record: &Value) -> Vec<(String, String)> {
 on_both! {
     using Http::start;
 
+    fn a_reference_may_wait_for_its_target(http: Http) {
+        let unit = |name: &str, parent: &str| json!({"data": {
+            "name": {"sv": name}, "kind": "unit", "parent": {"identifier": {"scheme": "source:hr", "value": parent}}
+        }, "validFrom": "2026-01-01"});
+        http.writer().post("/organisations", unit("Enhet A", "sen")).expect(422);
+        http.writer().post("/organisations?onUnresolved=later", unit("Enhet A", "sen")).expect(400);
+        let created = http.writer().post("/organisations?onUnresolved=pending", unit("Enhet A", "sen"));
+        created.expect(201);
+        let id = created.json["id"].as_str().expect("id").to_owned();
+        assert_eq!(created.json["data"]["parent"], json!({"identifier": {"scheme": "source:hr", "value": "sen"}}));
+        let second = http.writer().post("/transactions", json!({"owner": "norrberga", "operations": [
+            {"op": "create", "collection": "organisations", "onUnresolved": "pending", "data": unit("Enhet B", "aldrig")["data"], "validFrom": "2026-01-01"}
+        ]}));
+        second.expect(200);
+        assert!(second.text.contains("reference-not-found"), "{}", second.text);
+        let listed = http.reader().get("/pending-references?owner=norrberga&limit=1");
+        listed.expect(200);
+        assert_eq!((&listed.json["items"][0]["id"], &listed.json["items"][0]["pointer"]), (&json!(id), &json!("/parent")));
+        let next = links(&listed.json).into_iter().any(|(rel, _)| rel == "next");
+        assert!(next, "{}", listed.json);
+        let late = json!({"data": {"name": {"sv": "Sen"}, "kind": "unit", "identifiers": [{"scheme": "source:hr", "value": "sen"}]}, "validFrom": "2025-01-01"});
+        let late = http.writer().post("/organisations", late);
+        late.expect(201);
+        let read = http.reader().get(&format!("/organisations/{id}"));
+        assert_eq!((&read.json["data"]["parent"]["id"], &read.json["version"]), (&late.json["id"], &json!(2)));
+        let listed = http.reader().get("/pending-references?owner=norrberga");
+        assert_eq!(listed.json["items"].as_array().map(Vec::len), Some(1), "{}", listed.json);
+    }
+
     fn a_record_is_created_read_changed_and_ended(http: Http) {
         let created = http.writer().post("/organisations", json!({"data": organisation("Enhet A"), "validFrom": "2026-01-01", "reason": "ny"}));
         created.expect(201);
