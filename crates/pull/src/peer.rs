@@ -81,6 +81,16 @@ pub struct FeedMeta {
     /// The epoch of the log.
     #[serde(default)]
     pub epoch: Option<u64>,
+    /// Records that came under a stronger protection further on in the log.
+    #[serde(default)]
+    pub re_read: Vec<Reread>,
+}
+
+/// A record that came under a stronger protection further on in the log.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Reread {
+    /// The record.
+    pub record: String,
 }
 
 /// An entry.

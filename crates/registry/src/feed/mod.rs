@@ -246,6 +246,8 @@ pub struct Reread {
     pub record: RecordId,
     /// Its domain.
     pub domain: Domain,
+    /// What tells this raise from others.
+    mark: [u8; 16],
 }
 
 /// What was found by one look at the log.
@@ -276,6 +278,8 @@ pub struct Feed {
     epoch: u64,
     /// The positions beyond that of changes by which a protection was raised, of which the reader was told already.
     raised: BTreeSet<u64>,
+    /// Whether it tells of what is to be read anew further on.
+    looks_ahead: bool,
     /// For readers who are not shown the whole owner.
     key: Option<Arc<FeedKey>>,
     /// Whether it ends where the log ends when it is looked at first.
@@ -400,6 +404,7 @@ impl Registry {
             rights: visibility.fingerprint(owner),
             epoch: epochs.now,
             raised: BTreeSet::new(),
+            looks_ahead: true,
             key,
             ends: false,
             until: None,

@@ -1,13 +1,15 @@
 //! Going on with a feed from a place that the registry itself has kept: for subscriptions, which are read in the name of
 //! somebody who does not ask.
 
+use std::collections::BTreeSet;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use grunddata_model::OwnerKey;
 use grunddata_store::LogPlace;
 use sha2::{Digest as _, Sha256};
 
-use super::{Feed, FeedContent, FeedEntry, FeedFilter, FeedPosition};
+use super::{Feed, FeedContent, FeedEntry, FeedFilter, FeedPosition, Reread};
 use crate::{Context, Refusal, Registry};
 
 /// In the place of what a reader was shown: the whole of the owner.
@@ -81,6 +83,35 @@ impl FeedEntry {
     }
 }
 
+impl Reread {
+    /// What tells it from others: the same whenever the same raise is told of, whoever asks.
+    #[must_use]
+    pub fn id(&self, owner: &OwnerKey) -> String {
+        let mut hash = Sha256::new();
+        hash.update(owner.as_str().as_bytes());
+        hash.update([1]);
+        hash.update(self.record.to_string().as_bytes());
+        hash.update(self.mark);
+        let hash = hash.finalize();
+        URL_SAFE_NO_PAD.encode(hash.iter().copied().take(16).collect::<Vec<u8>>())
+    }
+}
+
+impl Feed {
+    /// Takes on what its reader was told before of what is to be read anew ([`told_ahead`](Self::told_ahead)).
+    #[must_use]
+    pub fn having_told(mut self, raised: BTreeSet<u64>) -> Self {
+        self.raised = raised;
+        self
+    }
+
+    /// What the reader has been told of what is to be read anew: kept as long as somebody reads on. Never to be shown.
+    #[must_use]
+    pub fn told_ahead(&self) -> &BTreeSet<u64> {
+        &self.raised
+    }
+}
+
 impl Registry {
     /// Goes on from a place that was kept, with what the reader is shown now.
     ///
@@ -123,6 +154,8 @@ impl Registry {
         (feed.position, feed.since, feed.begun) = (from.position, from.since, from.begun);
         feed.ends = true;
         feed.until = Some((to, from.since));
+        // What was sent is sent again, and nothing besides.
+        feed.looks_ahead = false;
         Ok(feed)
     }
 

@@ -158,13 +158,15 @@ impl Registry {
             if let Some(followed) = followed {
                 found.withdrawn = reader.withdrawn_changes(&scan, followed, visibility)?;
             }
-            // To where the log ends now, whatever part of it is read.
-            let ahead = ChangeScan {
-                until: head,
-                limit: RAISED,
-                ..scan
-            };
-            found.raised = reader.raised_ahead(&ahead, followed, visibility)?;
+            if feed.looks_ahead {
+                // To where the log ends now, whatever part of it is read.
+                let ahead = ChangeScan {
+                    until: head,
+                    limit: RAISED,
+                    ..scan
+                };
+                found.raised = reader.raised_ahead(&ahead, followed, visibility)?;
+            }
         }
         cut(&mut found, limit);
         if feed.key.is_some() {
@@ -359,6 +361,10 @@ impl Registry {
                 reread.push(Reread {
                     record: row.record,
                     domain: row.domain,
+                    mark: match &after.key {
+                        Some(key) => key.mark(row.position),
+                        None => u128::from(row.position).to_be_bytes(),
+                    },
                 });
             }
         }

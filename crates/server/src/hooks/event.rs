@@ -5,14 +5,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use grunddata_model::{Instant, OwnerKey};
 use grunddata_reach::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use grunddata_registry::{ContentMode, FeedContent, FeedEntry};
+use grunddata_registry::{ContentMode, FeedContent, FeedEntry, Reread};
 use ring::hmac;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use crate::config::Config;
 use crate::envelope;
-use crate::handlers::changes::written;
+use crate::handlers::changes::{written, written_reread};
 use crate::links::API_ROOT;
 
 /// The beginning of every type.
@@ -91,6 +91,21 @@ impl Event {
             subject: Some(entry.record.to_string()),
             time,
             schema: origin.schema(),
+            data,
+        }
+    }
+
+    /// A record that is to be read anew before any entry is looked at.
+    pub(super) fn of_reread(origin: &Origin, owner: &OwnerKey, reread: &Reread) -> Self {
+        let mut data = Vec::with_capacity(100);
+        written_reread(&mut data, reread);
+        Self {
+            id: reread.id(owner),
+            source: origin.source(owner),
+            kind: format!("{TYPES}.{}.re-read.v1", reread.domain.as_str()),
+            subject: Some(reread.record.to_string()),
+            time: None,
+            schema: None,
             data,
         }
     }

@@ -1,10 +1,12 @@
 //! Looks at the log in the name of a subscription's reader, with the rights that it has now.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use grunddata_access_log::{Channel, Entry, Kind};
 use grunddata_registry::{
-    Code, Context, Feed, FeedEntry, LogPlace, Refusal, Registry, Resumed, SentRow, Subscription,
+    Code, Context, Feed, FeedEntry, LogPlace, Refusal, Registry, Reread, Resumed, SentRow,
+    Subscription,
 };
 use uuid::Uuid;
 
@@ -27,6 +29,10 @@ pub(super) enum Look {
 
 /// The next entries.
 pub(super) struct Step {
+    /// What is to be read anew before the entries are looked at.
+    pub(super) reread: Vec<Reread>,
+    /// With that, what the target has been told of what comes further on.
+    pub(super) told_ahead: BTreeSet<u64>,
     pub(super) entries: Vec<FeedEntry>,
     /// Where the log was looked through to.
     pub(super) place: LogPlace,
@@ -42,6 +48,7 @@ impl Shared {
         &self,
         subscription: &Arc<Subscription>,
         place: LogPlace,
+        told_ahead: BTreeSet<u64>,
         limit: usize,
     ) -> Look {
         self.in_pool(subscription, move |app, subscription, context| {
@@ -49,7 +56,7 @@ impl Shared {
             let filter = subscription.settings.filter()?;
             match registry.resume_feed(&context, &subscription.owner, &place, filter)? {
                 Resumed::AccessChanged(place) => Ok(Look::AccessChanged(place)),
-                Resumed::Feed(feed) => step(registry, *feed, limit, context),
+                Resumed::Feed(feed) => step(registry, feed.having_told(told_ahead), limit, context),
             }
         })
         .await
@@ -175,6 +182,8 @@ fn step(
 ) -> Result<Look, Refusal> {
     let step = registry.feed_step(&context, &mut feed, limit)?;
     Ok(Look::Step(Box::new(Step {
+        reread: step.reread,
+        told_ahead: feed.told_ahead().clone(),
         entries: step.entries,
         place: feed.kept(),
         caught_up: step.caught_up,

@@ -1,6 +1,9 @@
 //! One subscription: verified, and then sent what comes in the log, entry by entry in its order. What fails holds back what
 //! comes after it, and is tried again for as long as the subscription lives.
 
+mod ahead;
+
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -53,6 +56,8 @@ pub(super) struct Tending {
     /// Whether the target took long the last time.
     slow: bool,
     noted: u64,
+    /// What the target was told to read anew, further on in the log than it has come.
+    told_ahead: BTreeSet<u64>,
     looked: Option<Moment>,
     /// Not before then, as the target has asked for.
     pace: Option<Moment>,
@@ -69,6 +74,7 @@ impl Tending {
             lost: Arc::default(),
             session: None,
             slow: false,
+            told_ahead: BTreeSet::new(),
             looked: None,
             pace: None,
         }
@@ -139,7 +145,21 @@ impl Tending {
         self.looked = Some(Moment::now());
         let shared = Arc::clone(&self.shared);
         let from = self.standing.place;
-        match shared.look(&self.subscription, from, limit).await {
+        let told = self.told_ahead.clone();
+        let found = shared.look(&self.subscription, from, told, limit).await;
+        if let Look::Step(step) = &found
+            && !step.reread.is_empty()
+        {
+            if !shared.log(&self.subscription, step).await {
+                drop(place);
+                tokio::time::sleep(PAUSE).await;
+                return;
+            }
+            if !self.send_ahead(step).await {
+                return;
+            }
+        }
+        match found {
             Look::Later => {
                 drop(place);
                 tokio::time::sleep(PAUSE).await;

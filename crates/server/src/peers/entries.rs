@@ -20,6 +20,8 @@ use serde_json::value::RawValue;
 pub(super) struct Came {
     pub(super) changes: Vec<CheckedChange>,
     pub(super) withdrawn: Vec<RecordId>,
+    /// Records that came under a stronger protection further on.
+    pub(super) raised: Vec<RecordId>,
     pub(super) place: String,
     pub(super) caught_up: bool,
     /// Whether the transaction of the last change is known to be whole.
@@ -85,6 +87,12 @@ pub(super) fn read(
     let mut came = Came {
         whole: page.meta.after.is_u64(),
         epoch: page.meta.epoch,
+        raised: page
+            .meta
+            .re_read
+            .iter()
+            .filter_map(|one| one.record.parse().ok())
+            .collect(),
         ..Came::default()
     };
     for item in &page.items {

@@ -362,7 +362,10 @@ impl Copying<'_> {
         } else {
             Vec::new()
         };
-        let quiet = changes.is_empty() && withdrawn.is_empty() && came.log_keys.is_none();
+        let quiet = changes.is_empty()
+            && withdrawn.is_empty()
+            && came.raised.is_empty()
+            && came.log_keys.is_none();
         if quiet && (place == self.row.place || place.is_empty()) && !came.caught_up {
             return Ok(());
         }
@@ -380,6 +383,7 @@ impl Copying<'_> {
         let parcel = Parcel {
             changes,
             withdrawn,
+            raised: came.raised,
             place,
             received_at: now,
             caught_up: came.caught_up,

@@ -15,12 +15,13 @@ use super::{PeerRow, PeerStatus, peer, wipe, written_keys};
 use crate::combiner::{Counter, advance, lock_owner, outgrown};
 use crate::connection::{Connection, Purpose};
 use crate::error::StoreError;
-use crate::sql::{Bind, Sql};
+use crate::sql::{Bind, LIST, Sql};
 use crate::store::Store;
 use crate::tree::{Frontier, Given};
+use crate::visibility::LEVELS;
 use crate::write::{
-    AcceptedJob, Batch, ChangeKind, KnownRows, Operation, RecordStatus, StagedWrite, WriteTx,
-    flush, referrers,
+    AcceptedJob, Batch, ChangeKind, KnownRows, Operation, Protection, RecordStatus, StagedWrite,
+    WriteTx, flush, protections, raise_heads, referrers,
 };
 
 /// What came together.
@@ -30,6 +31,9 @@ pub struct Parcel {
     pub changes: Vec<CheckedChange>,
     /// Records that are not shown any more, after the changes.
     pub withdrawn: Vec<RecordId>,
+    /// Records of which the origin says that they came under a stronger protection further on in its log. Until the change
+    /// comes they are protected as strongly as can be, with what identifies them.
+    pub raised: Vec<RecordId>,
     /// Where the feed goes on after it.
     pub place: String,
     /// When it came.
@@ -111,6 +115,19 @@ impl CopyWriter {
         if let Connection::Postgres(_) = connection {
             connection.batch("SELECT pg_advisory_xact_lock(7318349394477056)")?;
         }
+        // Before the changes: one that comes with them says how it is protected from then on.
+        let owner = self.owner.as_str();
+        let strongest = Protection {
+            until: Period::OPEN,
+            level: u8::try_from(LEVELS).unwrap_or(u8::MAX),
+        };
+        let mut raised = Vec::new();
+        for chunk in parcel.raised.chunks(LIST) {
+            let known = protections(&mut connection, chunk, false)?.into_iter();
+            let own = known.filter(|(_, of, _)| of == owner);
+            raised.extend(own.map(|(id, of, _)| (of, id, strongest)));
+        }
+        raise_heads(&mut connection, self.store.model(), raised)?;
         let fresh = self.missing(
             &row,
             &parcel.changes,

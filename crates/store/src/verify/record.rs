@@ -173,7 +173,9 @@ impl Verifier<'_> {
                 until: Period::OPEN,
                 ..most
             };
-            if stored.and(least) != stored || open_ended.and(stored) != open_ended {
+            // A copy is told of a stronger protection before the change with which it comes.
+            let too_much = open_ended.and(stored) != open_ended && !self.is_copied(owner)?;
+            if stored.and(least) != stored || too_much {
                 let detail = format!("stored {stored:?}, said last {least:?}, ever {most:?}");
                 self.found(owner, Some(id), "protection-agrees", detail);
             }

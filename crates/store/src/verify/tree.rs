@@ -14,7 +14,7 @@ use crate::verify::Verifier;
 const PAGE: u64 = 500;
 
 impl Verifier<'_> {
-    fn is_copied(&mut self, owner: &OwnerKey) -> Result<bool, StoreError> {
+    pub(super) fn is_copied(&mut self, owner: &OwnerKey) -> Result<bool, StoreError> {
         let mut sql = Sql::<(Text,)>::new("SELECT p.name FROM peer p WHERE p.owner = ");
         sql.text(owner.as_str());
         let found: Option<(String,)> = self.connection.first(&sql)?;
