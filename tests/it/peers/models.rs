@@ -9,6 +9,7 @@ use grunddata_testing::{Database, Engine, on_both};
 use serde_json::{Value, json};
 
 use super::other;
+use super::reader;
 use super::site::Site;
 
 /// A directory with an extension that adds one property to organisations.
@@ -158,5 +159,34 @@ on_both! {
         follower.wait_for("kommun", &origin, "kommun");
         assert_eq!(shown(&follower, &own)["motto"], "Tillsammans");
         assert_eq!(follower.peer("kommun")["state"]["needsModel"], json!(null));
+    }
+
+    /// The copy cannot go on to the change that protects somebody: it hides them all the same, and what identifies them.
+    fn a_protection_that_is_further_on_counts_at_once(engine: Engine) {
+        let packages = package("0.2.0", "motto");
+        let origin = with_packages(engine, &packages);
+        let follower = Site::without_models(other(engine));
+        let unit = origin.unit("kommun", "Skolan");
+        let person = origin.create("persons", json!({"owner": "kommun", "data": {"name": {"full": "Ronja"}}, "validFrom": "2026-01-01"}));
+        let data = json!({"kind": "employment", "title": {"sv": "Lärare"}, "organisation": {"id": unit}, "person": {"id": person}});
+        let role = origin.create("roles", json!({"owner": "kommun", "data": data, "validFrom": "2026-02-01"}));
+        follower.follow("kommun", &origin, "kommun", &origin.admin, json!({})).expect(201);
+        follower.wait_for("kommun", &origin, "kommun");
+        let token = follower.token(vec![reader("kommun")]);
+        let shown = |path: &str| follower.get_as(&token, path).expect(200)["data"].clone();
+        let (person, role) = (format!("/persons/{person}"), format!("/roles/{role}"));
+        assert_eq!(shown(&person)["name"]["full"], "Ronja");
+        motto(&origin, "motto");
+        let patch = json!({"patch": {"protection": {"level": "confidentiality-marking"}}, "validFrom": "start"});
+        origin.send("POST", &format!("{person}/amendments"), Some(patch)).expect(200);
+        let begun = std::time::Instant::now();
+        while follower.get_as(&token, &person).status != 404 {
+            assert!(begun.elapsed() < std::time::Duration::from_secs(60), "{:#}", follower.peer("kommun"));
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        assert_eq!(follower.get_as(&token, &role).status, 404);
+        assert!(follower.peer("kommun")["state"]["needsModel"].is_string());
+        // Who is shown everything is shown it as it was copied.
+        assert_eq!(follower.get(&person).expect(200)["data"]["name"]["full"], "Ronja");
     }
 }

@@ -128,6 +128,30 @@ on_both! {
         assert!(!told.contains(&ronja) && !told.contains("Ronja"), "{told}");
     }
 
+    fn a_raised_protection_is_sent_before_what_comes_earlier(world: World) {
+        let process = world.process();
+        let (id, _) = world.subscribe(&process, &world.admin, "/r", json!({}));
+        let ronja = world.person(&process, "Ronja", None);
+        let unit = world.unit(&process, "Ett");
+        world.receiver.wait_for("/r", 2);
+        world.receiver.behave(Manner::Answers(500));
+        world.rename(&process, &unit, "Två");
+        until("it has failed", || world.show(&process, &id)["failures"].as_u64() >= Some(1));
+        let patch = json!({"patch": {"protection": {"level": "protected-registration"}}, "validFrom": "start"});
+        world.ask(&process, &world.admin, "POST", &format!("/persons/{ronja}/amendments"), Some(patch)).expect(200);
+        world.receiver.behave(Manner::Accepts);
+        world.do_(&process, &id, "resume", None).expect(200);
+        let events = world.receiver.wait_for("/r", 5);
+        let told: Vec<_> = events[2..].iter().map(|event| (event["type"].clone(), event["subject"].clone())).collect();
+        assert_eq!(told, [
+            (json!("se.grunddata.person.re-read.v1"), json!(ronja)),
+            (json!("se.grunddata.organisation.replace.v1"), json!(unit)),
+            (json!("se.grunddata.person.amend.v1"), json!(ronja)),
+        ]);
+        assert_eq!(events[2]["data"], json!({"kind": "re-read", "record": ronja, "domain": "person"}));
+        assert!(events.iter().filter(|event| event["id"] == events[2]["id"]).count() == 1);
+    }
+
     fn a_reader_that_is_gone_ends_it_and_changed_access_is_told(world: World) {
         let process = world.process();
         let token = world.token(&process.registry, "tillfällig", world.norrberga(), Role::Reader);

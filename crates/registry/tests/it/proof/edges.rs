@@ -9,6 +9,22 @@ use super::probes::{ABSENT, Prover, Reader, anything};
 use super::rules::{PUBLIC, Shown, class_of};
 
 impl Prover<'_> {
+    /// A search by where some reference of the domain leads.
+    pub(super) fn reference_question(
+        &mut self,
+        of: Domain,
+        whole: &BTreeMap<RecordId, Record>,
+    ) -> Vec<(String, String)> {
+        let relations = self.stack.registry.model().domain(of).relations();
+        let references: Vec<String> = relations
+            .map(|relation| relation.property.to_string())
+            .collect();
+        let known: Vec<RecordId> = whole.keys().copied().collect();
+        let below = *self.dice.of(&["", ".below"]);
+        let name = format!("{}{below}", self.dice.of(&references));
+        vec![(name, self.dice.of(&known).to_string())]
+    }
+
     pub(super) fn all_links(
         &mut self,
         reader: &Reader,

@@ -548,20 +548,8 @@ impl Prover<'_> {
             )]);
         }
         // Where references lead, mostly to what this reader does not see.
-        let references: Vec<String> = {
-            let relations = self.stack.registry.model().domain(of).relations();
-            relations
-                .map(|relation| relation.property.to_string())
-                .collect()
-        };
-        let known: Vec<RecordId> = whole.keys().copied().collect();
-        if !known.is_empty() {
-            for _ in 0..2 {
-                let below = *self.dice.of(&["", ".below"]);
-                let name = format!("{}{below}", self.dice.of(&references));
-                let target = *self.dice.of(&known);
-                questions.push(vec![(name, target.to_string())]);
-            }
+        for _ in 0..2 {
+            questions.push(self.reference_question(of, whole));
         }
         for question in questions {
             let parameters: Vec<(&str, &str)> = question
