@@ -22,7 +22,7 @@ use crate::record::{
     CodeUse, Extract, Form, LinkUse, Open, PendingUse, ReferenceUse, Resolved, Target, Validated,
 };
 use crate::release::Release;
-use crate::scheme::IdentifierScheme;
+use crate::scheme::{IdentifierScheme, SCHEME_LIST};
 use crate::validate;
 use crate::walk::Walk;
 
@@ -193,6 +193,12 @@ impl InformationModel {
         let mut packages = last.loaded.packages.clone();
         let known = packages.len();
         for package in foreign {
+            if package.code_lists().contains_key(SCHEME_LIST) {
+                return Err(ModelError::Conflict {
+                    package: package.model_version().to_string(),
+                    problem: "it has identifier schemes, which would say here how numbers are checked, kept and shown; whoever runs this registry installs it".to_owned(),
+                });
+            }
             match packages
                 .iter()
                 .find(|known| known.model_version() == package.model_version())

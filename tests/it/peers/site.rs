@@ -169,6 +169,7 @@ impl Site {
         config.peers.backoff = Duration::from_millis(50);
         config.peers.wait = Duration::from_secs(5);
         config.peers.tokens = Some(tokens.path().to_owned());
+        config.peers.models = true;
         configure(&mut config);
         let running = Server::start(config, registry.clone()).expect("server");
         let mut site = Self {

@@ -6,7 +6,7 @@ use grunddata_server::config as server;
 use serde::Deserialize;
 
 /// `[peers]`
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Default)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Peers {
     /// Hosts that may be asked, without scheme and port.
@@ -21,19 +21,6 @@ pub(crate) struct Peers {
     proxy: Option<String>,
     /// Whether packages of the information model that are missing here come from peers.
     models: bool,
-}
-
-impl Default for Peers {
-    fn default() -> Self {
-        Self {
-            hosts: Vec::new(),
-            http_loopback: false,
-            tokens: None,
-            certificate_authorities: None,
-            proxy: None,
-            models: true,
-        }
-    }
 }
 
 impl Peers {

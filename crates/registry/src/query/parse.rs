@@ -380,6 +380,12 @@ impl<'a> Reading<'a> {
                 })
             })
             .collect::<Result<Vec<_>, _>>()?;
+        if below && self.query.references.iter().any(|known| known.below) {
+            return Err(invalid(
+                name,
+                "is the second with .below: a search goes down from one record.",
+            ));
+        }
         if below && targets.len() > 1 {
             return Err(invalid(name, "is one id: search once for each."));
         }

@@ -101,6 +101,14 @@ pub enum TransferWhy {
     Gone,
 }
 
+impl TransferWhy {
+    /// Whether the receiver may be told. That somebody is protected or restricted, or that a hold keeps something, is for
+    /// the giver alone.
+    pub(super) const fn is_told_to_receiver(self) -> bool {
+        !matches!(self, Self::Protected | Self::Restricted | Self::LegalHold)
+    }
+}
+
 /// A record that stays, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

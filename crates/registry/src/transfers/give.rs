@@ -16,7 +16,8 @@ use super::content::{
 };
 use super::forward::forward;
 use super::plan::{plan, why_not};
-use super::{PAGE, must_administer, wrong_state};
+use super::within::receiving;
+use super::{PAGE, administers, must_administer, wrong_state};
 use crate::registry::{refuse_store, refuse_write};
 use crate::write::{Failure, check_text};
 use crate::{Code, Context, Refusal, Registry};
@@ -157,26 +158,64 @@ impl Registry {
     ) -> Result<Transfer, Refusal> {
         check_text("reason", reason, REASON)?;
         let rows = self.transfer_rows(id)?;
+        let from = [TransferState::Offered, TransferState::Accepted];
         let received = rows.iter().find(|row| row.side == TransferSide::Receiver);
         if let Some(row) = received {
             let (row, _) = self.transfer_side(context, row.id, TransferSide::Receiver)?;
             must_administer(context, &row.owner)?;
-            let from = [TransferState::Offered, TransferState::Accepted];
             self.end_transfer(&row, &from, TransferState::Refused, reason)?;
-            return self.transfer(context, id);
         }
-        let (row, content) = self.transfer_side(context, id, TransferSide::Giver)?;
+        let Some(row) = rows.iter().find(|row| row.side == TransferSide::Giver) else {
+            return self.transfer(context, id);
+        };
+        let (row, content) = self.transfer_side(context, row.id, TransferSide::Giver)?;
         if content.client.is_none() {
             must_administer(context, &row.other)?;
+            if received.is_none() {
+                // First where it would be received: what is just being received there then is not, or is and cannot be refused.
+                self.refuse_to_receive(context, &row, &content, reason)?;
+            }
         } else if content.client.as_deref() != Some(context.actor.name.as_str()) {
             return Err(Refusal::new(
                 Code::Forbidden,
                 "The receiver refuses: the token that the offer names is asked for.",
             ));
         }
-        let from = [TransferState::Offered, TransferState::Accepted];
         self.end_transfer(&row, &from, TransferState::Refused, reason)?;
         self.transfer(context, id)
+    }
+
+    /// Notes at the receiver, which is an owner of this registry and has no side yet, that it refuses.
+    fn refuse_to_receive(
+        &self,
+        context: &Context,
+        giver: &TransferRow,
+        content: &TransferContent,
+        reason: &str,
+    ) -> Result<(), Refusal> {
+        let mut content = content.clone();
+        content.left.retain(|left| left.why.is_told_to_receiver());
+        content.ended = Some(reason.to_owned());
+        let row = TransferRow {
+            state: TransferState::Refused,
+            content: content.written()?,
+            ..receiving(giver, context)
+        };
+        let owner = row.owner.clone();
+        let job = move |tx: &mut WriteTx<'_>| -> Result<(), Failure> {
+            match tx.transfer(row.id)?.map(|known| known.state) {
+                None => {
+                    tx.hand_over(step(row.clone(), None));
+                    Ok(())
+                }
+                Some(TransferState::Refused) => Ok(()),
+                Some(other) => Err(wrong_state(other, "the records are there already").into()),
+            }
+        };
+        self.inner
+            .store
+            .write_blocking(&owner, Needs::default(), job)
+            .map_err(refuse_write)
     }
 
     /// Ends a side, from one of the states in which that may be.
@@ -225,6 +264,7 @@ impl Registry {
     pub fn hold_transfer(&self, context: &Context, id: Uuid) -> Result<Transfer, Refusal> {
         let (row, content) = self.transfer_side(context, id, TransferSide::Giver)?;
         self.must_receive(context, &row, &content)?;
+        let tells_all = administers(context, &row.owner);
         let job = move |tx: &mut WriteTx<'_>| -> Result<(), Failure> {
             let row = present(tx, id)?;
             match row.state {
@@ -247,13 +287,19 @@ impl Registry {
                 }
             }
             if !left.is_empty() {
-                let shown = serde_json::to_value(&left).map_err(|_| Refusal::internal())?;
-                return Err(Refusal::new(
+                let told: Vec<TransferLeft> = left
+                    .into_iter()
+                    .filter(|left| tells_all || left.why.is_told_to_receiver())
+                    .collect();
+                let refusal = Refusal::new(
                     Code::TransferState,
                     "Some of the records cannot be handed over any more: the giver withdraws this offer and makes another.",
-                )
-                .fact("left", shown)
-                .into());
+                );
+                if told.is_empty() {
+                    return Err(refusal.into());
+                }
+                let shown = serde_json::to_value(&told).map_err(|_| Refusal::internal())?;
+                return Err(refusal.fact("left", shown).into());
             }
             let holds = content.items.iter().map(|item| item.record).collect();
             let row = TransferRow {
@@ -339,6 +385,13 @@ impl Registry {
                 Ok((records, geometries))
             })
             .map_err(refuse_store)?;
+        // What came under protection since is not told of, nor which that is.
+        if records.iter().any(|record| record.hidden) {
+            return Err(Refusal::new(
+                Code::TransferState,
+                "Something of it cannot be handed over any more: refuse it, and have the giver make another offer.",
+            ));
+        }
         let mut geometries: Vec<(String, String)> = geometries.into_iter().collect();
         geometries.sort();
         Ok(TransferPage {

@@ -256,7 +256,14 @@ impl Registry {
                 ),
             ));
         }
-        let data = self.chosen(context, &row.owner, &content)?;
+        // Why it is not told would tell of the person: that is for the giver.
+        let data = self.chosen(context, &row.owner, &content).map_err(|refusal| {
+            tracing::info!(hand_off = %id, code = refusal.code.as_str(), "a hand-off cannot be taken");
+            Refusal::new(
+                Code::TransferState,
+                "What was offered cannot be told any more: ask the giver for another hand-off.",
+            )
+        })?;
         context.disclosed.about(&row.owner, content.person);
         Ok(HandOffPayload {
             hand_off: shown(&row, content),

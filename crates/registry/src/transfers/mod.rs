@@ -104,6 +104,14 @@ fn may_see(context: &Context, row: &TransferRow, parties: &content::Parties) -> 
             }
 }
 
+/// What of a side is told to the actor: why records stay is for the giver where it tells of somebody.
+fn told(context: &Context, row: &TransferRow, mut content: TransferContent) -> TransferContent {
+    if row.side != TransferSide::Giver || !administers(context, &row.owner) {
+        content.left.retain(|left| left.why.is_told_to_receiver());
+    }
+    content
+}
+
 impl Registry {
     /// The hand-overs of an owner, those that are offered to it included, the latest first.
     ///
@@ -127,6 +135,7 @@ impl Registry {
             if !may_see(context, &row, &content.parties()) {
                 continue;
             }
+            let content = told(context, &row, content);
             match shown.last_mut().filter(|last| last.id == row.id) {
                 Some(last) => last.add(&row),
                 None => shown.push(Transfer::of(&row, content)),
@@ -146,6 +155,7 @@ impl Registry {
             if !may_see(context, &row, &content.parties()) {
                 continue;
             }
+            let content = told(context, &row, content);
             match &mut shown {
                 Some(shown) => shown.add(&row),
                 None => shown = Some(Transfer::of(&row, content)),

@@ -4,7 +4,7 @@ use grunddata_model::RecordId;
 use grunddata_store::{TransferRow, TransferSide, TransferState};
 use uuid::Uuid;
 
-use super::content::{Transfer, TransferContent, TransferPage};
+use super::content::{Transfer, TransferContent, TransferLeft, TransferPage};
 use super::wrong_state;
 use crate::{Context, Refusal, Registry};
 
@@ -58,17 +58,24 @@ impl Registry {
                 let row = receiving(&giver, context);
                 let content = TransferContent {
                     controller,
+                    left: told_to_receiver(content.left),
                     ..content
                 };
                 self.receive_records(context, row, content, None, page)?;
             }
-            (TransferState::Accepted, Some(_)) => {
+            (TransferState::Accepted, Some(TransferState::Received | TransferState::Done)) => {
                 self.confirm_transfer(context, id)?;
             }
             (TransferState::Done, Some(TransferState::Received)) => {
                 self.finish_transfer(context, id)?;
             }
             (TransferState::Done, _) => return Ok(false),
+            (_, Some(TransferState::Refused)) => {
+                return Err(wrong_state(
+                    TransferState::Refused,
+                    "ask the giver for another one",
+                ));
+            }
             (other, _) => return Err(wrong_state(other, "ask the giver for another one")),
         }
         Ok(true)
@@ -93,8 +100,14 @@ impl Registry {
     }
 }
 
+/// What the receiver keeps of why records stay.
+fn told_to_receiver(left: Vec<TransferLeft>) -> Vec<TransferLeft> {
+    let told = left.into_iter();
+    told.filter(|left| left.why.is_told_to_receiver()).collect()
+}
+
 /// The receiver's row of a hand-over of this registry.
-fn receiving(giver: &TransferRow, context: &Context) -> TransferRow {
+pub(super) fn receiving(giver: &TransferRow, context: &Context) -> TransferRow {
     TransferRow {
         owner: giver.other.clone(),
         other: giver.owner.clone(),

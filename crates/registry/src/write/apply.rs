@@ -63,6 +63,8 @@ pub(crate) struct JobContext {
     pub(crate) protected_on: chrono::NaiveDate,
     /// Where it is noted what the outcome tells of others' records.
     pub(crate) disclosed: Disclosed,
+    /// What anybody may see: of other owners' records those alone are led to without somebody having asked.
+    pub(crate) open: Option<Arc<Rights>>,
 }
 
 /// A list of prepared commands for one owner.

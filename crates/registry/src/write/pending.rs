@@ -11,16 +11,17 @@ use grunddata_information_model::{
     OnTargetEnd, PendingUse, PrivacyClass, ReferenceUse, Resolved, Target as Referred, Uniqueness,
 };
 use grunddata_model::{Domain, OwnerKey, Period, RecordId, SchemeCode, State, TransactionId};
-use grunddata_store::{PendingPlace, RecordImage, StoreError};
+use grunddata_store::{Form, PendingPlace, RecordImage, Seen, StoreError};
 
-use super::apply::{Failure, Job, Run};
+use super::apply::{Failure, Job, JobContext, Run};
 use super::check::subtract;
 use super::operate::{Change, Done, Stop, finish};
 use super::outcome::{Outcome, TransactionWritten};
 use super::prepare::{Prepared, PreparedAction, PreparedNote, Target};
 use super::request::{ChangeKind, Envelope, IfMatch, OnUncovered, OnUnresolved};
+use crate::access::Rights;
 use crate::registry::{refuse_store, refuse_write};
-use crate::{Actor, Code, Fault, Refusal, Registry};
+use crate::{Actor, Code, Context, Fault, Refusal, Registry};
 
 /// What stands as the actor, and as the reason.
 const ACTOR: &str = "references";
@@ -190,7 +191,21 @@ impl Run<'_, '_, '_> {
             let open = match self.tx.record(claim.record)? {
                 _ if claim.owner == owner => true,
                 Some(image) => {
-                    image.highest == 0 && model.is_open_to(image.domain, PrivacyClass::Public.bit())
+                    let seen = Seen {
+                        owner: claim.owner.as_str(),
+                        controller: image.controller,
+                        domain: image.domain,
+                        level: 0,
+                    };
+                    let shown = |rights: &Arc<Rights>| rights.reads.sight(&seen);
+                    let sight = self.job.context.open.as_ref().and_then(shown);
+                    let class = model
+                        .scheme(pending.scheme.as_str())
+                        .map_or(PrivacyClass::Protected, |scheme| scheme.class());
+                    image.highest == 0
+                        && sight.is_some_and(|sight| {
+                            sight.form == Form::Full && sight.classes & class.bit() != 0
+                        })
                 }
                 None => false,
             };
@@ -255,9 +270,14 @@ impl Registry {
             on_uncovered: OnUncovered::Reject,
             on_unresolved: OnUnresolved::Reject,
         });
+        let nobody = Context::new(Actor::anonymous(), context.now, "");
+        let open = Some(self.rights(&nobody)?);
         Ok(Job {
             commands: commands.collect(),
-            context: self.job_context(&context, owner.clone(), rights),
+            context: JobContext {
+                open,
+                ..self.job_context(&context, owner.clone(), rights)
+            },
             transaction: TransactionId::mint(context.now),
             temporary: BTreeMap::new(),
             idempotency: None,
@@ -331,15 +351,17 @@ impl Registry {
     /// [`Refusal`] of the database; what was done until then is done.
     pub fn settle_references(&self, stop: &AtomicBool) -> Result<usize, Refusal> {
         let mut settled = 0;
+        let mut failed = None;
         for owner in self.inner.store.owners().map_err(refuse_store)? {
             match self.settle_references_of(&owner.key, stop) {
                 Ok(records) => settled += records,
                 // What is copied is settled by its origin.
                 Err(refusal) if refusal.code == Code::ReadOnlyCopy => {}
-                Err(refusal) => return Err(refusal),
+                // The others are looked through all the same.
+                Err(refusal) => failed = failed.or(Some(refusal)),
             }
         }
-        Ok(settled)
+        failed.map_or(Ok(settled), Err)
     }
 
     fn settle_references_of(&self, owner: &OwnerKey, stop: &AtomicBool) -> Result<usize, Refusal> {

@@ -191,6 +191,7 @@ impl Registry {
             today: context.today,
             protected_on: context.now.date_time().date_naive(),
             disclosed: context.disclosed.clone(),
+            open: None,
         }
     }
 

@@ -6,7 +6,8 @@ use grunddata_information_model::PrivacyClass;
 use grunddata_model::Domain::{Organisation, Person, Role};
 use grunddata_model::RecordId;
 use grunddata_registry::{
-    At, Code, Command, Context, Grant, Note, OnUnresolved, OwnerScope, Role as Granted, Written,
+    At, Code, Command, Context, Grant, NewOwner, Note, OnUnresolved, OwnerScope, Role as Granted,
+    Written,
 };
 use grunddata_testing::on_both;
 use serde_json::{Value, json};
@@ -221,6 +222,10 @@ on_both! {
         data["identifiers"] = json!([{"scheme": "se-organisation-number", "value": "2120002403"}]);
         let foreign = stack.id(elsewhere(create(Organisation, data, "2020-01-01")));
         stack.id(elsewhere(create(Person, numbered("Åsa Ek", NUMBER), "2020-01-01")));
+        // As long as the other owner's data is not open, nobody is led there without having asked.
+        assert_eq!(look(&stack), 0);
+        let open = NewOwner { key: owner("b"), name: "Owner b".to_owned(), organisation: None, open_data: true, protection: None };
+        stack.registry.put_owner(&stack.system(), open).unwrap();
         assert_eq!((look(&stack), look(&stack)), (1, 0));
         let data = stack.data(role, "2026-02-01").unwrap();
         assert_eq!(data["organisation"]["id"], foreign.to_string());

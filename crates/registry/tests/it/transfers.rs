@@ -287,11 +287,31 @@ on_both! { using stack;
         stack.registry.put_mark(&system, MarkKind::Hold, world.head, "Tvist").unwrap();
         let receiver = stack.as_actor("b", Role::Administrator);
         let refusal = stack.registry.accept_transfer(&receiver, transfer.id, None).unwrap_err();
-        assert_eq!(refusal.code, Code::TransferState);
-        assert_eq!(refusal.facts["left"][0]["why"], "legal-hold");
+        // Why is for the giver: a hold tells of somebody.
+        assert_eq!((refusal.code, refusal.facts.get("left")), (Code::TransferState, None));
+        let shown = stack.registry.transfer(&receiver, transfer.id).unwrap();
+        assert!(shown.content.left.iter().all(|left| !matches!(left.why, TransferWhy::Protected | TransferWhy::LegalHold)));
         let refused = stack.registry.refuse_transfer(&receiver, transfer.id, "Hinder").unwrap();
         assert_eq!(refused.state_of("giver"), Some("refused"));
         stack.write(end(RoleDomain, world.head, "2026-04-01", None)).unwrap();
+    }
+
+    fn what_came_under_protection_since_the_offer_is_not_told(stack: Stack) {
+        let world = school(&stack);
+        let transfer = offered(&stack, world.school);
+        let receiver = stack.as_actor("b", Role::Administrator);
+        let told = || stack.registry.transfer_records(&receiver, transfer.id, 0);
+        assert!(told().unwrap().records.iter().any(|record| record.record == world.head));
+        let protected = json!({"protection": {"level": "protected-registration"}});
+        stack.write(amend(Person, world.person, protected, "2022-01-01", None)).unwrap();
+        let refusal = told().unwrap_err();
+        assert_eq!((refusal.code, refusal.facts.get("left")), (Code::TransferState, None));
+        assert_eq!(stack.registry.accept_transfer(&receiver, transfer.id, None).unwrap_err().code, Code::TransferState);
+        // It can be let go of, and both sides say so.
+        let refused = stack.registry.refuse_transfer(&receiver, transfer.id, "Hinder").unwrap();
+        assert_eq!((refused.state_of("giver"), refused.state_of("receiver")), (Some("refused"), Some("refused")));
+        assert_eq!(stack.registry.refuse_transfer(&receiver, transfer.id, "Hinder").unwrap().state_of("giver"), Some("refused"));
+        assert_eq!(stack.registry.accept_transfer(&receiver, transfer.id, None).unwrap_err().code, Code::TransferState);
     }
 
     fn what_the_receiver_cannot_have_is_refused_before_anything_is_held(stack: Stack) {

@@ -63,7 +63,7 @@ impl Default for Peering {
             tokens: None,
             certificate_authorities: None,
             proxy: None,
-            models: true,
+            models: false,
         }
     }
 }

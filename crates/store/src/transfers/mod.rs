@@ -96,6 +96,8 @@ pub struct HandedRecord {
     pub version: u32,
     /// Its controller.
     pub controller: Option<RecordId>,
+    /// Whether it is protected or restricted by now, or tells of somebody who is.
+    pub hidden: bool,
     /// The position of that version in the giver's log.
     pub position: u64,
     /// The leaf of that entry in the tree of the log.
@@ -133,10 +135,11 @@ type HeadTypes = (
     SmallInt,
     Integer,
     Nullable<SqlId>,
+    SmallInt,
     BigInt,
     Nullable<Binary>,
 );
-type HeadParts = (Id, i16, i32, Option<Id>, i64, Option<Vec<u8>>);
+type HeadParts = (Id, i16, i32, Option<Id>, i16, i64, Option<Vec<u8>>);
 
 const COLUMNS: &str = "SELECT t.owner, t.id, t.kind, t.side, t.state, t.other, t.content, t.created_at, t.created_by, t.changed_at FROM transfer t";
 
@@ -277,7 +280,7 @@ impl Reader<'_> {
                     .push((period, model, body));
             }
             let mut heads = Sql::<HeadTypes>::new(
-                "SELECT r.id, r.domain, r.version, r.controller, c.position, c.leaf FROM record r \
+                "SELECT r.id, r.domain, r.version, r.controller, r.protection, c.position, c.leaf FROM record r \
                  JOIN change c ON c.owner = r.owner AND c.record_id = r.id AND c.version = r.version AND c.effective_on = ",
             );
             heads
@@ -288,13 +291,14 @@ impl Reader<'_> {
                 .ids(chunk.iter().copied())
                 .push(" ORDER BY r.id");
             let heads: Vec<HeadParts> = self.connection.load(&heads)?;
-            for (id, domain, version, controller, position, leaf) in heads {
+            for (id, domain, version, controller, level, position, leaf) in heads {
                 let id = id.record();
                 found.push(HandedRecord {
                     id,
                     domain: crate::write::domain(domain)?,
                     version: u32::try_from(version).unwrap_or_default(),
                     controller: controller.map(Id::record),
+                    hidden: level > 0,
                     position: u64::try_from(position).unwrap_or_default(),
                     leaf,
                     states: believed.remove(&id).unwrap_or_default(),

@@ -53,7 +53,9 @@ impl<'q> Statement<'q> {
         } else if !self.terms.is_empty() {
             Driver::Text
         } else if !search.links.is_empty() {
-            Driver::Link(0)
+            // One that leads to some records, before one that leads to a whole subtree.
+            let narrow = search.links.iter().position(|link| link.below.is_empty());
+            Driver::Link(narrow.unwrap_or_default())
         } else if let Some(first) = search.conditions.iter().position(telling) {
             Driver::Condition(first)
         } else if !search.conditions.is_empty() {
