@@ -51,13 +51,18 @@ impl Registry {
             ..ToldEffective::default()
         };
         let mut failed = None;
+        let copies = self.copies()?;
         for owner in store.owners().map_err(refuse_store)? {
+            // What is copied is told by its origin.
+            if copies.contains_key(&owner.key) {
+                continue;
+            }
             match self.tell_effective_of(&owner.key, owner.told, stop) {
                 Ok(of_owner) => {
                     told.entries += of_owner.entries;
                     told.complete &= of_owner.complete;
                 }
-                // What is copied is told by its origin.
+                // It has become a copy just now.
                 Err(refusal) if refusal.code == Code::ReadOnlyCopy => {}
                 Err(refusal) => failed = failed.or(Some(refusal)),
             }

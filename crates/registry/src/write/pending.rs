@@ -352,10 +352,15 @@ impl Registry {
     pub fn settle_references(&self, stop: &AtomicBool) -> Result<usize, Refusal> {
         let mut settled = 0;
         let mut failed = None;
+        let copies = self.copies()?;
         for owner in self.inner.store.owners().map_err(refuse_store)? {
+            // What is copied is settled by its origin.
+            if copies.contains_key(&owner.key) {
+                continue;
+            }
             match self.settle_references_of(&owner.key, stop) {
                 Ok(records) => settled += records,
-                // What is copied is settled by its origin.
+                // It has become a copy just now.
                 Err(refusal) if refusal.code == Code::ReadOnlyCopy => {}
                 // The others are looked through all the same.
                 Err(refusal) => failed = failed.or(Some(refusal)),
