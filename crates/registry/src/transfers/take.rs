@@ -16,7 +16,7 @@ use super::content::{
     Received, RemoteOffer, Transfer, TransferContent, TransferItem, TransferPage, TransferRecord,
 };
 use super::forward::{at, renamed};
-use super::give::{present, step};
+use super::give::{hexadecimal, present, step};
 use super::{MOST_TRANSFERRED, must_administer, wrong_state};
 use crate::registry::{refuse_store, refuse_write};
 use crate::write::{Failure, Job, receive};
@@ -292,10 +292,7 @@ impl Registry {
             .map(|item| (item.record, item.to))
             .collect();
         for (hash, body) in &page.geometries {
-            let computed: String = Sha256::digest(body.as_bytes())
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect();
+            let computed = hexadecimal(&Sha256::digest(body.as_bytes()));
             if computed != *hash {
                 return Err(Refusal::new(
                     Code::OtherRegistry,

@@ -13,7 +13,6 @@ use crate::call::Call;
 use crate::fields::{self, Fields};
 use crate::handing;
 use crate::links::Link;
-use crate::peers::is_plain;
 use crate::problem::Problem;
 use crate::reply::{self, Reply, refused};
 
@@ -206,14 +205,7 @@ pub(crate) async fn take(caller: Authorised<Admin>, mut call: Call) -> Reply {
             "owner krävs med registry: vem som tar emot här.".to_owned(),
         );
     }
-    if token_file.as_deref().is_some_and(|name| !is_plain(name)) {
-        fields.reject(
-            "tokenFile",
-            "invalid-format",
-            "tokenFile is the name of a file in the directory of tokens (peers.tokens).".to_owned(),
-            "tokenFile är namnet på en fil i katalogen för nycklar (peers.tokens).".to_owned(),
-        );
-    }
+    super::transfers::check_token_file(&mut fields, token_file.as_deref());
     fields.finish()?;
     let place = match (registry, owner) {
         (Some(address), Some(owner)) => {

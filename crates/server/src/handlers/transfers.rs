@@ -151,14 +151,7 @@ pub(crate) async fn note(caller: Authorised<Admin>, mut call: Call) -> Reply {
             );
         }
     }
-    if token_file.as_deref().is_some_and(|name| !is_plain(name)) {
-        fields.reject(
-            "tokenFile",
-            "invalid-format",
-            "tokenFile is the name of a file in the directory of tokens (peers.tokens).".to_owned(),
-            "tokenFile är namnet på en fil i katalogen för nycklar (peers.tokens).".to_owned(),
-        );
-    }
+    check_token_file(&mut fields, token_file.as_deref());
     let faults = fields.faults().err().unwrap_or_default();
     let (Some(owner), Some(address), true) = (owner, registry, faults.is_empty()) else {
         return Err(fields::problem(faults));
@@ -174,6 +167,18 @@ pub(crate) async fn note(caller: Authorised<Admin>, mut call: Call) -> Reply {
         })
         .await?;
     Ok(answered(StatusCode::OK, &noted, &call))
+}
+
+/// The token for the other registry lies in a directory that the settings name, and nowhere else.
+pub(super) fn check_token_file(fields: &mut Fields, name: Option<&str>) {
+    if name.is_some_and(|name| !is_plain(name)) {
+        fields.reject(
+            "tokenFile",
+            "invalid-format",
+            "tokenFile is the name of a file in the directory of tokens (peers.tokens).".to_owned(),
+            "tokenFile är namnet på en fil i katalogen för nycklar (peers.tokens).".to_owned(),
+        );
+    }
 }
 
 /// `POST /transfers/{transfer}/accept`
