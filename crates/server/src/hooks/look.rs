@@ -21,6 +21,8 @@ pub(super) enum Look {
     AccessChanged(LogPlace),
     /// There is nothing to be had in this name any more, and why.
     Over(String),
+    /// The subscription was changed meanwhile: whoever tends it as it was ends.
+    Changed,
     /// Not just now.
     Later,
     /// It cannot be read, and why.
@@ -102,6 +104,16 @@ impl Shared {
         let looked = self.app.hook_readers.run_anyway(move || {
             let reader = &subscription.reader;
             let registry = app.vault.vitals();
+            // Whoever has paused it, or has restored the log, may have done so in another process: nothing is sent after that.
+            let (owner, id) = (&subscription.owner, subscription.id);
+            let read = registry
+                .store()
+                .read(|reader| reader.subscription_version(owner, id));
+            match read {
+                Ok(version) if version == Some(subscription.version) => {}
+                Ok(_) => return Ok(Look::Changed),
+                Err(_) => return Ok(Look::Later),
+            }
             let found = app.vault.reader(reader).and_then(|actor| match actor {
                 None => Ok(Look::Over(
                     "The token whose access it has was revoked or has ended.".to_owned(),

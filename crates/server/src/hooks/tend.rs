@@ -169,6 +169,7 @@ impl Tending {
                 self.settle(Vec::new()).await;
             }
             Look::Over(reason) => self.stop(reason, Vec::new()).await,
+            Look::Changed => self.lost.store(true, Ordering::SeqCst),
             Look::AccessChanged(moved) => self.tell_of_access(moved).await,
             Look::Step(step) if step.entries.is_empty() => {
                 self.standing.place = step.place;
@@ -297,6 +298,7 @@ impl Tending {
                     return;
                 }
                 Look::Over(reason) => return self.stop(reason, Vec::new()).await,
+                Look::Changed => return self.lost.store(true, Ordering::SeqCst),
                 Look::AccessChanged(_) => break,
                 Look::Step(mut step) => {
                     let reached = step.place;

@@ -333,6 +333,23 @@ impl Reader<'_> {
         found.map(row).transpose()
     }
 
+    /// In which version a subscription of this owner is; `None` = there is none.
+    ///
+    /// # Errors
+    /// [`StoreError`] of the database.
+    pub fn subscription_version(
+        &mut self,
+        owner: &OwnerKey,
+        id: Uuid,
+    ) -> Result<Option<u32>, StoreError> {
+        let mut sql =
+            Sql::<(Integer,)>::new("SELECT t.version FROM subscription t WHERE t.owner = ");
+        sql.text(owner.as_str());
+        sql.push(" AND t.id = ").bind(Bind::Id(Id(id)));
+        let found: Option<(i32,)> = self.connection.first(&sql)?;
+        Ok(found.map(|(version,)| u32::try_from(version).unwrap_or_default()))
+    }
+
     /// The subscriptions of an owner, or of all of them, the oldest first.
     ///
     /// # Errors
