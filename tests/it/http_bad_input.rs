@@ -119,6 +119,10 @@ on_both! {
         let body = |from: &str, to: &str| json!({"data": {"name": {"sv": "Enheten"}, "kind": "unit"}, "validFrom": from, "validTo": to});
         refused(&http, 422, "invalid-period", |http| http.writer().post("/organisations", body("2026-06-01", "2026-01-01")));
         refused(&http, 422, "invalid-period", |http| http.writer().post("/organisations", body("2026-06-01", "2026-06-01")));
+        // Inside the data as well.
+        let held = json!({"identifiers": [{"scheme": "source:hr", "value": "17", "validFrom": "2026-06-01", "validTo": "2026-01-01"}]});
+        let answer = refused(&http, 422, "invalid-data", |http| http.writer().post("/organisations", unit(held)));
+        has_error(&answer, "/identifiers/0/validTo", "invalid-period");
         let answer = refused(&http, 400, "invalid-date", |http| http.writer().post("/organisations", body("", "2026-06-01")));
         has_error(&answer, "/validFrom", "invalid-date");
         let answer = refused(&http, 400, "invalid-date", |http| http.writer().post("/organisations", body("2026-01-01", "")));

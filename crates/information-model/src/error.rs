@@ -134,6 +134,8 @@ pub mod code {
     pub const INVALID_FORMAT: &str = "invalid-format";
     /// No such calendar date, or not written as one.
     pub const INVALID_DATE: &str = "invalid-date";
+    /// A period inside the data ends on its first day or before.
+    pub const INVALID_PERIOD: &str = "invalid-period";
     /// The check digit of an identifier is wrong.
     pub const CHECK_DIGIT: &str = "check-digit";
     /// The code list has no such code.

@@ -71,6 +71,11 @@ impl Connection {
                  PRAGMA cache_size = {cache};"
             ))
             .map_err(from_diesel)?;
+        let longest = match purpose {
+            Purpose::Maintain => Duration::MAX,
+            Purpose::Read | Purpose::Write => timeout,
+        };
+        crate::patience::register(&mut connection, longest)?;
         Ok(Self::Sqlite(Box::new(connection)))
     }
 
@@ -96,7 +101,10 @@ impl Connection {
         &'q Sql<'a, ST>: LoadQuery<'q, SqliteConnection, U> + LoadQuery<'q, PgConnection, U>,
     {
         match self {
-            Self::Sqlite(connection) => sql.load::<U>(&mut **connection),
+            Self::Sqlite(connection) => {
+                crate::patience::begin();
+                sql.load::<U>(&mut **connection)
+            }
             Self::Postgres(connection) => sql.load::<U>(&mut **connection),
         }
         .map_err(from_diesel)

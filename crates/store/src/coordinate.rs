@@ -34,6 +34,12 @@ impl Known {
         }
     }
 
+    /// Whether that is everything recorded now, without any pin.
+    #[must_use]
+    pub fn is_latest(&self) -> bool {
+        self.pins.is_empty() && self.others.is_none()
+    }
+
     /// One owner pinned, the others latest.
     #[must_use]
     pub fn pinned(owner: OwnerKey, instant: Instant) -> Self {

@@ -29,6 +29,15 @@ pub(crate) fn ordered_join(connection: &Connection) -> &'static str {
     }
 }
 
+/// Asks whether a statement that may walk along many rows has taken too long: a condition on a small number of the table
+/// that it walks along, so that it is asked of each of its rows. PostgreSQL breaks statements off by itself.
+pub(crate) fn in_time(connection: &Connection) -> Option<&'static str> {
+    match connection {
+        Connection::Sqlite(_) => Some(" AND grunddata_in_time("),
+        Connection::Postgres(_) => None,
+    }
+}
+
 /// Keeps everybody else from adding owners, and so from writing anything, until the end of the transaction. SQLite has
 /// taken its write lock at the beginning.
 pub(crate) fn hold_owners(connection: &mut Connection) -> Result<(), StoreError> {

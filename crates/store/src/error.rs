@@ -17,7 +17,7 @@ pub enum StoreError {
     /// The disk of the database is full, or broken.
     #[error("the disk of the database takes no more: {0}")]
     Full(Arc<str>),
-    /// The statement took longer than the statement timeout (PostgreSQL).
+    /// The statement took longer than the statement timeout.
     #[error("the statement took longer than {0:?}")]
     Timeout(Duration),
     /// The database has no (or not this version's) tables: migrate first.

@@ -38,6 +38,7 @@ mod migrations;
 mod model_packages;
 mod options;
 mod owner;
+mod patience;
 mod peers;
 mod read;
 mod reclaim;
@@ -78,9 +79,9 @@ pub use peers::{
 };
 pub use read::{
     Absent, ChangeEntry, ChangeFilter, ChangeKey, ChangeScan, Condition, CopyFacts, Count,
-    Direction, ESTIMATE, Followed, HiddenEdges, HierarchyRow, IdentifierRow, LinkCondition,
-    LinkCursor, LinkRow, Lookup, Matching, Page, RaisedRow, Reader, RecordRow, RecordedLink,
-    SearchCursor, SortBy, SortKey, StoreSearch, Targets, TurnRow, WithdrawnRow,
+    Direction, ESTIMATE, Followed, FormerHead, HiddenEdges, HierarchyRow, IdentifierRow,
+    LinkCondition, LinkCursor, LinkRow, Lookup, Matching, Page, RaisedRow, Reader, RecordRow,
+    RecordedLink, SearchCursor, SortBy, SortKey, StoreSearch, Targets, TurnRow, WithdrawnRow,
 };
 pub use rehearsal::Rehearsal;
 pub use retention::{DisposalRow, ErasedRow, RetentionCandidate, RetentionRuleRow};

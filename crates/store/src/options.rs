@@ -32,8 +32,9 @@ pub struct StoreOptions {
     /// The most jobs that wait per owner; more are refused as busy.
     pub queue: usize,
     /// The longest that one statement may take. PostgreSQL breaks it off (`statement_timeout`). SQLite has no such
-    /// setting and its progress handler cannot be reached without `unsafe`, so that there it bounds the waiting for a
-    /// lock alone; what bounds the work of a read are the limits on pages, depth and fan-out.
+    /// setting and its progress handler cannot be reached without `unsafe`: there the statements that may walk along many
+    /// rows, those of searches and counts, ask row by row whether they may go on. What bounds the work of other reads are the
+    /// limits on pages, depth and fan-out. On SQLite it bounds the waiting for a lock too.
     pub statement_timeout: Duration,
     /// What tells the time.
     pub clock: Clock,

@@ -473,6 +473,19 @@ diesel::table! {
     use diesel::sql_types::*;
     use crate::sql_types::*;
 
+    former_head (owner, record_id, superseded_at) {
+        owner -> Text,
+        record_id -> SqlId,
+        superseded_at -> SqlMoment,
+        controller -> Nullable<SqlId>,
+        origin -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
     raised_protection (owner, position) {
         owner -> Text,
         position -> BigInt,

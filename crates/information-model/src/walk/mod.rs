@@ -6,8 +6,9 @@ mod references;
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use chrono::NaiveDate;
 use grunddata_model::Domain;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::MAX_ENTRY_CHARS;
 use crate::annotation::{PrivacyClass, SearchMode};
@@ -141,6 +142,16 @@ impl<'m> Walk<'m> {
         };
         if members.is_empty() {
             self.leaf(class);
+        }
+        if self.checks()
+            && let Some(from) = backwards(members)
+        {
+            self.errors.push(ValidationError::new(
+                Path::Member(path, VALID_TO).pointer(),
+                code::INVALID_PERIOD,
+                format!("The period begins on {from} and must end after that: validTo is the first day on which it holds no more. Leave it out when there is no end."),
+                format!("Perioden börjar {from} och måste sluta efter det: validTo är första dagen då den inte längre gäller. Utelämna den när det inte finns något slut."),
+            ));
         }
         let (class, by) = node.said_by_members(members, class);
         for (name, member) in members.iter_mut() {
@@ -308,6 +319,16 @@ impl<'m> Walk<'m> {
             }
         }
     }
+}
+
+const VALID_FROM: &str = "validFrom";
+const VALID_TO: &str = "validTo";
+
+/// The first day of a period inside the data that ends on it or before. What is no date is told of by itself.
+fn backwards(members: &Map<String, Value>) -> Option<NaiveDate> {
+    let day = |name: &str| members.get(name)?.as_str()?.parse::<NaiveDate>().ok();
+    let (from, to) = (day(VALID_FROM)?, day(VALID_TO)?);
+    (to <= from).then_some(from)
 }
 
 /// The version of a package among the `NAME/VERSION` that a stored body names.

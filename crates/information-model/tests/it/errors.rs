@@ -77,6 +77,35 @@ fn the_nearest_name_code_scheme_and_package_are_named() {
 }
 
 #[test]
+fn a_period_inside_the_data_ends_after_it_begins() {
+    let held = |from: &str, to: Option<&str>| {
+        let mut held = json!({"scheme": "source:hr", "value": "17", "validFrom": from});
+        if let Some(to) = to {
+            held["validTo"] = json!(to);
+        }
+        let data = organisation(json!({"identifiers": [held]}));
+        match MODEL.validate(Domain::Organisation, None, data) {
+            Ok(_) => Vec::new(),
+            Err(errors) => errors
+                .into_iter()
+                .map(|error| (error.pointer, error.code))
+                .collect(),
+        }
+    };
+    let wrong = [("/identifiers/0/validTo".to_owned(), "invalid-period")];
+    assert_eq!(held("2026-01-01", Some("2026-01-01")), wrong);
+    assert_eq!(held("2026-01-01", Some("2025-12-31")), wrong);
+    assert_eq!(held("2026-01-01", Some("2026-01-02")), []);
+    assert_eq!(held("2026-01-01", None), []);
+    // Of what is no day, that alone is said.
+    let said = held("2026-02-30", Some("2025-12-31"));
+    assert_eq!(
+        said,
+        [("/identifiers/0/validFrom".to_owned(), "invalid-date")]
+    );
+}
+
+#[test]
 fn all_errors_come_at_once_each_value_once() {
     let found = errors(
         Domain::Person,

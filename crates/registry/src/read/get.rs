@@ -10,7 +10,7 @@ use grunddata_store::{
 use serde_json::json;
 
 use super::pin::{as_of, settled};
-use super::show::{SeenRow, Shape, note_names, record};
+use super::show::{SeenRow, Shape, as_then, note_names, record};
 use super::sight;
 use super::splice::Fields;
 use super::view::{Found, Got};
@@ -71,7 +71,13 @@ impl Registry {
                         let (coordinate, targets) =
                             self.names(reader, context, at, pinned, pin, &seen, &visibility)?;
                         note_names(&context.disclosed, &targets);
+                        // Without a pinned coordinate it is what is recorded now.
+                        let former = match (&at.known, &coordinate.known) {
+                            (KnownAt::Latest, _) => None,
+                            (_, known) => reader.former_heads(&[id], known)?.remove(&id),
+                        };
                         let record = record(reader, seen, &targets, shape)?;
+                        let record = as_then(record, former.as_ref());
                         Ok(Ok(Got::Found(Box::new(Found {
                             record,
                             as_of: as_of(&coordinate, &visibility),

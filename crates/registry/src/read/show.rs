@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use grunddata_information_model::{InformationModel, PrivacyClass};
 use grunddata_model::{Instant, Period, RecordId};
 use grunddata_store::{
-    ChangeKind as StoredKind, Coordinate, Form, Reader, RecordRow, Seen, Sight, StoreError,
-    Targets, Visibility,
+    ChangeKind as StoredKind, Coordinate, Form, FormerHead, Reader, RecordRow, Seen, Sight,
+    StoreError, Targets, Visibility,
 };
 use sha2::{Digest as _, Sha256};
 
@@ -58,10 +58,26 @@ pub(crate) fn show(
     }
     let targets = targets(reader, &seen, coordinate, visibility)?;
     note_names(&shape.context.disclosed, &targets);
+    let ids: Vec<RecordId> = seen.iter().map(|row| row.row.id).collect();
+    let former = reader.former_heads(&ids, &coordinate.known)?;
     let records = seen.into_iter();
     records
-        .map(|row| record(reader, row, &targets, shape))
+        .map(|row| {
+            let record = record(reader, row, &targets, shape)?;
+            let former = former.get(&record.id);
+            Ok(as_then(record, former))
+        })
         .collect()
+}
+
+/// With who was responsible for it, and where it came from, at the coordinate. What the reader may do, and whether it sees the
+/// record at all, is decided by what is so now.
+pub(crate) fn as_then(mut record: Record, former: Option<&FormerHead>) -> Record {
+    if let Some(former) = former.filter(|_| record.form >= Form::NameOnly) {
+        record.controller = former.controller;
+        record.origin = origin(former.origin.as_deref());
+    }
+    record
 }
 
 /// A row with what the reader sees of it.

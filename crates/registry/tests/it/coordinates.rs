@@ -78,6 +78,44 @@ on_both! {
         assert!(read(id, &at).record.data.contains("Nytt namn"));
     }
 
+    fn who_was_responsible_is_told_as_it_was_then(stack: Stack) {
+        let [school, social] = ["Skolnämnden", "Socialnämnden"].map(|name| stack.id(create(Organisation, organisation(name, "committee"), "2020-01-01")));
+        let id = stack.id(created(create(Organisation, organisation("Enheten", "unit"), "2026-01-01"), |create| create.envelope.controller = Some(school)));
+        let other = stack.id(created(create(Organisation, organisation("En annan", "unit"), "2026-01-01"), |create| create.envelope.controller = Some(school)));
+        let get = |at: &At| match stack.registry.get(&stack.system(), None, id, at, None).unwrap() {
+            Got::Found(found) => *found,
+            Got::Merged { .. } | Got::Moved { .. } => panic!(),
+        };
+        let units = |known: &str, controller: &str| {
+            let query = [("controller", controller), ("sort", "display"), ("validAt", "2026-02-01"), ("knownAt", known)];
+            let query = stack.registry.query(&stack.system(), Organisation, query, grunddata_registry::Place::Address).unwrap();
+            let page = stack.registry.search(&stack.system(), &query).unwrap();
+            page.items.into_iter().map(|record| (record.id, record.controller)).collect::<Vec<_>>()
+        };
+        let first = stack.now();
+        let before = get(&At::on(day("2026-02-01")));
+        stack.pass(3_600);
+        let moved = |controller| replaced(replace(Organisation, id, organisation("Enheten", "unit"), "2026-01-01"), |replace| replace.envelope.controller = controller);
+        stack.write(moved(Some(social))).unwrap();
+        let second = stack.now();
+        stack.pass(3_600);
+        // The same again changes nothing, and a name alone not who is responsible.
+        stack.write(moved(Some(social))).unwrap();
+        stack.write(amend(Organisation, id, json!({"name": {"sv": "Nya enheten"}}), "2026-01-01", None)).unwrap();
+        stack.pass(3_600);
+        let then = |known| get(&At { valid_at: day("2026-02-01"), known: KnownAt::Instant(known) }).record.controller;
+        assert_eq!([first, second, stack.now()].map(then), [Some(school), Some(social), Some(social)]);
+        let token = before.as_of.token();
+        let at = At::parse(&stack.system(), CoordinateParameters { as_of: Some(&token), ..CoordinateParameters::default() }).unwrap();
+        assert_eq!(get(&at), before);
+        let (first, now) = (first.to_string(), stack.now().to_string());
+        assert_eq!(units(&first, &school.to_string()), [(other, Some(school)), (id, Some(school))]);
+        assert_eq!(units(&first, &social.to_string()), []);
+        assert_eq!(units(&now, &school.to_string()), [(other, Some(school))]);
+        assert_eq!(units(&now, &social.to_string()), [(id, Some(social))]);
+        assert_eq!(stack.registry.store().verify(&mut |_| {}).unwrap(), []);
+    }
+
     fn no_write_lands_at_or_before_a_known_at_that_was_answered(stack: Stack) {
         let id = stack.id(create(Organisation, organisation("A", "unit"), "2026-01-01"));
         stack.pass(5);

@@ -77,6 +77,14 @@ fn more(stack: &Stack) -> Vec<RecordId> {
         "2001-01-01",
     ));
     let employed = stack.id(create(Domain::Role, role(restricted, school), "2001-01-01"));
+    let moved = replace(
+        Domain::Role,
+        employed,
+        role(restricted, school),
+        "2001-01-01",
+    );
+    let moved = replaced(moved, |replace| replace.envelope.controller = Some(school));
+    stack.write(moved).unwrap();
     let (steward, admin) = (
         stack.as_actor("a", Role::Steward),
         stack.as_actor("a", Role::Administrator),

@@ -10,8 +10,8 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::tables::{
-    AssertionContentLine, AssertionLine, CopyBatchLine, LoadBatchLine, LoadLine, LoadRowLine,
-    PeerLine, SourceLine, TransferLine, TransferRecordLine,
+    AssertionContentLine, AssertionLine, CopyBatchLine, FormerHeadLine, LoadBatchLine, LoadLine,
+    LoadRowLine, PeerLine, SourceLine, TransferLine, TransferRecordLine,
 };
 
 /// A line. The name of the kind is its only member.
@@ -32,6 +32,7 @@ pub(super) enum Line<'a> {
     #[serde(borrow)]
     Record(RecordLine<'a>),
     Mark(MarkLine),
+    FormerHead(FormerHeadLine),
     Source(SourceLine),
     Load(LoadLine),
     LoadRow(LoadRowLine),
@@ -47,7 +48,7 @@ pub(super) enum Line<'a> {
 
 /// The kinds of lines between the header and the end, as the header lists them: a reader that does not know one of them
 /// must not take the file for whole.
-pub(super) const SECTIONS: [&str; 21] = [
+pub(super) const SECTIONS: [&str; 22] = [
     "token",
     "grant",
     "logKey",
@@ -59,6 +60,7 @@ pub(super) const SECTIONS: [&str; 21] = [
     "outcome",
     "record",
     "mark",
+    "formerHead",
     "source",
     "load",
     "loadRow",
@@ -348,6 +350,7 @@ impl Line<'_> {
             Self::Outcome(_) => "outcome",
             Self::Record(_) => "record",
             Self::Mark(_) => "mark",
+            Self::FormerHead(_) => "formerHead",
             Self::Source(_) => "source",
             Self::Load(_) => "load",
             Self::LoadRow(_) => "loadRow",

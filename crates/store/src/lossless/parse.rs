@@ -227,6 +227,7 @@ impl<'a> Decoder<'a> {
             Line::Delivery(line) => Decoded::Register(Box::new(Line::Delivery(line))),
             Line::Outcome(line) => Decoded::Register(Box::new(Line::Outcome(line))),
             Line::Mark(line) => Decoded::Register(Box::new(Line::Mark(line))),
+            Line::FormerHead(line) => Decoded::Register(Box::new(Line::FormerHead(line))),
             Line::Source(line) => Decoded::Register(Box::new(Line::Source(line))),
             Line::Load(line) => Decoded::Register(Box::new(Line::Load(line))),
             Line::LoadRow(line) => Decoded::Register(Box::new(Line::LoadRow(line))),

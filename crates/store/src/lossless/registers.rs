@@ -444,6 +444,7 @@ pub(super) fn insert_register(
                 ],
             )
         }
+        Line::FormerHead(row) => row.insert(connection, owner),
         Line::Source(row) => row.insert(connection, owner),
         Line::Load(row) => row.insert(connection, owner),
         Line::LoadRow(row) => row.insert(connection, owner),

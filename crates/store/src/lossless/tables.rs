@@ -146,6 +146,13 @@ macro_rules! tables {
 }
 
 tables! {
+    /// What the head of a record said until something else was recorded.
+    FormerHeadLine "former_head" "formerHead" former_heads by (record_id, superseded_at) {
+        record_id: Uuid,
+        superseded_at: Instant,
+        controller: Option<Uuid>,
+        origin: Option<String>,
+    }
     /// A source, as its settings were from one version on.
     SourceLine "source" "source" sources by (key, version) {
         key: String,

@@ -9,8 +9,9 @@ use crate::sql::{Bind, Sql};
 use crate::sql_types::Moment;
 
 /// The tables in which a copied owner has rows.
-const TABLES: [&str; 15] = [
+const TABLES: [&str; 16] = [
     "state",
+    "former_head",
     "identifier",
     "link",
     "entry",

@@ -3,6 +3,7 @@
 mod changes;
 mod feed;
 mod find;
+mod former;
 mod hierarchy;
 mod identifiers;
 mod keys;
@@ -26,6 +27,7 @@ pub use changes::ChangeEntry;
 pub(crate) use changes::{COLUMNS as CHANGE_COLUMNS, Parts, Types, entry};
 pub use feed::{ChangeFilter, ChangeScan, CopyFacts, HiddenEdges};
 pub use find::{Absent, Lookup};
+pub use former::FormerHead;
 pub use hierarchy::HierarchyRow;
 pub use identifiers::IdentifierRow;
 pub use keys::ChangeKey;

@@ -218,7 +218,7 @@ pub(crate) fn record_row((head, version, state): RowParts) -> Result<RecordRow, 
 
 /// The record's version known at the pinned instant, from the log: one seek, however many versions there are.
 pub(crate) fn push_version<'a, T>(sql: &mut Sql<'a, T>, known: &Known) {
-    if known.pins.is_empty() && known.others.is_none() {
+    if known.is_latest() {
         sql.push("r.version");
         return;
     }

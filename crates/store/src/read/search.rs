@@ -219,6 +219,7 @@ impl Reader<'_> {
             terms,
             today: self.today(),
             join: crate::dialect::ordered_join(self.connection),
+            in_time: crate::dialect::in_time(self.connection),
             chosen: None,
             after: search.after.clone(),
         };

@@ -8,11 +8,18 @@ use crate::verify::Verifier;
 use crate::write::owner_key;
 
 /// Each rule counts, per owner, rows that must not be there.
-const RULES: [(&str, &str); 23] = [
+const RULES: [(&str, &str); 24] = [
     (
         "state-has-record",
         "SELECT s.owner, COUNT(*) FROM state s LEFT JOIN record r ON r.owner = s.owner AND r.id = s.record_id \
          WHERE r.id IS NULL OR r.domain <> s.domain GROUP BY s.owner",
+    ),
+    (
+        // What the head said ended with a version of the record; of what was erased nothing is kept.
+        "former-head-has-version",
+        "SELECT f.owner, COUNT(*) FROM former_head f LEFT JOIN record r ON r.owner = f.owner AND r.id = f.record_id \
+         LEFT JOIN change c ON c.owner = f.owner AND c.record_id = f.record_id AND c.recorded_at = f.superseded_at \
+         AND c.operation <> 11 WHERE r.id IS NULL OR r.status = 4 OR c.owner IS NULL GROUP BY f.owner",
     ),
     (
         "change-has-record",

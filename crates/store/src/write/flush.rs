@@ -25,8 +25,8 @@ use crate::write::pending::Pending;
 use crate::write::protection::protect;
 use crate::write::references::{Known, note_owner_references};
 use crate::write::rows::{
-    ChangeRow, DirectoryIdRow, DirectoryIdentifierRow, EntryRow, IdentifierRow, Insert as _,
-    LinkRow, RaisedRow, RecordRow, StateRow, TransactionRow,
+    ChangeRow, DirectoryIdRow, DirectoryIdentifierRow, EntryRow, FormerHeadRow, IdentifierRow,
+    Insert as _, LinkRow, RaisedRow, RecordRow, StateRow, TransactionRow,
 };
 use crate::write::scrub::scrub;
 use crate::write::staged::{RecordStatus, StagedWrite};
@@ -123,6 +123,7 @@ pub(crate) fn flush(
     save(connection, key, &nodes)?;
     tree.spent += saving.elapsed();
     protect(connection, model, owner, jobs)?;
+    FormerHeadRow::insert(connection, &former_heads(owner, jobs))?;
     transactions.sort_unstable_by_key(|row| row.id);
     TransactionRow::insert(connection, &transactions)?;
     remember(connection, owner, jobs)?;
@@ -132,6 +133,20 @@ pub(crate) fn flush(
     known.vocabulary.forget(owner, &gone);
     words.retain(|word| !gone.contains(word));
     Ok((last, words))
+}
+
+/// Who was responsible for records, and where they came from, where that becomes something else.
+fn former_heads<'a>(owner: &'a str, jobs: &'a [AcceptedJob]) -> Vec<FormerHeadRow<'a>> {
+    let of_job = |job: &'a AcceptedJob| {
+        job.former.iter().map(|image| FormerHeadRow {
+            owner,
+            record_id: image.id.into(),
+            superseded_at: Moment(job.instant),
+            controller: image.controller.map(Id::from),
+            origin: image.origin.as_deref(),
+        })
+    };
+    jobs.iter().flat_map(of_job).collect()
 }
 
 /// Everything that one round writes.

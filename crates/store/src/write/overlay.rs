@@ -49,6 +49,8 @@ pub(crate) struct AcceptedJob {
     pub(crate) writes: Vec<(StagedWrite, u32)>,
     /// How its records were protected before, those that were.
     pub(crate) protected: HashMap<RecordId, Protection>,
+    /// Its records whose controller or origin it changes, as they were.
+    pub(crate) former: Vec<Arc<RecordImage>>,
     pub(crate) remembered: Option<([u8; 32], StoredOutcome)>,
     /// What it does to a load.
     pub(crate) step: Option<Box<LoadStep>>,

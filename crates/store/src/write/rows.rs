@@ -202,6 +202,16 @@ row! {
 }
 
 row! {
+    FormerHeadRow of former_head {
+        owner: &'a str,
+        record_id: Id,
+        superseded_at: Moment,
+        controller: Option<Id>,
+        origin: Option<&'a str>,
+    }
+}
+
+row! {
     TransactionRow of accepted_transaction {
         owner: &'a str,
         id: Id,

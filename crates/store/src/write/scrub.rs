@@ -124,13 +124,17 @@ impl Traces {
     }
 }
 
-/// States, and links from the records.
+/// States, what heads were, and links from the records.
 fn remove_rows(
     connection: &mut Connection,
     owner: &str,
     ids: &[RecordId],
 ) -> Result<(), StoreError> {
-    for (table, column) in [("state", "record_id"), ("link", "source_id")] {
+    for (table, column) in [
+        ("state", "record_id"),
+        ("former_head", "record_id"),
+        ("link", "source_id"),
+    ] {
         let mut sql = Sql::<()>::new(&format!("DELETE FROM {table} WHERE owner = "));
         sql.text(owner)
             .push(&format!(" AND {column} IN "))

@@ -69,10 +69,17 @@ impl<'a> WriteTx<'a> {
         if let Some(step) = &self.transfer {
             step.note_in(&mut batch.in_transfer);
         }
+        let former = self.writes.iter().filter_map(|(write, _)| {
+            let original = self.originals.get(&write.id)?;
+            let same = write.controller == original.controller && write.origin == original.origin;
+            (!same).then(|| Arc::clone(original))
+        });
+        let former = former.collect();
         let originals = self.originals.into_iter();
         batch.accepted.push(AcceptedJob {
             instant: self.now,
             writes: self.writes,
+            former,
             protected: originals
                 .filter(|(_, image)| image.protection.level > 0)
                 .map(|(id, image)| (id, image.protection))

@@ -1,18 +1,20 @@
 //! Search: conditions, text, sorting, pages, and that it shows what a get would show.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use grunddata_information_model::{IndexMode, fold, words};
 use grunddata_model::{Domain, RecordId};
 use grunddata_store::{
-    Condition, Count, LinkCondition, Matching, OwnerSet, Page, SortBy, SortKey, StoreSearch,
+    Condition, Count, LinkCondition, Matching, OwnerSet, Page, SortBy, SortKey, StoreError,
+    StoreOptions, StoreSearch,
 };
-use grunddata_testing::on_both;
+use grunddata_testing::{Engine, on_both};
 use serde_json::json;
 
 use crate::world::{
-    World, between, everything, latest, new_id, person, resolved, seen_by, since, timeline, unit,
-    world,
+    World, between, everything, latest, new_id, open, person, put, resolved, seen_by, since,
+    timeline, unit, world,
 };
 
 fn all() -> StoreSearch {
@@ -243,5 +245,43 @@ on_both! {
             page.rows.len()
         };
         assert_eq!((seen(true, 15), seen(false, 15), seen(true, 1)), (2, 1, 0));
+    }
+}
+
+fn hurried(engine: Engine) -> World {
+    open(engine, |options| StoreOptions {
+        // To PostgreSQL less than a millisecond is no limit.
+        statement_timeout: Duration::from_micros(1),
+        ..options
+    })
+}
+
+on_both! {
+    using hurried;
+
+    /// SQLite has no limit of its own: the statements that may walk along many rows keep to it.
+    fn a_search_that_takes_too_long_is_broken_off(world: World) {
+        world.tick();
+        world.job(|tx| {
+            for number in 0..200 {
+                put(tx, new_id(), timeline([(since("2020-01-01"), unit(&format!("Enhet {number}"), None))]))?;
+            }
+            Ok(())
+        }).unwrap();
+        let searches = [
+            all(),
+            StoreSearch { conditions: vec![name(Matching::Prefix(fold("enhet")))], ..all() },
+            StoreSearch { text: words("enhet"), ..all() },
+        ];
+        for search in searches {
+            let found = world.store.read(|reader| reader.search(&search, &latest("2026-01-01"), &everything()));
+            if world.url().starts_with('/') {
+                assert!(matches!(found, Err(StoreError::Timeout(after)) if after == Duration::from_micros(1)), "{found:?}");
+            } else {
+                assert_eq!(found.unwrap().total, Some(200));
+            }
+        }
+        // What does not walk goes on, on the same connection.
+        assert_eq!(world.store.read(|reader| reader.log_epoch(&world.owner)).unwrap(), Some(1));
     }
 }

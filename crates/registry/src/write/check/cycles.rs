@@ -44,7 +44,24 @@ pub(super) fn check(run: &mut Run<'_, '_, '_>) -> Result<(), Failure> {
                 continue;
             }
             for period in periods {
-                if let Some((when, through)) = circle(run, id, &link, period)? {
+                let found = circle(run, id, &link, period)?;
+                if matches!(found, Above::TooMany) {
+                    let fault = Fault::new(
+                        pointer_of(run, id, &link),
+                        Code::HierarchyCycle,
+                        format!(
+                            "Through {} more than {MAX_VISITED} records would stand above the record, so that it cannot be made sure that it does not stand above itself: choose another target.",
+                            link.relation
+                        ),
+                        format!(
+                            "Genom {} skulle fler än {MAX_VISITED} poster stå över posten, så att det inte kan säkras att den inte står över sig själv: välj ett annat mål.",
+                            link.relation
+                        ),
+                    );
+                    run.fault(command, Code::HierarchyCycle, fault);
+                    break;
+                }
+                if let Above::Itself(when, through) = found {
                     // What stands in between and is not for this writer is not named.
                     let mut path: Vec<String> = Vec::with_capacity(through.len());
                     for id in through {
@@ -75,13 +92,23 @@ pub(super) fn check(run: &mut Run<'_, '_, '_>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Looks upwards from the target for the record itself, on the days of the period alone. The way there, if any.
+/// What stands above a record.
+enum Above {
+    /// The record does not.
+    Others,
+    /// The record itself, when, and the way there.
+    Itself(Period, Vec<RecordId>),
+    /// More than is looked through.
+    TooMany,
+}
+
+/// Looks upwards from the target for the record itself, on the days of the period alone.
 fn circle(
     run: &mut Run<'_, '_, '_>,
     id: RecordId,
     link: &LinkUse,
     period: Period,
-) -> Result<Option<(Period, Vec<RecordId>)>, Failure> {
+) -> Result<Above, Failure> {
     let mut visited: BTreeMap<RecordId, Vec<Period>> = BTreeMap::new();
     let mut steps: Vec<(RecordId, Period, Option<usize>)> = vec![(link.target, period, None)];
     let mut next = 0;
@@ -95,7 +122,7 @@ fn circle(
             }
             path.reverse();
             path.rotate_right(1);
-            return Ok(Some((when, path)));
+            return Ok(Above::Itself(when, path));
         }
         if let Some(image) = run.tx.record(node)? {
             for state in image.timeline.states() {
@@ -118,8 +145,8 @@ fn circle(
         }
         next += 1;
         if next > MAX_VISITED {
-            break;
+            return Ok(Above::TooMany);
         }
     }
-    Ok(None)
+    Ok(Above::Others)
 }

@@ -7,6 +7,7 @@ use grunddata_model::{Instant, RecordId};
 
 use crate::coordinate::Coordinate;
 use crate::read::changes::limit_of;
+use crate::read::former::push_controller;
 use crate::read::hierarchy::push_subtree;
 use crate::read::records::{HEAD, RecordRow, STATE, push_version};
 use crate::read::search::{Condition, LinkCondition, Matching, SearchCursor, SortBy, StoreSearch};
@@ -23,6 +24,8 @@ pub(crate) struct Statement<'q> {
     pub(crate) terms: Vec<Term>,
     pub(crate) today: NaiveDate,
     pub(crate) join: &'static str,
+    /// What asks whether the statement may go on.
+    pub(crate) in_time: Option<&'static str>,
     /// Only these, which the driver has yielded (see [`Reader::page_by_id`](crate::read::Reader::page_by_id)).
     pub(crate) chosen: Option<Vec<RecordId>>,
     /// Only what comes after this place.
@@ -216,6 +219,7 @@ impl<'q> Statement<'q> {
         sql.push(" WHERE r.owner IN ")
             .texts(self.owners.iter().copied());
         sql.push(" AND r.domain = ").small(search.domain.code());
+        self.push_in_time(sql, "r.domain");
         if let Some(chosen) = &self.chosen {
             sql.push(" AND r.id IN ").ids(chosen.iter().copied());
         }
@@ -229,7 +233,8 @@ impl<'q> Statement<'q> {
         self.visibility
             .push_by(sql, "s", "r", derived, self.today, self.reach());
         if let Some(controller) = search.controller {
-            sql.push(" AND r.controller = ").id(controller);
+            sql.push(" AND ");
+            push_controller(sql, controller, &self.coordinate.known);
         }
         let driver = self.driver();
         for (place, _) in search.links.iter().enumerate() {
@@ -332,6 +337,7 @@ impl<'q> Statement<'q> {
         sql.texts(self.owners.iter().copied());
         sql.push(" AND l.source_domain = ")
             .small(self.search.domain.code());
+        self.push_in_time(sql, "l.class");
         push_relations(sql, relations);
         sql.push(" AND ").holds("l", "l.owner", known, day);
     }
@@ -375,6 +381,13 @@ impl<'q> Statement<'q> {
             .texts(self.owners.iter().copied());
         sql.push(" AND e.domain = ")
             .small(self.search.domain.code());
+        self.push_in_time(sql, "e.mode");
+    }
+
+    fn push_in_time<T>(&self, sql: &mut Sql<'q, T>, column: &str) {
+        if let Some(in_time) = self.in_time {
+            sql.push(in_time).push(column).push(")");
+        }
     }
 
     /// The hits of the words with their rank: how many words match, exact before prefix before near.
