@@ -18,15 +18,23 @@ fn friends(stack: &Stack) -> [RecordId; 2] {
         organisation("Ett", "unit"),
         "2020-01-01",
     ));
-    let refers = |name: &str, to: RecordId| {
+    let refers = |name: &str, kind: &str, to: RecordId| {
         let mut data = organisation(name, "unit");
-        data["affiliations"] =
-            json!([{"kind": "answers-to", "organisation": {"id": to.to_string()}}]);
+        data["affiliations"] = json!([{"kind": kind, "organisation": {"id": to.to_string()}}]);
         data
     };
-    let two = stack.id(create(Organisation, refers("Två", one), "2020-01-01"));
+    let two = stack.id(create(
+        Organisation,
+        refers("Två", "answers-to", one),
+        "2020-01-01",
+    ));
     stack
-        .write(replace(Organisation, one, refers("Ett", two), "2020-01-01"))
+        .write(replace(
+            Organisation,
+            one,
+            refers("Ett", "budget", two),
+            "2020-01-01",
+        ))
         .unwrap();
     stack.pass(60);
     [one, two]
@@ -174,7 +182,7 @@ on_both! { using stack;
         let proof = page.records[0].proof.as_ref().unwrap();
         assert!(["actor", "reason", "source"].iter().all(|part| proof.entry.parts[*part].content.is_none()));
         let forgeries: [&dyn Fn(&mut TransferPage); 8] = [
-            &|page| page.records[0].states[0].data = page.records[0].states[0].data.replace("Skolan", "Skalan"),
+            &|page| page.records[0].states[0].data = page.records[0].states[0].data.replace("Skol", "Skal"),
             &|page| page.records[0].version += 1,
             &|page| page.records[0].position += 1,
             &|page| page.records[0].leaf = page.records[1].leaf.clone(),
