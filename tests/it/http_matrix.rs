@@ -4,6 +4,7 @@
 
 mod loads;
 mod subscriptions;
+mod transfers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -232,65 +233,6 @@ fn question(http: &Http, place: &Place, method: &str, path: &str) -> Option<Ques
                     (method == "put").then_some(body),
                 )
             }
-            ("get", "/transfers") => plain("/transfers?owner=norrberga", None),
-            ("post", "/transfers") => plain(
-                below,
-                Some(json!({
-                    "owner": "norrberga", "receiver": "annan", "registry": "https://a.example", "client": "annan",
-                    "records": ["01990c3e-7a5b-7000-8000-00000000ffff"], "reason": "Prov",
-                })),
-            ),
-            (
-                _,
-                "/transfers/{transfer}"
-                | "/transfers/{transfer}/accept"
-                | "/transfers/{transfer}/refuse"
-                | "/transfers/{transfer}/withdraw"
-                | "/transfers/{transfer}/hold"
-                | "/transfers/{transfer}/records"
-                | "/transfers/{transfer}/confirm",
-            ) => {
-                // Whoever is let in is told that there is no such hand-over; nobody receives for the other owner.
-                let body = match below {
-                    "/transfers/{transfer}" => {
-                        json!({"owner": "annan", "registry": "https://a.example"})
-                    }
-                    "/transfers/{transfer}/refuse" | "/transfers/{transfer}/withdraw" => {
-                        json!({"reason": "Prov"})
-                    }
-                    _ => json!({}),
-                };
-                plain(
-                    &below.replace("{transfer}", "01990c3e-7a5b-7000-8000-00000000ffff"),
-                    (method != "get").then_some(body),
-                )
-            }
-            ("get", "/hand-offs") => plain("/hand-offs?owner=norrberga", None),
-            ("post", "/hand-offs") => plain(
-                below,
-                Some(json!({
-                    "owner": "norrberga", "receiver": "annan", "registry": "https://a.example", "client": "annan",
-                    "person": "01990c3e-7a5b-7000-8000-00000000ffff", "properties": ["name"],
-                    "basis": {"kind": "law", "text": "Prov"}, "expires": "2099-12-31",
-                })),
-            ),
-            (
-                _,
-                "/hand-offs/{handoff}"
-                | "/hand-offs/{handoff}/content"
-                | "/hand-offs/{handoff}/take"
-                | "/hand-offs/{handoff}/taken"
-                | "/hand-offs/{handoff}/withdraw",
-            ) => {
-                let body = match below {
-                    "/hand-offs/{handoff}/withdraw" => json!({"reason": "Prov"}),
-                    _ => json!({}),
-                };
-                plain(
-                    &below.replace("{handoff}", "01990c3e-7a5b-7000-8000-00000000ffff"),
-                    (method != "get").then_some(body),
-                )
-            }
             ("get", "/access-log") => plain("/access-log?owner=norrberga", None),
             ("post", "/grants") => plain(below, Some(grant("https://login.example.se#ny"))),
             ("delete", "/grants/{grant}") => {
@@ -304,6 +246,9 @@ fn question(http: &Http, place: &Place, method: &str, path: &str) -> Option<Ques
                 )
             }
             (_, below) if loads::of_loads(below) => loads::question(http, root, method, below),
+            (_, below) if transfers::of_transfers(below) => {
+                transfers::question(http, root, method, below)
+            }
             (_, below) if subscriptions::of_subscriptions(below) => {
                 subscriptions::question(http, root, method, below)
             }

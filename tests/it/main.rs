@@ -40,6 +40,7 @@ mod http_quiet;
 mod http_records;
 mod http_search;
 mod log_watch;
+mod model_packages;
 mod out;
 mod peers;
 mod program;

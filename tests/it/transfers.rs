@@ -1,13 +1,15 @@
 //! Records that pass to another owner, over HTTP: in one registry, and between two servers on loopback.
 
 use std::net::SocketAddr;
+use std::time::{Duration, Instant as Stopwatch};
 
 use grunddata_model::OwnerKey;
-use grunddata_registry::{Grant, OwnerScope, Role};
+use grunddata_registry::{Actor, Grant, OwnerScope, Role};
 use grunddata_testing::{Engine, on_both};
 use reqwest::blocking::{Client, Response};
 use reqwest::redirect::Policy;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::faults::proxy::Proxy;
 use crate::peers::site::Site;
@@ -30,6 +32,52 @@ fn one(engine: Engine) -> Site {
 fn token(site: &Site, owner: &str, role: Role) -> String {
     let scope = OwnerScope::Owner(OwnerKey::new(owner).expect("key"));
     site.token(vec![Grant::of(scope, role)])
+}
+
+/// The token of another registry that asks here.
+fn neighbour(site: &Site) -> String {
+    let scope = OwnerScope::Owner(OwnerKey::new("kommun").expect("key"));
+    site.token_named("grannen", vec![Grant::of(scope, Role::Reader)])
+}
+
+/// An offer to the other registry, which that has fetched over this address: what it says, and where it is.
+fn offered(origin: &Site, receiver: &Site, over: &str, root: &str) -> (Value, String) {
+    let body = json!({
+        "owner": "kommun", "receiver": "friskola", "registry": receiver.origin(), "client": "grannen",
+        "records": [root], "reason": "Ny huvudman",
+    });
+    let offer = origin
+        .send_with("POST", "/transfers", Some(body), "")
+        .expect(201);
+    let address = format!("/transfers/{}", offer["id"].as_str().unwrap());
+    let place = json!({"owner": "friskola", "registry": over, "tokenFile": "kommun.token"});
+    receiver
+        .send_with("PUT", &address, Some(place), "")
+        .expect(200);
+    (offer, address)
+}
+
+/// Waits until a hand-over is as it should be, as this registry tells of it.
+fn wait(site: &Site, address: &str, is: impl Fn(&Value) -> bool) -> Value {
+    let begun = Stopwatch::now();
+    loop {
+        let shown: Value = site.get(address).expect(200).clone();
+        if is(&shown) {
+            return shown;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(30), "{shown:#}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// What a process leaves that has noted that it carries a hand-over out, and was ended then.
+fn left_behind(site: &Site, transfer: &Value) {
+    let context = site.registry.context(Actor::system("test"), "left");
+    let (id, dead) = (transfer["id"].as_str().unwrap(), Uuid::from_u128(1));
+    let begun =
+        site.registry
+            .begin_carrying(&context, id.parse().unwrap(), None, dead, context.now);
+    assert_eq!(begun.unwrap(), Some(1));
 }
 
 /// A request that follows no redirect.
@@ -127,16 +175,100 @@ on_both! {
 }
 
 on_both! {
+    using one;
+
+    fn what_a_process_left_goes_on_by_itself(site: Site) {
+        let [_, school, class] = school(&site);
+        let body = json!({"owner": "kommun", "receiver": "friskola", "records": [school], "reason": "Ny huvudman"});
+        let offer = site.send_with("POST", "/transfers", Some(body), "").expect(201);
+        let address = format!("/transfers/{}", offer["id"].as_str().unwrap());
+        left_behind(&site, &offer);
+        let done = wait(&site, &address, |shown| {
+            shown["sides"].as_array().unwrap().iter().filter(|side| side["state"] == "done").count() == 2 && shown["progress"].is_null()
+        });
+        assert_eq!(done["items"], offer["items"]);
+        for old in [&school, &class] {
+            assert_eq!(site.get(&format!("/organisations/{}", to(&offer, old))).expect(200)["owner"], "friskola");
+        }
+    }
+}
+
+on_both! {
     using pair;
+
+    fn what_the_giver_does_not_answer_is_tried_again_and_said(pair: (Site, Site)) {
+        let (origin, receiver) = pair;
+        let [_, school, _] = school(&origin);
+        std::fs::write(receiver.tokens.path().join("kommun.token"), neighbour(&origin)).unwrap();
+        let proxy = Proxy::start();
+        let socket: SocketAddr = origin.origin().trim_start_matches("http://").parse().unwrap();
+        proxy.lead_to([socket]);
+        let (offer, address) = offered(&origin, &receiver, &format!("http://{}", proxy.address()), &school);
+        proxy.lead_to([]);
+        proxy.cut();
+        left_behind(&receiver, &offer);
+        let shown = wait(&receiver, &address, |shown| shown["progress"]["attempts"].as_u64() > Some(2));
+        assert_eq!(shown["sides"][0]["state"], "offered");
+        let progress = &shown["progress"];
+        assert!(progress["failure"].as_str().unwrap().starts_with("other-registry") && progress["nextAt"].is_string(), "{shown:#}");
+        proxy.lead_to([socket]);
+        let done = wait(&receiver, &address, |shown| shown["sides"][0]["state"] == "done" && shown["progress"].is_null());
+        assert_eq!(done["items"], offer["items"]);
+        assert_eq!(origin.get(&address).expect(200)["sides"][0]["state"], "done");
+    }
+
+    fn what_the_log_of_the_giver_does_not_prove_is_refused_and_told(pair: (Site, Site)) {
+        let (origin, receiver) = pair;
+        let [_, school, class] = school(&origin);
+        std::fs::write(receiver.tokens.path().join("kommun.token"), neighbour(&origin)).unwrap();
+        let (offer, address) = offered(&origin, &receiver, &origin.origin(), &school);
+        let accept = || receiver.send_with("POST", &format!("{address}/accept"), Some(json!({})), "");
+        let forged = |from: &str, to: &str| {
+            let rows = origin.database.execute(&format!("UPDATE state SET body = replace(body, '{from}', '{to}') WHERE superseded_at > recorded_at"));
+            assert!(rows > 0);
+        };
+        forged("Klass 1", "Klass 2");
+        let refused = accept().expect(502);
+        let why = refused["detail"].as_str().unwrap();
+        assert!(why.contains(&class) && why.contains("is not what the log of kommun has"), "{why}");
+        // Nothing was held, and nothing goes on by itself.
+        assert_eq!(origin.get(&address).expect(200)["sides"][0]["state"], "offered");
+        let shown = receiver.get(&address).expect(200);
+        assert_eq!((&shown["sides"][0]["state"], &shown["progress"]), (&json!("offered"), &json!(null)));
+        forged("Klass 2", "Klass 1");
+        // Another key than that of when the offer was fetched, which that has not signed.
+        origin.forge_log_key();
+        let why = accept().expect(502)["detail"].as_str().unwrap().to_owned();
+        assert!(why.contains("another key"), "{why}");
+        // What somebody had begun of it ends as well: nothing is held.
+        left_behind(&receiver, &offer);
+        let shown = wait(&receiver, &address, |shown| shown["progress"].is_null());
+        assert_eq!(shown["sides"][0]["state"], "offered");
+        receiver.send_with("POST", &format!("{address}/refuse"), Some(json!({"reason": "Fel"})), "").expect(200);
+        let mut origin = origin;
+        origin.verified = false;
+    }
+
+    fn after_a_change_of_the_key_it_is_proven_with_the_next(pair: (Site, Site)) {
+        let (origin, receiver) = pair;
+        let [_, school, _] = school(&origin);
+        std::fs::write(receiver.tokens.path().join("kommun.token"), neighbour(&origin)).unwrap();
+        let (_, address) = offered(&origin, &receiver, &origin.origin(), &school);
+        origin.store().rotate_log_key().unwrap();
+        let done = receiver.send_with("POST", &format!("{address}/accept"), Some(json!({})), "").expect(200);
+        assert_eq!(done["sides"][0]["state"], "done");
+        // What it was proven to stays with it.
+        assert!(done["head"].as_str().unwrap().starts_with("grunddata/kommun\n"), "{done:#}");
+    }
 
     fn between_two_registries_it_goes_on_when_the_giver_answers_again(pair: (Site, Site)) {
         let (origin, receiver) = pair;
         let [_, school, class] = school(&origin);
         let known = origin.get(&format!("/organisations/{class}")).expect(200)["recordedAt"].as_str().unwrap().to_owned();
-        let reads = token(&origin, "kommun", Role::Reader);
+        let reads = neighbour(&origin);
         std::fs::write(receiver.tokens.path().join("kommun.token"), &reads).unwrap();
         let offer = origin.send_with("POST", "/transfers", Some(json!({
-            "owner": "kommun", "receiver": "friskola", "registry": receiver.origin(), "client": "prov",
+            "owner": "kommun", "receiver": "friskola", "registry": receiver.origin(), "client": "grannen",
             "records": [school], "reason": "Ny huvudman",
         })), "").expect(201);
         let address = format!("/transfers/{}", offer["id"].as_str().unwrap());
@@ -178,10 +310,10 @@ on_both! {
     fn what_was_accepted_elsewhere_can_be_refused_until_it_has_come(pair: (Site, Site)) {
         let (origin, receiver) = pair;
         let [_, school, _] = school(&origin);
-        let reads = token(&origin, "kommun", Role::Reader);
+        let reads = neighbour(&origin);
         std::fs::write(receiver.tokens.path().join("kommun.token"), &reads).unwrap();
         let offer = origin.send_with("POST", "/transfers", Some(json!({
-            "owner": "kommun", "receiver": "friskola", "registry": receiver.origin(), "client": "prov",
+            "owner": "kommun", "receiver": "friskola", "registry": receiver.origin(), "client": "grannen",
             "records": [school], "reason": "Ny huvudman",
         })), "").expect(201);
         let address = format!("/transfers/{}", offer["id"].as_str().unwrap());
@@ -204,10 +336,10 @@ on_both! {
         let person = origin.create("persons", json!({
             "owner": "kommun", "data": {"name": {"full": "Ronja Exempel"}, "birthDate": "2016-05-01"}, "validFrom": "2016-05-01",
         }));
-        let reads = token(&origin, "kommun", Role::OpenDataReader);
+        let reads = neighbour(&origin);
         std::fs::write(receiver.tokens.path().join("kommun.token"), &reads).unwrap();
         let made = origin.send_with("POST", "/hand-offs", Some(json!({
-            "owner": "kommun", "receiver": "friskola", "registry": receiver.origin(), "client": "prov", "person": person,
+            "owner": "kommun", "receiver": "friskola", "registry": receiver.origin(), "client": "grannen", "person": person,
             "properties": ["name"], "basis": {"kind": "consent", "text": "Vårdnadshavare"}, "expires": "2099-12-31",
         })), "").expect(201);
         let address = format!("/hand-offs/{}", made["id"].as_str().unwrap());

@@ -2,6 +2,7 @@
 
 mod hand_off;
 mod load;
+mod model;
 mod out;
 mod peer;
 mod retention;
@@ -16,6 +17,7 @@ use clap_complete::Shell;
 
 pub(crate) use hand_off::HandOff;
 pub(crate) use load::{Load, Loads, OfLoad, OfSource, Source, Why};
+pub(crate) use model::Model;
 pub(crate) use out::{Backup, Changes, Export, Import, Restore};
 pub(crate) use peer::Peer;
 pub(crate) use retention::{
@@ -197,6 +199,9 @@ anew at the end.")]
     /// Copy owners of other registries, and keep the copies as new as they are there
     #[command(subcommand)]
     Peer(Peer),
+    /// Look after the packages of the information model that came from peers
+    #[command(subcommand)]
+    Model(Model),
     /// Hand records over to another owner, in this registry or in another one
     #[command(subcommand)]
     Transfer(Transfer),

@@ -10,6 +10,7 @@ use grunddata_registry::{Limits, Registry};
 use grunddata_store::{Clock, Store, StoreOptions};
 
 use crate::failure::{Failure, Kind};
+use crate::output::note;
 use crate::settings::Settings;
 
 /// The real clock.
@@ -62,6 +63,11 @@ fn open_with(
     // What came from peers is kept in the database, once it has its tables.
     if store.pending_migrations()?.is_empty() {
         store.load_packages()?;
+        for (package, why) in store.set_aside() {
+            note(format!(
+                "The package {package} of the information model, which came from a peer, is set aside: {why}. Records that name it cannot be read. `grunddata model list` tells more."
+            ));
+        }
     }
     Ok(Registry::new(store, model, clock, Limits::default()))
 }

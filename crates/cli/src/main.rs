@@ -64,6 +64,7 @@ fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Loads(loads) => commands::load::run(&settings, loads),
         Command::HandOff(hand_off) => commands::hand_off::run(&settings, hand_off),
         Command::Transfer(transfer) => commands::transfer::run(&settings, transfer),
+        Command::Model(model) => commands::model::run(&settings, model),
         Command::Peer(peer) => commands::peer::run(&settings, peer),
         Command::Why(why) => commands::why::run(&settings, why),
         Command::Changes(changes) => commands::changes::run(&settings, changes),

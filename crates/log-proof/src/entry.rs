@@ -61,6 +61,8 @@ pub const ACTOR: usize = 1;
 pub const REASON: usize = 2;
 /// The part that says from which source.
 pub const SOURCE: usize = 3;
+/// The part that says when each state holds, and in which release of the model it is.
+pub const TIMELINE: usize = 5;
 /// The first of the four parts of the privacy classes.
 pub const CLASSES: usize = 6;
 

@@ -82,10 +82,10 @@ pub use subscription::{
 };
 pub use tokens::{MOST_OVERLAP_DAYS, MintedToken, NewToken, OVERLAP_DAYS, Rotation, Token};
 pub use transfers::{
-    Basis, BasisKind, HandOff, HandOffContent, HandOffPayload, HandedState, MOST_TRANSFERRED,
-    NewHandOff, NewTransfer, Received, RemoteOffer, SideView, Transfer, TransferContent,
-    TransferItem, TransferLeft, TransferPage, TransferRecord, TransferReferences, TransferWhy,
-    Transferred,
+    Basis, BasisKind, HandOff, HandOffContent, HandOffPayload, HandedProof, HandedState,
+    LeftTransfer, MOST_TRANSFERRED, NewHandOff, NewTransfer, Received, RemoteOffer, SideView,
+    Transfer, TransferContent, TransferItem, TransferLeft, TransferPage, TransferProgress,
+    TransferRecord, TransferReferences, TransferWhy, Transferred,
 };
 pub use write::{
     Amend, ChangeKind, Command, Content, Create, End, Envelope, From, Idempotency, IfMatch, Note,

@@ -1,6 +1,8 @@
 //! Bearer tokens: 256 random bits, of which only the SHA-256 is kept. A token is compared by its hash alone, which tells
 //! nobody who measures time anything about it.
 
+use std::collections::BTreeMap;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use grunddata_model::Instant;
@@ -12,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 use crate::access::stockholm_day;
 use crate::registry::refuse_store;
 use crate::write::check_name;
-use crate::{Action, Actor, Code, Context, Grant, Refusal, Registry};
+use crate::{Action, Actor, Code, Context, Grant, Refusal, Registry, fact};
 
 /// What every token begins with, so that one that leaks into a repository is recognised.
 const PREFIX: &str = "gd_";
@@ -39,6 +41,15 @@ pub struct NewToken {
     pub unit: Option<String>,
     /// From when on it is refused.
     pub expires_at: Option<Instant>,
+}
+
+/// A client of this registry that asks for another one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AskingClient {
+    /// The name of its token.
+    pub(crate) name: String,
+    /// What tells it from others, however often the secret is changed.
+    pub(crate) line: String,
 }
 
 /// How a token is given a new secret.
@@ -264,6 +275,42 @@ impl Registry {
     pub fn tokens(&self, context: &Context) -> Result<Vec<Token>, Refusal> {
         let administered = self.administered(context)?;
         Ok(administered.into_iter().map(|(_, token)| token).collect())
+    }
+
+    /// What tells the client from others by whose token another registry asks: a token that the actor administers and that is
+    /// good, by its name or its id. The name is for people: anybody may give it to another token.
+    ///
+    /// # Errors
+    /// [`Code::InvalidParameter`] when there is none, or several of that name.
+    pub(crate) fn asking_client(
+        &self,
+        context: &Context,
+        named: &str,
+    ) -> Result<AskingClient, Refusal> {
+        let mut lines: BTreeMap<String, (String, String)> = BTreeMap::new();
+        for token in self.tokens(context)? {
+            let good =
+                token.revoked_at.is_none() && token.expires_at.is_none_or(|at| at > context.now);
+            if good && (token.name == named || token.id == named) {
+                lines.insert(token.client, (token.name, token.id));
+            }
+        }
+        let wrong = |detail: String| {
+            Err(Refusal::new(Code::InvalidParameter, detail).fact(fact::PARAMETER, "client"))
+        };
+        if lines.len() > 1 {
+            let ids: Vec<&str> = lines.values().map(|(_, id)| id.as_str()).collect();
+            return wrong(format!(
+                "Several tokens have the name {named}: say which by its id ({}).",
+                ids.join(", ")
+            ));
+        }
+        match lines.pop_first() {
+            Some((line, (name, _))) => Ok(AskingClient { name, line }),
+            None => wrong(format!(
+                "There is no token {named} that you administer and that is good: make one for that registry first."
+            )),
+        }
     }
 
     fn administered(&self, context: &Context) -> Result<Vec<([u8; 32], Token)>, Refusal> {

@@ -1,14 +1,20 @@
 //! Hand-overs from another registry: the receiver asks the giver, step by step, and can ask for each step again. Only
 //! outbound requests are made, to hosts that whoever runs the program has listed, with the token that the giver has given.
 
-use grunddata_model::{OwnerKey, RecordId};
+mod carriers;
+mod carry;
+mod proven;
+
+use grunddata_model::OwnerKey;
 use grunddata_pull::{Peer as Remote, PeerError};
 use grunddata_registry::{
     Code, Context, HandOff, HandOffPayload, PeerSettings, Refusal, Registry, RemoteOffer, Transfer,
-    TransferPage,
 };
 use serde_json::json;
 use uuid::Uuid;
+
+pub(crate) use carriers::Carriers;
+pub use carry::accept;
 
 use crate::peers::Peering;
 
@@ -26,64 +32,18 @@ pub fn note_offer(
     // Who may not do it has nobody asked.
     registry.transfers(context, &settings.owner)?;
     let remote = peering.remote(settings).map_err(not_asked)?;
-    let offer: Transfer = remote
-        .get(&format!("/transfers/{id}"), &[])
-        .map_err(not_answered)?;
+    let offer = asked(&remote, id)?;
     if offer.id != id {
         return Err(not_asked("it tells of another hand-over".to_owned()));
     }
+    let keys = remote.keys().map_err(not_answered)?;
     let remote = RemoteOffer {
         registry: settings.url.clone(),
         token_file: settings.token_file.clone(),
+        log_keys: proven::current(&keys),
         offer,
     };
     registry.note_transfer(context, &settings.owner, remote)
-}
-
-/// Accepts a hand-over and carries it out, wherever the giver is. One that was broken off goes on from where it was.
-///
-/// # Errors
-/// [`Code::OtherRegistry`] when the giver's registry cannot be asked: ask again; those of the registry.
-pub fn accept(
-    registry: &Registry,
-    peering: &Peering,
-    context: &Context,
-    id: Uuid,
-    controller: Option<RecordId>,
-) -> Result<Transfer, Refusal> {
-    let shown = registry.transfer(context, id)?;
-    if shown.state_of("giver").is_some() {
-        return registry.accept_transfer(context, id, controller);
-    }
-    let remote = remote(peering, &shown)?;
-    loop {
-        let shown = registry.transfer(context, id)?;
-        match shown.state_of("receiver") {
-            Some("offered") => {
-                // What cannot be received is told before anything is held.
-                registry.try_transfer(context, id, fetched(&remote, id)?)?;
-                let held: Transfer = told(&remote, id, "hold", &json!({}))?;
-                registry.note_held(context, id, held.content.items, controller)?;
-            }
-            Some("accepted") => {
-                registry.receive_transfer(context, id, fetched(&remote, id)?)?;
-            }
-            Some("received") => {
-                let _: Transfer = told(&remote, id, "confirm", &json!({}))?;
-                registry.finish_transfer(context, id)?;
-            }
-            Some("done") => return Ok(shown),
-            state => {
-                return Err(Refusal::new(
-                    Code::TransferState,
-                    format!(
-                        "The hand-over is {}: ask the giver for another one.",
-                        state.unwrap_or_default()
-                    ),
-                ));
-            }
-        }
-    }
 }
 
 /// Refuses a hand-over, here and, where it is elsewhere, at the giver.
@@ -113,34 +73,11 @@ fn remote(peering: &Peering, transfer: &Transfer) -> Result<Remote, Refusal> {
     peering.remote(&settings).map_err(not_asked)
 }
 
-/// All records of a hand-over.
-fn fetched(remote: &Remote, id: Uuid) -> Result<TransferPage, Refusal> {
-    let mut all = TransferPage::default();
-    let mut after = 0;
-    loop {
-        let from = after.to_string();
-        let page: TransferPage = remote
-            .get(
-                &format!("/transfers/{id}/records"),
-                &[("after", from.as_str())],
-            )
-            .map_err(not_answered)?;
-        all.records.extend(page.records);
-        all.geometries.extend(page.geometries);
-        match page.next {
-            // A page that does not go on would never end.
-            Some(next)
-                if next > after && all.records.len() <= grunddata_registry::MOST_TRANSFERRED =>
-            {
-                after = next;
-            }
-            Some(_) => return Err(not_asked("its pages do not end".to_owned())),
-            None => break,
-        }
-    }
-    all.geometries.sort();
-    all.geometries.dedup();
-    Ok(all)
+/// A hand-over as the giver's registry tells of it.
+fn asked(remote: &Remote, id: Uuid) -> Result<Transfer, Refusal> {
+    remote
+        .get(&format!("/transfers/{id}"), &[])
+        .map_err(not_answered)
 }
 
 fn told<T: serde::de::DeserializeOwned>(
@@ -161,7 +98,9 @@ fn not_answered(error: PeerError) -> Refusal {
 fn not_asked(why: String) -> Refusal {
     Refusal::new(
         Code::OtherRegistry,
-        format!("The registry of the giver: {why}. What was done stays; ask again and it goes on."),
+        format!(
+            "The registry of the giver: {why}. What was done stays. What was begun goes on by itself; else ask again."
+        ),
     )
 }
 

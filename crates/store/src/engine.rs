@@ -1,10 +1,12 @@
 //! What the store's handles, its committing threads and its readers share.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use grunddata_information_model::InformationModel;
-use grunddata_model::Instant;
+use grunddata_model::{Instant, ModelVersion};
+use parking_lot::Mutex;
 
 use crate::combiner::Queue;
 use crate::follow::Followed;
@@ -26,6 +28,8 @@ pub(crate) struct Engine {
     pub(crate) followed: Arc<Followed>,
     /// With which copies are written.
     pub(crate) copying: CopyConnections,
+    /// Packages of the information model that are kept and cannot be used, and why.
+    pub(crate) aside: Mutex<BTreeMap<ModelVersion, String>>,
     /// What the clock and the stopwatch said when the store was opened.
     pub(crate) opened: (Instant, Duration),
 }

@@ -71,6 +71,7 @@ pub use lossless::{
 };
 pub use marks::{MarkKind, MarkRow};
 pub use metrics::{BATCH_SIZES, StoreMetrics};
+pub use model_packages::KeptPackage;
 pub use options::{COMMITS_WITHIN, Clock, Stopwatch, StoreOptions};
 pub use owner::{OwnerRow, OwnerSet, Told};
 pub use peers::{
@@ -92,8 +93,9 @@ pub use subscriptions::{
 };
 pub use transfers::{
     HandedRecord, TransferKind, TransferRow, TransferSide, TransferState, TransferStep,
+    TransferTask,
 };
-pub use tree::{EpochRow, LogHead, LogKeyRow, TreeProof};
+pub use tree::{EpochRow, LogHead, LogKeyRow, TreeProof, state_parts};
 pub use verify::{Finding, Progress};
 pub use visibility::{
     ALL_CLASSES, ControllerSet, DomainSet, Form, Forms, LEVELS, Seen, Sight, Visibility,

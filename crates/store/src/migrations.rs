@@ -163,6 +163,25 @@ mod tests {
             assert_eq!(columns(&mut connection), up);
         }
 
+        fn hand_overs_from_before_are_found_by_their_ids(db: Database) {
+            let mut connection = connect(&db);
+            run(&mut connection).unwrap();
+            let (text, prefix, now) = match db.engine {
+                Engine::Sqlite => (include_str!("../../../migrations/sqlite/0018_carrying/up.sql"), "x", "0"),
+                Engine::Postgres => (include_str!("../../../migrations/postgres/0018_carrying/up.sql"), "uuid ", "now()"),
+            };
+            let id = |digit: &str| format!("{prefix}'{}'", digit.repeat(32));
+            for (owner, id, side, other) in [("giver", id("1"), 1, "receiver"), ("receiver", id("1"), 2, "giver"), ("receiver", id("2"), 2, "elsewhere")] {
+                connection.batch(&format!("INSERT INTO transfer VALUES ('{owner}', {id}, 1, {side}, 1, '{other}', '{{}}', {now}, 'x', {now})")).unwrap();
+            }
+            let statement = text.split(';').find(|statement| statement.contains("INSERT INTO directory_transfer")).unwrap();
+            connection.batch(statement).unwrap();
+            let sql = Sql::<(Text, Text)>::new("SELECT d.giver, d.receiver FROM directory_transfer d ORDER BY d.id");
+            let found: Vec<(String, String)> = connection.load(&sql).unwrap();
+            let pair = |giver: &str, receiver: &str| (giver.to_owned(), receiver.to_owned());
+            assert_eq!(found, [pair("giver", "receiver"), pair("elsewhere", "receiver")]);
+        }
+
         fn schema_agrees_with_the_database(db: Database) {
             let mut connection = connect(&db);
             run(&mut connection).unwrap();
@@ -172,7 +191,7 @@ mod tests {
         fn every_key_leads_with_the_owner(db: Database) {
             let mut connection = connect(&db);
             run(&mut connection).unwrap();
-            let without = ["access_grant", "directory_id", "directory_identifier", "log_key", "model_package", "owner", "owner_reference", "peer", "token"];
+            let without = ["access_grant", "directory_id", "directory_identifier", "directory_transfer", "log_key", "model_package", "owner", "owner_reference", "peer", "token"];
             let leading: Vec<(String, String)> = if let Connection::Sqlite(_) = connection {
                 let sql = Sql::<(Text, Text)>::new(
                     "SELECT m.name, i.name FROM sqlite_master m JOIN pragma_index_list(m.name) l \

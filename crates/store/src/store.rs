@@ -99,6 +99,7 @@ impl Store {
             metrics: Metrics::default(),
             followed: Arc::new(Followed::default()),
             copying: CopyConnections::default(),
+            aside: Mutex::default(),
             opened,
         });
         let mut threads = Vec::with_capacity(writers);

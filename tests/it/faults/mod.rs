@@ -6,6 +6,7 @@
 //! `FAULTS_SEED` and `FAULTS_ROUNDS` say with which dice and how long; both are printed. `cargo xtask faults` runs them for
 //! longer, and prints the table.
 
+mod hand_over;
 mod peers;
 pub(crate) mod proxy;
 mod subscribers;

@@ -25,19 +25,19 @@ const BEFORE: usize = 600;
 /// Coordinates that are compared over all rounds.
 const COORDINATES: usize = 1_000;
 const SETTINGS: &str = "[peers]\nhttp_loopback = true\n[loads]\nlease_seconds = 1\n";
-const OWNER: &str = "se-test";
+pub(super) const OWNER: &str = "se-test";
 
 /// A registry that dies and comes back, behind addresses that stay.
-struct Registry {
-    desk: Desk,
-    program: Option<Program>,
+pub(super) struct Registry {
+    pub(super) desk: Desk,
+    pub(super) program: Option<Program>,
     /// For the other registry, and for clients.
-    proxies: [Proxy; 2],
-    token: String,
+    pub(super) proxies: [Proxy; 2],
+    pub(super) token: String,
 }
 
 impl Registry {
-    fn new(engine: Engine) -> Self {
+    pub(super) fn new(engine: Engine) -> Self {
         let mut desk = Desk::new(engine);
         desk.configure(SETTINGS);
         desk.done(&["migrate"]);
@@ -57,7 +57,7 @@ impl Registry {
         self.token = made.trim().to_owned();
     }
 
-    fn start(&mut self) {
+    pub(super) fn start(&mut self) {
         let program = Program::start(&self.desk.arguments(&["serve"]), PATIENCE);
         for proxy in &self.proxies {
             proxy.lead_to([program.address()]);
@@ -65,14 +65,14 @@ impl Registry {
         self.program = Some(program);
     }
 
-    fn kill(&mut self) {
+    pub(super) fn kill(&mut self) {
         if let Some(program) = self.program.take() {
             program.kill();
         }
         self.start();
     }
 
-    fn get(&self, client: &Client, path: &str) -> (u16, Value) {
+    pub(super) fn get(&self, client: &Client, path: &str) -> (u16, Value) {
         let url = format!("http://{}/api/v1{path}", self.proxies[1].address());
         let answer = client
             .get(url)
@@ -106,7 +106,7 @@ impl Registry {
 }
 
 /// Sends it until it is answered for good.
-fn written(
+pub(super) fn written(
     client: &Client,
     origin: &str,
     token: &str,

@@ -103,6 +103,32 @@ on_both! {
         assert_eq!(shown(&third, &own)["motto"], "Tillsammans");
     }
 
+    /// The program that comes next has packages that one from a peer clashes with.
+    fn a_package_that_clashes_is_set_aside_and_can_be_forgotten(engine: Engine) {
+        let packages = package("0.2.0", "motto");
+        let origin = with_packages(engine, &packages);
+        let follower = Site::start(other(engine), &["nation"]);
+        let plain = origin.unit("kommun", "Enheten");
+        motto(&origin, "motto");
+        follower.follow("kommun", &origin, "kommun", &origin.admin, json!({})).expect(201);
+        follower.wait_for("kommun", &origin, "kommun");
+        let (here, with) = (Arc::clone(&follower.database), Arc::clone(&follower.tokens));
+        drop(follower.close());
+        let mut follower = Site::with_model(Arc::clone(&here), Arc::clone(&with), model(&package("0.2.0", "slogan")), &[]);
+        let aside = follower.store().set_aside();
+        let (name, why) = aside.first_key_value().unwrap();
+        assert_eq!((aside.len(), name.to_string()), (1, "own/0.2.0".to_owned()));
+        assert!(why.contains("other content"), "{why}");
+        follower.get(&format!("/organisations/{plain}")).expect(200);
+        assert!(follower.store().names_package(name).unwrap());
+        assert!(follower.store().forget_package(name).unwrap());
+        assert!(!follower.store().forget_package(name).unwrap());
+        assert!(!follower.store().load_packages().unwrap());
+        assert!(follower.store().set_aside().is_empty());
+        // What the record was written with is not here.
+        follower.verified = false;
+    }
+
     fn another_package_under_the_same_name_stops_the_copy(engine: Engine) {
         let (theirs, ours) = (package("0.2.0", "motto"), package("0.2.0", "slogan"));
         let origin = with_packages(engine, &theirs);

@@ -195,8 +195,12 @@ impl Site {
     }
 
     pub(crate) fn token(&self, grants: Vec<Grant>) -> String {
+        self.token_named("prov", grants)
+    }
+
+    pub(crate) fn token_named(&self, name: &str, grants: Vec<Grant>) -> String {
         let token = NewToken {
-            name: "prov".to_owned(),
+            name: name.to_owned(),
             grants,
             feeds_copies: false,
             unit: None,

@@ -17,6 +17,7 @@ pub(crate) mod load;
 pub(crate) mod log;
 mod log_proof;
 pub(crate) mod migrate;
+pub(crate) mod model;
 pub(crate) mod openapi;
 pub(crate) mod owner;
 pub(crate) mod peer;

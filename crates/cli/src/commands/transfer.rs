@@ -7,6 +7,7 @@ use std::str::FromStr;
 use grunddata_model::{OwnerKey, RecordId};
 use grunddata_registry::{NewTransfer, Transfer as Shown};
 use grunddata_server::handing;
+use grunddata_server::loads::collect::Worker;
 use serde_json::json;
 
 use crate::arguments::Transfer;
@@ -104,8 +105,9 @@ pub(crate) fn run(settings: &Settings, transfer: Transfer) -> Result<ExitCode, F
                 .transpose()?;
             let receiver = registry.transfer(&context, id)?.receiver;
             let act = Act::about("transfer-accept", &receiver, json!({"transfer": id}));
+            let worker = Worker::new(settings.server().lease);
             let done = console::act(settings, &context, act, || {
-                handing::accept(&registry, &peering, &context, id, controller)
+                handing::accept(&registry, &peering, &worker, &context, id, controller)
             })?;
             line(format!(
                 "{} records of {} are {}'s now. Their old ids lead there.",
@@ -153,7 +155,17 @@ fn states(transfer: &Shown) -> String {
     let sides: Vec<String> = sides
         .map(|side| format!("{}: {}", side.side, side.state))
         .collect();
-    sides.join(", ")
+    let mut told = sides.join(", ");
+    if let Some(progress) = &transfer.progress {
+        told.push_str(&format!(
+            "; tried {} times, again at {}",
+            progress.attempts, progress.next_at
+        ));
+        if let Some(failure) = &progress.failure {
+            told.push_str(&format!(" ({failure})"));
+        }
+    }
+    told
 }
 
 /// What it would be.

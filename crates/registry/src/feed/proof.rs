@@ -186,7 +186,7 @@ impl Registry {
         Err(not_whole(context, owner))
     }
 
-    fn signed(
+    pub(crate) fn signed(
         &self,
         owner: &OwnerKey,
         size: Option<u64>,

@@ -5,7 +5,9 @@ use grunddata_store::{TransferRow, TransferSide};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::Refusal;
+use super::carrying::TransferProgress;
+use super::proven::HandedProof;
+use crate::{Context, Refusal};
 
 /// A hand-over to be offered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,7 +18,7 @@ pub struct NewTransfer {
     pub receiver: OwnerKey,
     /// The address of the registry of the receiver; `None` = this one.
     pub registry: Option<String>,
-    /// The name of the token by which that registry asks.
+    /// The token by which that registry asks: its name, or its id.
     pub client: Option<String>,
     /// The records from which it begins.
     pub records: Vec<RecordId>,
@@ -140,12 +142,21 @@ pub struct TransferContent {
     /// The address of the registry of the other side; absent = this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry: Option<String>,
-    /// The token by which the other registry asks; on the giver's side.
+    /// The name of the token by which the other registry asks; on the giver's side.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client: Option<String>,
+    /// What tells its user from others, however often the secret is changed; told to the giver alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<String>,
     /// The file with the token for the other registry; on the receiver's side.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_file: Option<String>,
+    /// The keys that the giver's registry signed its log with when the offer was fetched, in base64; on the receiver's side.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub log_keys: Vec<String>,
+    /// The giver's signed head to which what came was proven; on the receiver's side.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<String>,
     /// The organisation of the receiver that is responsible for what was received.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub controller: Option<RecordId>,
@@ -167,7 +178,15 @@ pub struct TransferContent {
 /// With whom it is.
 pub(super) struct Parties {
     pub(super) registry: Option<String>,
-    pub(super) client: Option<String>,
+    pub(super) client_id: Option<String>,
+}
+
+impl Parties {
+    /// Whether the actor is the client by whose token the other registry asks. Its name says nothing: anybody may bear it.
+    pub(super) fn is_asking(&self, context: &Context) -> bool {
+        let named = self.client_id.as_deref();
+        !context.actor.is_anonymous() && named == Some(context.actor.client.as_str())
+    }
 }
 
 impl TransferContent {
@@ -182,7 +201,7 @@ impl TransferContent {
     pub(super) fn parties(&self) -> Parties {
         Parties {
             registry: self.registry.clone(),
-            client: self.client.clone(),
+            client_id: self.client_id.clone(),
         }
     }
 
@@ -244,6 +263,9 @@ pub struct Transfer {
     pub created_at: Instant,
     /// By whom.
     pub created_by: String,
+    /// How far the carrying out has come, of what was accepted and is not done; told to the receiver.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<TransferProgress>,
     /// What is said of it.
     #[serde(flatten)]
     pub content: TransferContent,
@@ -258,6 +280,7 @@ impl Transfer {
             sides: Vec::new(),
             created_at: row.created_at,
             created_by: row.created_by.clone(),
+            progress: None,
             content,
         };
         shown.add(row);
@@ -290,6 +313,8 @@ pub struct RemoteOffer {
     pub registry: String,
     /// The file with the token for it.
     pub token_file: Option<String>,
+    /// The keys that it signs its log with now, in base64.
+    pub log_keys: Vec<String>,
     /// What it says.
     pub offer: Transfer,
 }
@@ -326,6 +351,9 @@ pub struct TransferRecord {
     pub controller: Option<RecordId>,
     /// What is believed, by period.
     pub states: Vec<HandedState>,
+    /// What proves it, where it goes to another registry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<HandedProof>,
 }
 
 /// Some of the records of a hand-over.
@@ -336,6 +364,9 @@ pub struct TransferPage {
     pub records: Vec<TransferRecord>,
     /// The geometries that they name: SHA-256 in hexadecimal, and the geometry as a text.
     pub geometries: Vec<(String, String)>,
+    /// The giver's signed head (C2SP checkpoint) to which the proofs lead, where it goes to another registry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<String>,
     /// From which record on there is more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<usize>,

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use grunddata_information_model::{InformationModel, Resolved};
 use grunddata_model::{Period, RecordId, State, Timeline, TransactionId};
 use grunddata_store::{
-    ChangeKind, Operation, RecordImage, RecordStatus, StagedWrite, StoreError, TransferRow, WriteTx,
+    ChangeKind, Needs, Operation, RecordImage, RecordStatus, StagedWrite, StoreError, TransferRow,
+    WriteTx,
 };
 
 use super::content::{TransferContent, TransferItem, Transferred};
@@ -57,34 +58,93 @@ pub(super) fn forward(
         )?)?;
     }
     for id in followers {
-        let image = own(tx, id)?;
-        if tx.in_transfer(id).is_some() {
-            return Err(super::in_transfer(id).into());
-        }
-        let after = repointed(model, &image.timeline, &going)?;
-        if after == image.timeline {
+        // What is in another hand-over leaves by itself, and two that refer to each other would wait for each other. Should it
+        // come back, it follows then.
+        if tx.in_transfer(id).is_some_and(|other| other != row.id) {
             continue;
         }
-        tx.stage(StagedWrite {
-            id,
-            domain: image.domain,
-            fresh: false,
-            controller: image.controller,
-            origin: image.origin.clone(),
-            transaction,
-            operation: Operation::Follow,
-            change_kind: ChangeKind::Change,
-            corrects: None,
-            actor: Arc::clone(actor),
-            reason: Some(Arc::clone(&reason)),
-            source: None,
-            touched: Period::ALWAYS,
-            before: image.timeline.clone(),
-            after,
-            status: image.status,
-            forward_to: None,
-        })?;
+        let image = own(tx, id)?;
+        follow(tx, model, &image, &going, actor, &reason, transaction)?;
     }
+    Ok(())
+}
+
+/// Has records that are not handed over after all refer to where went what was handed over meanwhile, under the giver's lock.
+pub(super) fn catch_up(
+    tx: &mut WriteTx<'_>,
+    model: &InformationModel,
+    row: &TransferRow,
+    content: &TransferContent,
+    actor: &Arc<str>,
+    transaction: TransactionId,
+) -> Result<(), Failure> {
+    let mut images = Vec::with_capacity(content.items.len());
+    for item in &content.items {
+        images.push(own(tx, item.record)?);
+    }
+    let links = images.iter().flat_map(|image| image.timeline.states());
+    let links = links.flat_map(|state| state.value.links());
+    let targets: BTreeSet<RecordId> = links.map(|link| link.target).collect();
+    tx.prefetch(&Needs {
+        records: targets.iter().copied().collect(),
+        ..Needs::default()
+    })?;
+    let mut gone = BTreeMap::new();
+    for target in targets {
+        let image = tx.record(target)?;
+        let into = image
+            .filter(|image| image.owner == row.owner && image.status == RecordStatus::Transferred)
+            .and_then(|image| image.forward_to);
+        // Where the receiver's record is not known here, the old id leads there.
+        if let Some(into) = into
+            && tx.record(into)?.is_some()
+        {
+            gone.insert(target, into);
+        }
+    }
+    let reason: Arc<str> = Arc::from(format!(
+        "What it refers to was handed over while it was in the hand-over {}, which is off",
+        row.id
+    ));
+    for image in images {
+        follow(tx, model, &image, &gone, actor, &reason, transaction)?;
+    }
+    Ok(())
+}
+
+/// Stages a record with its references led to what the receiver has, if it has any.
+fn follow(
+    tx: &mut WriteTx<'_>,
+    model: &InformationModel,
+    image: &RecordImage,
+    going: &BTreeMap<RecordId, RecordId>,
+    actor: &Arc<str>,
+    reason: &Arc<str>,
+    transaction: TransactionId,
+) -> Result<(), Failure> {
+    let after = repointed(model, &image.timeline, going)?;
+    if after == image.timeline {
+        return Ok(());
+    }
+    tx.stage(StagedWrite {
+        id: image.id,
+        domain: image.domain,
+        fresh: false,
+        controller: image.controller,
+        origin: image.origin.clone(),
+        transaction,
+        operation: Operation::Follow,
+        change_kind: ChangeKind::Change,
+        corrects: None,
+        actor: Arc::clone(actor),
+        reason: Some(Arc::clone(reason)),
+        source: None,
+        touched: Period::ALWAYS,
+        before: image.timeline.clone(),
+        after,
+        status: image.status,
+        forward_to: None,
+    })?;
     Ok(())
 }
 

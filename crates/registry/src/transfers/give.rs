@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use grunddata_model::{RecordId, TransactionId};
+use grunddata_model::{Domain, RecordId, TransactionId};
 use grunddata_store::{
     HandedRecord, Needs, RecordImage, StoreError, TransferKind, TransferRow, TransferSide,
     TransferState, TransferStep, WriteTx,
@@ -12,13 +12,15 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::content::{
-    HandedState, NewTransfer, Transfer, TransferContent, TransferLeft, TransferPage, TransferRecord,
+    HandedState, NewTransfer, Transfer, TransferContent, TransferLeft, TransferPage,
+    TransferRecord, TransferWhy,
 };
-use super::forward::forward;
-use super::plan::{plan, why_not};
+use super::forward::{catch_up, forward};
+use super::plan::{controlling, plan, why_not};
 use super::within::receiving;
 use super::{PAGE, administers, must_administer, wrong_state};
 use crate::registry::{refuse_store, refuse_write};
+use crate::tokens::AskingClient;
 use crate::write::{Failure, check_text};
 use crate::{Code, Context, Refusal, Registry};
 
@@ -51,7 +53,7 @@ impl Registry {
                 ),
             ));
         }
-        self.check_receiver(&new)?;
+        let client = self.check_receiver(context, &new)?;
         let (model, now, actor) = (
             self.inner.model.clone(),
             context.now,
@@ -67,8 +69,11 @@ impl Registry {
             let plan = plan(tx, &model, &new, now)?;
             let content = TransferContent {
                 registry: new.registry.clone(),
-                client: new.client.clone(),
+                client: client.as_ref().map(|client| client.name.clone()),
+                client_id: client.as_ref().map(|client| client.line.clone()),
                 token_file: None,
+                log_keys: Vec::new(),
+                head: None,
                 controller: None,
                 reason: new.reason.clone(),
                 ended: None,
@@ -103,7 +108,11 @@ impl Registry {
         self.transfer(context, id)
     }
 
-    fn check_receiver(&self, new: &NewTransfer) -> Result<(), Refusal> {
+    fn check_receiver(
+        &self,
+        context: &Context,
+        new: &NewTransfer,
+    ) -> Result<Option<AskingClient>, Refusal> {
         if new.registry.is_none() {
             if new.receiver == new.owner {
                 return Err(Refusal::new(
@@ -115,16 +124,26 @@ impl Registry {
             if !owners.iter().any(|owner| owner.key == new.receiver) {
                 return Err(refuse_store(StoreError::UnknownOwner(new.receiver.clone())));
             }
-            return Ok(());
+            return Ok(None);
         }
-        if new.client.as_deref().unwrap_or_default().is_empty() {
-            return Err(Refusal::new(
+        self.asking_registry(context, new.client.as_deref())
+            .map(Some)
+    }
+
+    /// The client by whose token the registry of a receiver asks.
+    pub(super) fn asking_registry(
+        &self,
+        context: &Context,
+        named: Option<&str>,
+    ) -> Result<AskingClient, Refusal> {
+        match named {
+            Some(named) if !named.is_empty() => self.asking_client(context, named),
+            _ => Err(Refusal::new(
                 Code::InvalidParameter,
-                "client is required where the receiver is in another registry: the name of the token by which that registry asks here.",
+                "client is required where the receiver is in another registry: the name of the token by which that registry asks here, or its id.",
             )
-            .fact(crate::fact::PARAMETER, "client"));
+            .fact(crate::fact::PARAMETER, "client")),
         }
-        Ok(())
     }
 
     /// Takes an offer back that was not accepted yet.
@@ -142,7 +161,7 @@ impl Registry {
         must_administer(context, &row.owner)?;
         check_text("reason", reason, REASON)?;
         let from = [TransferState::Offered];
-        self.end_transfer(&row, &from, TransferState::Withdrawn, reason)?;
+        self.end_transfer(context, &row, &from, TransferState::Withdrawn, reason)?;
         self.transfer(context, id)
     }
 
@@ -158,30 +177,42 @@ impl Registry {
     ) -> Result<Transfer, Refusal> {
         check_text("reason", reason, REASON)?;
         let rows = self.transfer_rows(id)?;
+        let refused = self.refuse_sides(context, id, &rows, reason)?;
+        self.end_carrying(&refused.receiver, id)?;
+        self.transfer(context, id)
+    }
+
+    fn refuse_sides(
+        &self,
+        context: &Context,
+        id: Uuid,
+        rows: &[TransferRow],
+        reason: &str,
+    ) -> Result<Transfer, Refusal> {
         let from = [TransferState::Offered, TransferState::Accepted];
         let received = rows.iter().find(|row| row.side == TransferSide::Receiver);
         if let Some(row) = received {
             let (row, _) = self.transfer_side(context, row.id, TransferSide::Receiver)?;
             must_administer(context, &row.owner)?;
-            self.end_transfer(&row, &from, TransferState::Refused, reason)?;
+            self.end_transfer(context, &row, &from, TransferState::Refused, reason)?;
         }
         let Some(row) = rows.iter().find(|row| row.side == TransferSide::Giver) else {
             return self.transfer(context, id);
         };
         let (row, content) = self.transfer_side(context, row.id, TransferSide::Giver)?;
-        if content.client.is_none() {
+        if content.registry.is_none() {
             must_administer(context, &row.other)?;
             if received.is_none() {
                 // First where it would be received: what is just being received there then is not, or is and cannot be refused.
                 self.refuse_to_receive(context, &row, &content, reason)?;
             }
-        } else if content.client.as_deref() != Some(context.actor.name.as_str()) {
+        } else if !content.parties().is_asking(context) {
             return Err(Refusal::new(
                 Code::Forbidden,
                 "The receiver refuses: the token that the offer names is asked for.",
             ));
         }
-        self.end_transfer(&row, &from, TransferState::Refused, reason)?;
+        self.end_transfer(context, &row, &from, TransferState::Refused, reason)?;
         self.transfer(context, id)
     }
 
@@ -221,12 +252,15 @@ impl Registry {
     /// Ends a side, from one of the states in which that may be.
     fn end_transfer(
         &self,
+        context: &Context,
         row: &TransferRow,
         from: &[TransferState],
         to: TransferState,
         reason: &str,
     ) -> Result<(), Refusal> {
         let (id, from, reason) = (row.id, from.to_vec(), reason.to_owned());
+        let model = self.inner.model.clone();
+        let (actor, transaction) = signed(context);
         let job = move |tx: &mut WriteTx<'_>| -> Result<(), Failure> {
             let row = present(tx, id)?;
             if row.state == to {
@@ -245,8 +279,11 @@ impl Registry {
             };
             tx.hand_over(TransferStep {
                 releases: true,
-                ..step(row, Some(before))
+                ..step(row.clone(), Some(before))
             });
+            if row.side == TransferSide::Giver && before == TransferState::Accepted {
+                catch_up(tx, &model, &row, &content, &actor, transaction)?;
+            }
             Ok(())
         };
         self.inner
@@ -285,6 +322,20 @@ impl Registry {
                         why,
                     }),
                 }
+            }
+            let going = content.items.iter().map(|item| item.record).collect();
+            let organisations = content.items.iter();
+            let organisations: Vec<RecordId> = organisations
+                .filter(|item| item.domain == Domain::Organisation)
+                .map(|item| item.record)
+                .collect();
+            // What was written since may be answered for by one of them.
+            for record in controlling(tx, &organisations, &going)? {
+                left.push(TransferLeft {
+                    record,
+                    domain: Domain::Organisation,
+                    why: TransferWhy::Controller,
+                });
             }
             if !left.is_empty() {
                 let told: Vec<TransferLeft> = left
@@ -331,9 +382,9 @@ impl Registry {
         row: &TransferRow,
         content: &TransferContent,
     ) -> Result<(), Refusal> {
-        match &content.client {
+        match &content.registry {
             None => must_administer(context, &row.other),
-            Some(client) if context.actor.name == *client => Ok(()),
+            Some(_) if content.parties().is_asking(context) => Ok(()),
             Some(_) => Err(Refusal::new(
                 Code::Forbidden,
                 "The receiver is in another registry, and accepts there.",
@@ -394,11 +445,16 @@ impl Registry {
         }
         let mut geometries: Vec<(String, String)> = geometries.into_iter().collect();
         geometries.sort();
-        Ok(TransferPage {
+        let mut page = TransferPage {
             records: records.into_iter().map(handed).collect(),
             geometries,
+            head: None,
             next: (!later.is_empty()).then_some(after + now.len()),
-        })
+        };
+        if content.registry.is_some() {
+            self.prove(&row.owner, &mut page)?;
+        }
+        Ok(page)
     }
 
     /// Writes the forwarding, once the receiver has the records for good: an entry in the giver's log for each, after which
@@ -406,16 +462,12 @@ impl Registry {
     /// for again.
     ///
     /// # Errors
-    /// [`Code::UnknownTransfer`], [`Code::Forbidden`]; [`Code::TransferState`] when it was not accepted;
-    /// [`Code::InTransfer`] when what would follow is in another hand-over.
+    /// [`Code::UnknownTransfer`], [`Code::Forbidden`]; [`Code::TransferState`] when it was not accepted.
     pub fn confirm_transfer(&self, context: &Context, id: Uuid) -> Result<Transfer, Refusal> {
         let (row, content) = self.transfer_side(context, id, TransferSide::Giver)?;
         self.must_receive(context, &row, &content)?;
         let model = self.inner.model.clone();
-        let (actor, transaction) = (
-            Arc::<str>::from(context.actor.name.as_str()),
-            TransactionId::mint(context.now),
-        );
+        let (actor, transaction) = signed(context);
         let job = move |tx: &mut WriteTx<'_>| -> Result<(), Failure> {
             let row = present(tx, id)?;
             match row.state {
@@ -448,6 +500,14 @@ impl Registry {
     }
 }
 
+/// Who writes, and in which transaction.
+fn signed(context: &Context) -> (Arc<str>, TransactionId) {
+    (
+        Arc::from(context.actor.name.as_str()),
+        TransactionId::mint(context.now),
+    )
+}
+
 pub(super) fn step(row: TransferRow, before: Option<TransferState>) -> TransferStep {
     TransferStep {
         row,
@@ -476,6 +536,7 @@ fn handed(record: HandedRecord) -> TransferRecord {
         version: record.version,
         position: record.position,
         leaf: record.leaf.as_deref().map(hexadecimal),
+        proof: None,
         controller: record.controller,
         states: record
             .states

@@ -15,7 +15,7 @@ use super::content::read;
 use super::forward::at;
 use super::give::{present, step};
 use super::hand_off_content::{HandOff, HandOffContent, HandOffPayload, NewHandOff, refers, shown};
-use super::{LISTED, may_see, must_administer, wrong_state};
+use super::{LISTED, administers, may_see, must_administer, wrong_state};
 use crate::registry::{refuse_store, refuse_write};
 use crate::write::{Failure, check_text};
 use crate::{
@@ -32,6 +32,14 @@ fn unknown(id: Uuid) -> Refusal {
         Code::UnknownTransfer,
         format!("There is no hand-off {id}, or it is not yours to see. GET /hand-offs lists them."),
     )
+}
+
+/// What is told to the actor: by which token the other registry asks is the giver's own.
+fn told(context: &Context, row: &TransferRow, mut content: HandOffContent) -> HandOffContent {
+    if row.side != TransferSide::Giver || !administers(context, &row.owner) {
+        content.client_id = None;
+    }
+    content
 }
 
 impl Registry {
@@ -67,12 +75,15 @@ impl Registry {
                     new.receiver,
                 )));
             }
-        } else if new.client.as_deref().unwrap_or_default().is_empty() {
-            return wrong("client is required where the receiver is in another registry: the name of the token by which that registry asks here.".to_owned());
         }
+        let client = match &new.registry {
+            None => None,
+            Some(_) => Some(self.asking_registry(context, new.client.as_deref())?),
+        };
         let content = HandOffContent {
             registry: new.registry,
-            client: new.client,
+            client: client.as_ref().map(|client| client.name.clone()),
+            client_id: client.map(|client| client.line),
             person: new.person,
             to: RecordId::mint(context.now),
             properties: new.properties,
@@ -222,7 +233,7 @@ impl Registry {
             let content: HandOffContent = read(&row)?;
             let known = all.iter().any(|one| one.id == row.id);
             if !known && may_see(context, &row, &content.parties()) {
-                all.push(shown(&row, content));
+                all.push(shown(&row, told(context, &row, content)));
             }
         }
         all.sort_by_key(|one| (std::cmp::Reverse(one.created_at), one.id));
@@ -235,7 +246,7 @@ impl Registry {
     /// [`Code::UnknownTransfer`].
     pub fn hand_off(&self, context: &Context, id: Uuid) -> Result<HandOff, Refusal> {
         let (row, content) = self.hand_off_side(context, id, None)?;
-        Ok(shown(&row, content))
+        Ok(shown(&row, told(context, &row, content)))
     }
 
     /// What a hand-off tells, for whoever may take it.
@@ -266,7 +277,7 @@ impl Registry {
         })?;
         context.disclosed.about(&row.owner, content.person);
         Ok(HandOffPayload {
-            hand_off: shown(&row, content),
+            hand_off: shown(&row, told(context, &row, content)),
             data,
         })
     }
@@ -281,9 +292,9 @@ impl Registry {
             [row.owner.clone()],
             json!({"handOff": id, "receiver": row.other, "basis": content.basis}),
         );
-        match &content.client {
+        match &content.registry {
             None => must_administer(context, &row.other)?,
-            Some(client) if context.actor.name == *client => {}
+            Some(_) if content.parties().is_asking(context) => {}
             Some(_) => {
                 return Err(Refusal::new(
                     Code::Forbidden,
@@ -382,6 +393,7 @@ impl Registry {
         let content = HandOffContent {
             registry: registry.map(str::to_owned),
             client: None,
+            client_id: None,
             ..hand_off.content.clone()
         };
         let row = TransferRow {

@@ -48,7 +48,7 @@ pub struct NewHandOff {
     pub receiver: OwnerKey,
     /// The address of the registry of the receiver; `None` = this one.
     pub registry: Option<String>,
-    /// The name of the token by which that registry asks.
+    /// The token by which that registry asks: its name, or its id.
     pub client: Option<String>,
     /// The person.
     pub person: RecordId,
@@ -69,9 +69,12 @@ pub struct HandOffContent {
     /// The address of the registry of the other side; absent = this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry: Option<String>,
-    /// The token by which the other registry asks; on the giver's side.
+    /// The name of the token by which the other registry asks; on the giver's side.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client: Option<String>,
+    /// What tells its user from others, however often the secret is changed; told to the giver alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<String>,
     /// The person's record at the giver.
     pub person: RecordId,
     /// The person's record at the receiver.
@@ -139,7 +142,7 @@ impl HandOffContent {
     pub(super) fn parties(&self) -> Parties {
         Parties {
             registry: self.registry.clone(),
-            client: self.client.clone(),
+            client_id: self.client_id.clone(),
         }
     }
 

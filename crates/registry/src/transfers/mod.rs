@@ -4,12 +4,14 @@
 //! the giver's lead there. There is no transaction over both: each step is one in one owner, can be asked for again, and
 //! says how far it is. The receiver's rows are durable before the giver's forwarding is written (ADR 0022).
 
+mod carrying;
 mod content;
 mod forward;
 mod give;
 mod hand_off;
 mod hand_off_content;
 mod plan;
+mod proven;
 mod take;
 mod within;
 
@@ -21,11 +23,14 @@ use uuid::Uuid;
 use crate::registry::refuse_store;
 use crate::{Action, Code, Context, Refusal, Registry, fact};
 
+pub use carrying::{LeftTransfer, TransferProgress};
 pub use content::{
     HandedState, NewTransfer, Received, RemoteOffer, SideView, Transfer, TransferContent,
     TransferItem, TransferLeft, TransferPage, TransferRecord, TransferReferences, TransferWhy,
     Transferred,
 };
+
+pub use proven::HandedProof;
 
 pub use hand_off_content::{Basis, BasisKind, HandOff, HandOffContent, HandOffPayload, NewHandOff};
 
@@ -98,9 +103,9 @@ fn must_administer(context: &Context, owner: &OwnerKey) -> Result<(), Refusal> {
 fn may_see(context: &Context, row: &TransferRow, parties: &content::Parties) -> bool {
     administers(context, &row.owner)
         || row.side == TransferSide::Giver
-            && match &parties.client {
-                None => parties.registry.is_none() && administers(context, &row.other),
-                Some(client) => !context.actor.is_anonymous() && context.actor.name == *client,
+            && match &parties.registry {
+                None => administers(context, &row.other),
+                Some(_) => parties.is_asking(context),
             }
 }
 
@@ -108,6 +113,7 @@ fn may_see(context: &Context, row: &TransferRow, parties: &content::Parties) -> 
 fn told(context: &Context, row: &TransferRow, mut content: TransferContent) -> TransferContent {
     if row.side != TransferSide::Giver || !administers(context, &row.owner) {
         content.left.retain(|left| left.why.is_told_to_receiver());
+        content.client_id = None;
     }
     content
 }
@@ -119,13 +125,13 @@ impl Registry {
     /// [`Code::Forbidden`].
     pub fn transfers(&self, context: &Context, owner: &OwnerKey) -> Result<Vec<Transfer>, Refusal> {
         must_administer(context, owner)?;
-        let mut rows = self
+        let (mut rows, tasks) = self
             .inner
             .store
             .read(|reader| {
                 let mut rows = reader.transfers(owner, TransferKind::Records, LISTED)?;
                 rows.extend(reader.transfers_to(owner, TransferKind::Records, LISTED)?);
-                Ok(rows)
+                Ok((rows, reader.transfer_tasks(owner)?))
             })
             .map_err(refuse_store)?;
         rows.sort_by_key(|row| (std::cmp::Reverse(row.created_at), row.id, row.side));
@@ -140,6 +146,10 @@ impl Registry {
                 Some(last) => last.add(&row),
                 None => shown.push(Transfer::of(&row, content)),
             }
+        }
+        for one in shown.iter_mut().filter(|one| one.receiver == *owner) {
+            let task = tasks.iter().find(|task| task.transfer == one.id);
+            one.progress = task.map(TransferProgress::of);
         }
         Ok(shown)
     }
@@ -161,7 +171,9 @@ impl Registry {
                 None => shown = Some(Transfer::of(&row, content)),
             }
         }
-        shown.ok_or_else(|| unknown(id))
+        let mut shown = shown.ok_or_else(|| unknown(id))?;
+        shown.progress = self.progress(context, &shown)?;
+        Ok(shown)
     }
 
     fn transfer_rows(&self, id: Uuid) -> Result<Vec<TransferRow>, Refusal> {

@@ -57,18 +57,25 @@ pub(super) fn plan(
         records: new.records.clone(),
         ..Needs::default()
     })?;
-    for id in &new.records {
-        let image = branch.tx.record(*id)?;
-        let Some(image) = image.filter(|image| image.owner == owner) else {
-            return Err(Refusal::not_found(*id).into());
-        };
-        branch.join(image)?;
+    loop {
+        for id in &new.records {
+            let image = branch.tx.record(*id)?;
+            let Some(image) = image.filter(|image| image.owner == owner) else {
+                return Err(Refusal::not_found(*id).into());
+            };
+            branch.join(image)?;
+        }
+        if new.branch {
+            branch.grow()?;
+        }
+        // Each round leaves one organisation more, with what is below it.
+        if !branch.controllers()? {
+            return branch.finish(now);
+        }
+        branch.going.clear();
+        branch.order.clear();
+        branch.queue.clear();
     }
-    if new.branch {
-        branch.grow()?;
-    }
-    branch.controllers()?;
-    branch.finish(now)
 }
 
 /// Why a record cannot be handed over.
@@ -97,6 +104,21 @@ pub(super) fn why_not(
     } else {
         None
     })
+}
+
+/// Those of the organisations that are responsible for records of the owner that do not go.
+pub(super) fn controlling(
+    tx: &mut WriteTx<'_>,
+    organisations: &[RecordId],
+    going: &BTreeSet<RecordId>,
+) -> Result<Vec<RecordId>, StoreError> {
+    let mut found = Vec::new();
+    for id in organisations {
+        if tx.controls_others(*id, going)? {
+            found.push(*id);
+        }
+    }
+    Ok(found)
 }
 
 impl Branch<'_, '_> {
@@ -240,27 +262,25 @@ impl Branch<'_, '_> {
         Ok(true)
     }
 
-    /// An organisation that is responsible for records that stay cannot go.
-    fn controllers(&mut self) -> Result<(), Failure> {
-        let organisations: Vec<RecordId> = self
-            .going
-            .values()
+    /// An organisation that is responsible for records that stay cannot go. Whether there is one: then what joined because of
+    /// it stays as well.
+    fn controllers(&mut self) -> Result<bool, Failure> {
+        let going: BTreeSet<RecordId> = self.going.keys().copied().collect();
+        let organisations = self.going.values();
+        let organisations: Vec<RecordId> = organisations
             .filter(|image| image.domain == Domain::Organisation)
             .map(|image| image.id)
             .collect();
-        let going: BTreeSet<RecordId> = self.going.keys().copied().collect();
-        for id in organisations {
-            if self.tx.controls_others(id, &going)? {
-                self.going.remove(&id);
-                let left = TransferLeft {
-                    record: id,
-                    domain: Domain::Organisation,
-                    why: TransferWhy::Controller,
-                };
-                self.left.insert(id, left);
-            }
+        let left = controlling(self.tx, &organisations, &going)?;
+        for record in &left {
+            let left = TransferLeft {
+                record: *record,
+                domain: Domain::Organisation,
+                why: TransferWhy::Controller,
+            };
+            self.left.insert(*record, left);
         }
-        Ok(())
+        Ok(!left.is_empty())
     }
 
     fn finish(mut self, now: Instant) -> Result<Plan, Failure> {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use grunddata_information_model::ModelError;
 use grunddata_model::{OwnerKey, Period, RecordId, State, Timeline, TransactionId};
 use grunddata_store::{
     ChangeKind, Needs, Operation, RecordStatus, StagedWrite, TransferKind, TransferRow,
@@ -31,6 +32,22 @@ pub(super) struct Reception {
     job: Job,
 }
 
+/// A record that comes cannot be read.
+pub(super) fn unreadable(record: RecordId, error: ModelError) -> Refusal {
+    match error {
+        ModelError::UnknownVersion(name) => Refusal::new(
+            Code::UnknownModel,
+            format!(
+                "The record {record} is of the model {name}, which this registry does not have: install the package and start again; then it goes on."
+            ),
+        ),
+        other => Refusal::new(
+            Code::OtherRegistry,
+            format!("The record {record} cannot be read: {other}."),
+        ),
+    }
+}
+
 impl Registry {
     /// Notes an offer of another registry, so that whoever administers the receiver can look at it. Can be asked for again:
     /// while it is not accepted it is read anew.
@@ -47,6 +64,7 @@ impl Registry {
         let RemoteOffer {
             registry,
             token_file,
+            log_keys,
             offer,
         } = remote;
         let id = offer.id;
@@ -67,7 +85,10 @@ impl Registry {
         let content = TransferContent {
             registry: Some(registry),
             client: None,
+            client_id: None,
             token_file,
+            log_keys,
+            head: None,
             controller: None,
             ended: None,
             ..offer.content
@@ -330,6 +351,10 @@ impl Registry {
                 (&job.context.actor, transaction),
             )?);
         }
+        let content = TransferContent {
+            head: page.head,
+            ..content
+        };
         let row = TransferRow {
             state: TransferState::Received,
             content: content.written()?,
@@ -354,25 +379,13 @@ impl Registry {
         (actor, transaction): (&Arc<str>, TransactionId),
     ) -> Result<StagedWrite, Refusal> {
         let model = &self.inner.model;
-        let unreadable = |error: grunddata_information_model::ModelError| match error {
-            grunddata_information_model::ModelError::UnknownVersion(name) => Refusal::new(
-                Code::UnknownModel,
-                format!(
-                    "The record {} is of the model {name}, which this registry does not have: install the package, start again, and accept again.",
-                    item.record
-                ),
-            ),
-            other => Refusal::new(
-                Code::OtherRegistry,
-                format!("The record {} cannot be read: {other}.", item.record),
-            ),
-        };
+        let refused = |error| unreadable(item.record, error);
         let mut states = Vec::with_capacity(record.states.len());
         for state in &record.states {
             let load = |body: &str| model.reload(item.domain, &state.model, Arc::from(body));
-            let there = load(&state.data).map_err(unreadable)?;
+            let there = load(&state.data).map_err(refused)?;
             let targets = there.links().iter().map(|link| link.target);
-            let here = load(&renamed(&state.data, targets, going)).map_err(unreadable)?;
+            let here = load(&renamed(&state.data, targets, going)).map_err(refused)?;
             if here.protection() > 0 {
                 return Err(Refusal::new(
                     Code::OtherRegistry,

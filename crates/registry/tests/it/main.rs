@@ -30,5 +30,6 @@ mod searching;
 mod stack;
 mod transactions;
 mod transfers;
+mod transfers_kept;
 mod traversal;
 mod withheld;

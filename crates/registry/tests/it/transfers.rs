@@ -3,8 +3,8 @@
 use grunddata_model::Domain::{Geography, Organisation, Person, Role as RoleDomain, Service};
 use grunddata_model::{Instant, RecordId};
 use grunddata_registry::{
-    At, Code, Context, FeedContent, FeedFilter, Got, MarkKind, NewTransfer, RemoteOffer, Role,
-    Transfer, TransferPage, TransferWhy,
+    At, Code, Context, FeedContent, FeedFilter, Got, Grant, MarkKind, NewToken, NewTransfer,
+    OwnerScope, RemoteOffer, Role, Token, Transfer, TransferPage, TransferWhy,
 };
 use grunddata_testing::on_both;
 use serde_json::json;
@@ -15,19 +15,19 @@ use crate::stack::*;
 
 /// A municipality with a school: a class below it, a head, a place of its own and one that it shares, a service of its own,
 /// and somebody outside who refers to it.
-struct School {
-    municipality: RecordId,
-    school: RecordId,
-    class: RecordId,
-    head: RecordId,
-    person: RecordId,
-    yard: RecordId,
-    town: RecordId,
-    service: RecordId,
-    neighbour: RecordId,
+pub(crate) struct School {
+    pub(crate) municipality: RecordId,
+    pub(crate) school: RecordId,
+    pub(crate) class: RecordId,
+    pub(crate) head: RecordId,
+    pub(crate) person: RecordId,
+    pub(crate) yard: RecordId,
+    pub(crate) town: RecordId,
+    pub(crate) service: RecordId,
+    pub(crate) neighbour: RecordId,
 }
 
-fn school(stack: &Stack) -> School {
+pub(crate) fn school(stack: &Stack) -> School {
     let municipality = stack.id(create(
         Organisation,
         organisation("Norrberga", "municipality"),
@@ -74,7 +74,7 @@ fn school(stack: &Stack) -> School {
     }
 }
 
-fn offer(stack: &Stack, root: RecordId) -> NewTransfer {
+pub(crate) fn offer(stack: &Stack, root: RecordId) -> NewTransfer {
     let _ = stack;
     NewTransfer {
         owner: owner("a"),
@@ -88,12 +88,12 @@ fn offer(stack: &Stack, root: RecordId) -> NewTransfer {
     }
 }
 
-fn offered(stack: &Stack, root: RecordId) -> Transfer {
+pub(crate) fn offered(stack: &Stack, root: RecordId) -> Transfer {
     let new = offer(stack, root);
     stack.registry.offer_transfer(&stack.system(), new).unwrap()
 }
 
-fn to(transfer: &Transfer, id: RecordId) -> RecordId {
+pub(crate) fn to(transfer: &Transfer, id: RecordId) -> RecordId {
     let mut items = transfer.content.items.iter();
     items.find(|item| item.record == id).unwrap().to
 }
@@ -112,7 +112,7 @@ fn kinds(stack: &Stack, key: &str, id: RecordId) -> Vec<(String, u32)> {
 }
 
 /// Where the id of a record leads now.
-fn leads(
+pub(crate) fn leads(
     stack: &Stack,
     context: &Context,
     id: RecordId,
@@ -126,6 +126,27 @@ fn leads(
         Ok(Got::Merged { into, .. }) => Ok((into, None)),
         Err(refusal) => Err(refusal.code),
     }
+}
+
+/// Another registry that asks here: a token of that name, and who comes with it.
+pub(crate) fn asking(stack: &Stack, name: &str) -> (Token, Context) {
+    let new = NewToken {
+        name: name.to_owned(),
+        grants: vec![Grant::of(
+            OwnerScope::Owner(owner("a")),
+            Role::OpenDataReader,
+        )],
+        feeds_copies: false,
+        unit: None,
+        expires_at: None,
+    };
+    let minted = stack.registry.mint_token(&stack.system(), new).unwrap();
+    (minted.token, as_bearer(stack, &minted.secret))
+}
+
+pub(crate) fn as_bearer(stack: &Stack, secret: &str) -> Context {
+    let actor = stack.registry.authenticate(secret).unwrap().unwrap();
+    stack.registry.context(actor, "test")
 }
 
 /// Everything that must hold when the school is the other owner's.
@@ -352,15 +373,16 @@ on_both! { using stack;
     fn between_two_registries_it_goes_on_after_every_cut(stack: Stack) {
         let world = school(&stack);
         let mut here = Some(crate::stack::stack(stack.other_engine()));
+        let (_, client) = asking(&stack, "registry-b");
         let mut new = offer(&stack, world.school);
         new.registry = Some("https://b.example.se".to_owned());
         new.client = Some("registry-b".to_owned());
         let transfer = stack.registry.offer_transfer(&stack.system(), new).unwrap();
-        let client = stack.with_grants("registry-b", Vec::new());
         let seen = stack.registry.transfer(&client, transfer.id).unwrap();
         let remote = || RemoteOffer {
             registry: "https://a.example.se".to_owned(),
             token_file: None,
+            log_keys: Vec::new(),
             offer: seen.clone(),
         };
         let id = transfer.id;

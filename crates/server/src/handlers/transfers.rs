@@ -190,12 +190,13 @@ pub(crate) async fn accept(caller: Authorised<Admin>, mut call: Call) -> Reply {
     let controller: Option<RecordId> = fields.parse("controller", "invalid-format");
     fields.finish()?;
     let peering = call.app.config.peers.clone();
+    let worker = call.app.worker.clone();
     let done = call
         .app
         .pool
         .run(move || {
             let (registry, context) = (caller.registry(), caller.context());
-            handing::accept(registry, &peering, context, id, controller).map_err(refused)
+            handing::accept(registry, &peering, &worker, context, id, controller).map_err(refused)
         })
         .await?;
     Ok(answered(StatusCode::OK, &done, &call))

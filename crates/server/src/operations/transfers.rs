@@ -58,7 +58,7 @@ pub(super) fn operations() -> Vec<Operation> {
         Operation::post("/transfers/{transfer}/accept", "acceptTransfer", admin(transfers::accept))
             .tag(ADMINISTRATION)
             .summary("Accept what is offered, and carry it out", "Godta det som erbjuds, och genomför det")
-            .text("For administrators of the receiver. What was broken off goes on from where it was when it is asked for again.", "För mottagarens administratörer. Det som avbröts fortsätter där det var när det begärs igen.")
+            .text("For administrators of the receiver. What was broken off goes on from where it was, by itself (progress) or when it is asked for again.", "För mottagarens administratörer. Det som avbröts fortsätter där det var, av sig självt (progress) eller när det begärs igen.")
             .takes(&[&p::TRANSFER])
             .body(JSON, "TransferAcceptance")
             .answers(200, "Transfer", "Done: the hand-over", "Klart: överlämningen")

@@ -12,22 +12,31 @@ const MOST: usize = 100;
 
 /// The keys that are trusted.
 #[derive(Debug, Default)]
-pub(super) struct Trusted {
+pub(crate) struct Trusted {
     keys: Vec<PublicKey>,
     /// Whether others are than are stored.
     pub(super) changed: bool,
 }
 
 /// Why there is no head.
-pub(super) enum Failed {
+pub(crate) enum Failed {
     /// The peer was not reached.
     Asking(PeerError),
     /// It must not be believed.
     Wrong(CopyError),
 }
 
+impl std::fmt::Display for Failed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Asking(error) => error.fmt(f),
+            Self::Wrong(error) => error.fmt(f),
+        }
+    }
+}
+
 impl Trusted {
-    pub(super) fn new(keys: Vec<PublicKey>) -> Self {
+    pub(crate) fn new(keys: Vec<PublicKey>) -> Self {
         Self {
             keys,
             changed: false,
@@ -46,7 +55,6 @@ impl Trusted {
         owner: &str,
         size: u64,
     ) -> Result<Option<Head>, Failed> {
-        let wrong = |what: String| Failed::Wrong(CopyError::Wrong(what));
         let head = match remote.head(owner, size) {
             Ok(head) => head,
             Err(PeerError::Refused { status: 404, .. }) if self.keys.is_empty() => return Ok(None),
@@ -57,10 +65,22 @@ impl Trusted {
             }
             Err(error) => return Err(Failed::Asking(error)),
         };
-        let mut verified = Head::verified(&head.note, &self.keys);
+        let head = self.verified(remote, &head.note)?;
+        if head.owner != owner || head.size != size {
+            return Err(Failed::Wrong(CopyError::Wrong(
+                "the head is of another log or of another size".to_owned(),
+            )));
+        }
+        Ok(Some(head))
+    }
+
+    /// The head that a note says, when it is signed with a key that is trusted.
+    pub(crate) fn verified(&mut self, remote: &Remote, note: &str) -> Result<Head, Failed> {
+        let wrong = |what: String| Failed::Wrong(CopyError::Wrong(what));
+        let mut verified = Head::verified(note, &self.keys);
         if matches!(verified, Err(HeadError::UnknownKey)) {
             self.learn(&remote.keys().map_err(Failed::Asking)?);
-            verified = Head::verified(&head.note, &self.keys);
+            verified = Head::verified(note, &self.keys);
         }
         let (head, _) = verified.map_err(|error| match error {
             HeadError::UnknownKey => Failed::Wrong(CopyError::Key(
@@ -68,12 +88,7 @@ impl Trusted {
             )),
             other => wrong(format!("the head of the log: {other}")),
         })?;
-        if head.owner != owner || head.size != size {
-            return Err(wrong(
-                "the head is of another log or of another size".to_owned(),
-            ));
-        }
-        Ok(Some(head))
+        Ok(head)
     }
 
     /// Takes those of the keys that a peer publishes that may be trusted: at first those that it signs with.
@@ -109,7 +124,7 @@ impl Trusted {
 }
 
 /// The keys that a peer signs with by its own word.
-pub(super) fn current(published: &[PeerKey]) -> Vec<PublicKey> {
+pub(crate) fn current(published: &[PeerKey]) -> Vec<PublicKey> {
     published
         .iter()
         .filter(|key| key.retired_at.is_none())

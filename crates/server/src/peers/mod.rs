@@ -1,6 +1,6 @@
 //! Following other registries: their owners are copied here as they change.
 //!
-//! One thread looks who is to be followed and takes what nobody holds ([ADR 0017](../../../docs/adr)); each peer has a
+//! One thread looks who is to be followed (and which hand-overs are to go on, `handing`) and takes what nobody holds ([ADR 0017](../../../docs/adr)); each peer has a
 //! thread of its own from there on. Settings of the installation say which hosts may be asked.
 
 mod entries;
@@ -24,9 +24,11 @@ use grunddata_store::{PeerRow, PeerStatus};
 use parking_lot::Mutex;
 
 use crate::app::App;
+use crate::handing::Carriers;
 use crate::loads::collect::Worker;
 
 pub use follow::Reached;
+pub(crate) use keys::{Trusted, current as current_keys};
 pub use look::{Looked, look};
 
 /// Whom peers may be, and how they are followed. Said by whoever runs the program.
@@ -181,6 +183,7 @@ impl Followers {
             app: Arc::clone(app),
             at: HashMap::new(),
             renewed: None,
+            carriers: Carriers::default(),
         };
         let thread = thread::Builder::new()
             .name("peers".to_owned())
@@ -210,6 +213,7 @@ struct Round {
     at: HashMap<String, At>,
     /// When the leases were renewed.
     renewed: Option<Stopwatch>,
+    carriers: Carriers,
 }
 
 impl Round {
@@ -273,7 +277,7 @@ impl Round {
             }
         }
         *self.app.peers.write() = rows;
-        Ok(())
+        self.carriers.look(&self.app)
     }
 
     /// Renews the leases of the peers that are followed here, and notes which of them have nothing new: one statement for all.

@@ -16,7 +16,7 @@ pub(super) fn with(detail: &Value, name: &str, value: Value) -> Value {
 }
 
 /// Writes what the registry does by itself into the access log, and returns when it is durable.
-pub(super) fn log(
+pub(crate) fn log(
     app: &App,
     context: &Context,
     operation: &'static str,

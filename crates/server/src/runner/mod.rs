@@ -25,7 +25,8 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use self::calendar::Calendar;
-use self::logged::{log, with};
+pub(crate) use self::logged::log;
+use self::logged::with;
 use self::references::References;
 use crate::app::{App, LOADS_WAITING};
 use crate::hooks::Hooks;

@@ -267,7 +267,7 @@ impl Store {
     /// [`StoreError`] of the database.
     pub fn renew_leases(&self, holder: Uuid, until: Instant) -> Result<(), StoreError> {
         let mut connection = self.connect_for(Purpose::Write)?;
-        for table in ["load_task", "source_watch"] {
+        for table in ["load_task", "source_watch", "transfer_task"] {
             let mut sql = Sql::<()>::new(&format!("UPDATE {table} SET held_until = "));
             sql.moment(until)
                 .push(" WHERE holder = ")

@@ -196,7 +196,7 @@ mod tests {
         "transfer_record",
     ];
     /// Tables whose rows follow from the others.
-    const DERIVED: [&str; 12] = [
+    const DERIVED: [&str; 13] = [
         "identifier",
         "link",
         "entry",
@@ -206,6 +206,7 @@ mod tests {
         "accepted_transaction",
         "directory_id",
         "directory_identifier",
+        "directory_transfer",
         "owner_reference",
         "log_node",
         "raised_protection",
@@ -214,8 +215,9 @@ mod tests {
     /// Tables whose rows belong to one installation, or tell what its processes are doing: they mean nothing elsewhere.
     /// Of the keys that heads are signed with the public halves are lines, so that heads from before can be verified.
     /// Subscriptions are secrets and places in this installation's log: they are made anew where they are wanted.
+    /// A hand-over that was accepted is accepted again where it is to go on.
     /// Packages from peers come again with the records that need them, or are given as directories.
-    const LOCAL: [&str; 7] = [
+    const LOCAL: [&str; 8] = [
         "feed_key",
         "log_key",
         "load_task",
@@ -223,6 +225,7 @@ mod tests {
         "source_watch",
         "subscription",
         "subscription_delivery",
+        "transfer_task",
     ];
 
     /// A table that is added must be decided on here, or it is lost without a word.

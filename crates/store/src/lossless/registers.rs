@@ -18,6 +18,7 @@ use crate::marks::MarkKind;
 use crate::read::Reader;
 use crate::sql::{Bind, Sql};
 use crate::sql_types::{Day, Id, Moment, SqlId, SqlMoment};
+use crate::transfers::{TransferSide, insert_directory};
 use crate::write::insert_missing;
 
 type TokenTypes = (
@@ -453,7 +454,12 @@ pub(super) fn insert_register(
         Line::AssertionContent(row) => row.insert(connection, owner),
         Line::Peer(row) => row.insert(connection, owner),
         Line::CopyBatch(row) => row.insert(connection, owner),
-        Line::Transfer(row) => row.insert(connection, owner),
+        Line::Transfer(row) => {
+            row.insert(connection, owner)?;
+            let side = TransferSide::from_code(row.side)
+                .ok_or_else(|| StoreError::disagrees("the side of a hand-over"))?;
+            insert_directory(connection, row.id, side, owner, &row.other)
+        }
         Line::TransferRecord(row) => row.insert(connection, owner),
         Line::Header(_) | Line::Owner(_) | Line::Geometry(_) | Line::Record(_) | Line::End(_) => {
             Err(StoreError::disagrees("a line in the wrong place"))

@@ -177,6 +177,33 @@ diesel::table! {
     use diesel::sql_types::*;
     use crate::sql_types::*;
 
+    directory_transfer (id, giver, receiver) {
+        id -> SqlId,
+        giver -> Text,
+        receiver -> Text,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
+    transfer_task (owner, transfer_id) {
+        owner -> Text,
+        transfer_id -> SqlId,
+        caller -> Text,
+        controller -> Nullable<SqlId>,
+        attempts -> Integer,
+        failure -> Nullable<Text>,
+        holder -> SqlId,
+        held_until -> SqlMoment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
     transfer_record (owner, record_id) {
         owner -> Text,
         record_id -> SqlId,

@@ -5,6 +5,7 @@
 //! the one owner. Nothing here spans two owners: whoever goes from step to step asks each side how far it is.
 
 mod step;
+mod tasks;
 
 use std::collections::HashMap;
 
@@ -13,7 +14,8 @@ use grunddata_model::{Domain, Instant, OwnerKey, Period, RecordId};
 use uuid::Uuid;
 
 pub use step::TransferStep;
-pub(crate) use step::write_transfers;
+pub(crate) use step::{insert_directory, write_transfers};
+pub use tasks::TransferTask;
 
 use crate::connection::Connection;
 use crate::error::StoreError;
@@ -223,8 +225,11 @@ impl Reader<'_> {
         kind: TransferKind,
         most: usize,
     ) -> Result<Vec<TransferRow>, StoreError> {
-        let mut sql = Sql::<Types>::new(COLUMNS);
-        sql.push(" WHERE t.other = ")
+        let mut sql = Sql::<Types>::new(&format!(
+            "{COLUMNS} JOIN directory_transfer d ON d.giver = t.owner AND d.id = t.id WHERE d.receiver = "
+        ));
+        sql.text(owner.as_str())
+            .push(" AND t.other = ")
             .text(owner.as_str())
             .push(" AND t.kind = ")
             .small(kind.code())
@@ -241,9 +246,22 @@ impl Reader<'_> {
     /// # Errors
     /// [`StoreError`] of the database.
     pub fn transfer(&mut self, id: Uuid) -> Result<Vec<TransferRow>, StoreError> {
+        let mut sql = Sql::<(Text, Text)>::new(
+            "SELECT d.giver, d.receiver FROM directory_transfer d WHERE d.id = ",
+        );
+        sql.bind(Bind::Id(Id(id)));
+        let owners: Vec<(String, String)> = self.connection.load(&sql)?;
+        let mut owners: Vec<String> = owners.into_iter().flat_map(<[String; 2]>::from).collect();
+        owners.sort_unstable();
+        owners.dedup();
+        if owners.is_empty() {
+            return Ok(Vec::new());
+        }
         let mut sql = Sql::<Types>::new(COLUMNS);
         sql.push(" WHERE t.id = ")
             .bind(Bind::Id(Id(id)))
+            .push(" AND t.owner IN ")
+            .texts(owners)
             .push(" ORDER BY t.side");
         let rows: Vec<Parts> = self.connection.load(&sql)?;
         rows.into_iter().map(row).collect()

@@ -5,12 +5,12 @@ use std::collections::{BTreeSet, HashMap};
 use grunddata_model::RecordId;
 use uuid::Uuid;
 
-use super::{TransferRow, TransferState, transfer_of};
+use super::{TransferRow, TransferSide, TransferState, transfer_of};
 use crate::connection::Connection;
 use crate::error::StoreError;
 use crate::sql::{Bind, Sql};
 use crate::sql_types::{Id, Moment, SqlId};
-use crate::write::{AcceptedJob, WriteTx, insert_missing};
+use crate::write::{AcceptedJob, RecordStatus, WriteTx, insert_missing};
 
 /// What a job does to a hand-over.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,7 +65,8 @@ impl WriteTx<'_> {
         self.batch.in_transfer.get(&id).copied()
     }
 
-    /// Whether the organisation is the controller of a record of this owner that is not among these.
+    /// Whether the organisation is the controller of a record of this owner that is not among these. What was retracted,
+    /// merged, erased or handed over needs nobody any more.
     ///
     /// # Errors
     /// [`StoreError`] of the database.
@@ -78,6 +79,8 @@ impl WriteTx<'_> {
         sql.text(self.batch.owner.as_str())
             .push(" AND r.controller = ")
             .id(organisation)
+            .push(" AND r.status = ")
+            .small(RecordStatus::Current.code())
             .limit(i64::try_from(these.len() + 1).unwrap_or(i64::MAX));
         let found: Result<Vec<(Id,)>, StoreError> = self.batch.connection.load(&sql);
         let found = self.noted(found)?;
@@ -88,6 +91,30 @@ impl WriteTx<'_> {
     pub fn hand_over(&mut self, step: TransferStep) {
         self.transfer = Some(Box::new(step));
     }
+}
+
+/// Notes where the rows of a hand-over are.
+pub(crate) fn insert_directory(
+    connection: &mut Connection,
+    id: Uuid,
+    side: TransferSide,
+    owner: &str,
+    other: &str,
+) -> Result<(), StoreError> {
+    let (giver, receiver) = match side {
+        TransferSide::Giver => (owner, other),
+        TransferSide::Receiver => (other, owner),
+    };
+    let row = vec![
+        Bind::Id(Id(id)),
+        Bind::Text(giver.to_owned().into()),
+        Bind::Text(receiver.to_owned().into()),
+    ];
+    insert_missing(
+        connection,
+        "directory_transfer (id, giver, receiver)",
+        vec![row],
+    )
 }
 
 /// Writes what the jobs of a batch do to hand-overs.
@@ -119,6 +146,7 @@ pub(crate) fn write_transfers(
                     Bind::Moment(Moment(job.instant)),
                 ]]);
                 connection.execute(&sql)?;
+                insert_directory(connection, row.id, row.side, owner, row.other.as_str())?;
             }
             Some(before) => {
                 let mut sql = Sql::<()>::new("UPDATE transfer SET state = ");

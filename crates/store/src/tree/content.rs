@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use diesel::sql_types::{Binary, Nullable, SmallInt, Text};
 use grunddata_information_model::{InformationModel, Resolved};
-use grunddata_log_proof::entry::{CLASSES, COUNT, Opening, leaf};
+use grunddata_log_proof::entry::{CLASSES, COUNT, Opening, TIMELINE, leaf};
 use grunddata_log_proof::merkle::Hash;
 use grunddata_model::{Instant, OwnerKey, Period, RecordId};
 use serde_json::json;
@@ -100,6 +100,30 @@ pub(crate) fn contents_of<'s>(
     period.push('[');
     put_period(period, &facts.touched);
     period.push(']');
+    put_states(timeline, classes, states)?;
+    Ok(contents)
+}
+
+/// The texts of the parts that say the states of a record: `timeline`, and those of the four privacy classes. The states are all
+/// that were believed after the change, by valid time.
+///
+/// # Errors
+/// [`StoreError::Model`] for data that cannot be divided by its classes.
+pub fn state_parts<'s>(
+    states: impl Iterator<Item = (Period, &'s Resolved)>,
+) -> Result<[String; COUNT - TIMELINE], StoreError> {
+    let mut parts = [const { String::new() }; COUNT - TIMELINE];
+    let [timeline, classes @ ..] = &mut parts;
+    put_states(timeline, classes, states)?;
+    Ok(parts)
+}
+
+fn put_states<'s>(
+    timeline: &mut String,
+    classes: &mut [String; COUNT - CLASSES],
+    states: impl Iterator<Item = (Period, &'s Resolved)>,
+) -> Result<(), StoreError> {
+    use std::fmt::Write as _;
     timeline.push('[');
     for class in classes.iter_mut() {
         class.push('[');
@@ -122,8 +146,7 @@ pub(crate) fn contents_of<'s>(
     for class in classes.iter_mut() {
         class.push(']');
     }
-    debug_assert_eq!(classes.len(), COUNT - CLASSES);
-    Ok(contents)
+    Ok(())
 }
 
 /// A period as it is shown: the beginning of time is `"unknown"`, no end is `null`.

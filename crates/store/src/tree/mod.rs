@@ -20,6 +20,7 @@ pub(crate) use grow::{frontier, grow_all};
 pub(crate) use key::keys;
 pub(crate) use write::{Given, Leaves, save};
 
+pub use content::state_parts;
 pub use epoch::EpochRow;
 pub use key::LogKeyRow;
 pub use read::{LogHead, TreeProof};

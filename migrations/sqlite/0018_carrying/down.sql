@@ -1,0 +1,2 @@
+DROP TABLE transfer_task;
+DROP TABLE directory_transfer;
