@@ -108,6 +108,30 @@ pub(super) fn present_after(
     rows.into_iter().map(head).collect()
 }
 
+/// The keys of a source for records of a name (owner, source, name) in their order, after one.
+pub(super) fn keys_after(
+    connection: &mut Connection,
+    (owner, source, record_name): (&str, &str, &str),
+    after: Option<&KeyHash>,
+    limit: i64,
+) -> Result<Vec<(KeyHash, String)>, StoreError> {
+    let mut sql = Sql::<(Binary, Text)>::new(
+        "SELECT c.key_hash, c.key FROM assertion_content c WHERE c.owner = ",
+    );
+    sql.text(owner).push(" AND c.source = ").text(source);
+    if let Some(after) = after {
+        sql.push(" AND c.key_hash > ").bytes(after.as_slice());
+    }
+    sql.push(" AND c.record_name = ")
+        .text(record_name)
+        .push(" ORDER BY c.key_hash")
+        .limit(limit);
+    let rows: Vec<(Vec<u8>, String)> = connection.load(&sql)?;
+    rows.into_iter()
+        .map(|(key_hash, key)| Ok((hash(key_hash)?, key)))
+        .collect()
+}
+
 /// All that these keys of a source say.
 pub(super) fn of_keys(
     connection: &mut Connection,
