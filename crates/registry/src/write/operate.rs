@@ -14,8 +14,9 @@ use grunddata_store::{
 
 use super::apply::Run;
 use super::guards::{
-    check_controller, check_copy, check_origin, check_protection, check_right, exists, first_day,
-    guard, nothing_to_match, precondition, refuse_timeline, unknown_temporary, unknown_version,
+    check_controller, check_copy, check_given, check_origin, check_protection, check_right, exists,
+    first_day, guard, nothing_to_match, precondition, refuse_timeline, unknown_temporary,
+    unknown_version,
 };
 use super::outcome::Outcome;
 use super::pending::settle;
@@ -135,6 +136,7 @@ pub(super) fn create(
     check_origin(run, command)?;
     check_right(run, command, command.envelope.controller)?;
     check_controller(run, command)?;
+    check_given(run, value, None)?;
     let resolved = run.resolve(value, period)?;
     let before = Timeline::empty();
     let after = before
@@ -218,6 +220,7 @@ fn change(
             }
         }
         PreparedAction::Revive { value, period } => {
+            check_given(run, value, Some(image))?;
             let resolved = run.resolve(value, *period)?;
             Change {
                 after: timeline
@@ -261,6 +264,7 @@ pub(super) fn replace(
     request: ReplacePeriod,
     overwrite_planned: bool,
 ) -> Result<Change, Stop> {
+    check_given(run, value, Some(image))?;
     let period = image
         .timeline
         .resolve_replace(request)

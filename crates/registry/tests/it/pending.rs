@@ -233,6 +233,57 @@ on_both! {
         assert!(stack.data(school, "2026-01-01").is_ok());
     }
 
+    fn many_that_wait_do_not_hold_up_the_write_that_they_wait_for(stack: Stack) {
+        let school = school(&stack);
+        let roles = |count: usize| (0..count).map(|_| waiting(create(Role, employed(school, NUMBER), "2026-01-01"))).collect();
+        stack.transact(roles(250)).unwrap();
+        assert!(!stack.registry.has_left_references());
+        stack.id(create(Person, numbered("Åsa Ek", NUMBER), "2026-01-01"));
+        // Some at once, the rest when somebody has time for them.
+        assert_eq!(listed(&stack, &stack.system()).len(), 100);
+        assert!(stack.registry.has_left_references());
+        assert_eq!(stack.registry.settle_left(&AtomicBool::new(false)).unwrap(), 150);
+        assert!(listed(&stack, &stack.system()).is_empty() && !stack.registry.has_left_references());
+        // The same on a thread that may wait.
+        let others = |count: usize| (0..count).map(|_| waiting(create(Role, employed(school, OTHER), "2026-01-01"))).collect();
+        stack.transact(others(120)).unwrap();
+        let command = create(Person, numbered("Bo Ek", OTHER), "2026-01-01");
+        stack.registry.load_batch(&stack.system(), &owner("a"), vec![command]).unwrap();
+        assert_eq!(listed(&stack, &stack.system()).len(), 20);
+        assert_eq!(stack.registry.settle_left(&AtomicBool::new(false)).unwrap(), 20);
+        // Whoever is to stop leaves the rest to be looked for.
+        assert_eq!(look(&stack), 0);
+    }
+
+    fn a_reference_whose_number_is_not_shown_gives_way_to_another(stack: Stack) {
+        let school = school(&stack);
+        let role = stack.write(waiting(create(Role, employed(school, NUMBER), "2026-01-01"))).unwrap().id;
+        let person = stack.id(create(Person, person("Bo Ek"), "2020-01-01"));
+        let grant = Grant {
+            ceiling: PrivacyClass::Internal,
+            ..Grant::of(OwnerScope::Owner(owner("a")), Granted::Editor)
+        };
+        let internal = stack.with_grants("internal", vec![grant]);
+        // Something else is written: it stays.
+        let data = json!({"kind": "employment", "organisation": {"id": school.to_string()}, "title": {"sv": "Lärare"}});
+        stack.write_as(&internal, replace(Role, role, data.clone(), "2026-02-01")).unwrap();
+        assert_eq!(stack.data(role, "2026-03-01").unwrap()["person"], json!({"identifier": number(NUMBER)}));
+        // Another number, which the writer may not see, may not be named.
+        let mut other = data.clone();
+        other["person"] = json!({"identifier": number(OTHER)});
+        let refusal = stack.write_as(&internal, waiting(replace(Role, role, other, "2026-03-01"))).unwrap_err();
+        assert_eq!(refusal.code, Code::Forbidden);
+        // A record takes the place of the number, whole.
+        let mut found = data;
+        found["person"] = json!({"id": person.to_string()});
+        stack.write_as(&internal, replace(Role, role, found, "2026-03-01")).unwrap();
+        assert_eq!(stack.data(role, "2026-04-01").unwrap()["person"]["id"], person.to_string());
+        let patch = json!({"person": {"id": person.to_string()}});
+        stack.write_as(&internal, amend(Role, role, patch, "2026-02-01", None)).unwrap();
+        assert_eq!(stack.data(role, "2026-02-10").unwrap()["person"]["id"], person.to_string());
+        assert_eq!(stack.data(role, "2026-01-10").unwrap()["person"], json!({"identifier": number(NUMBER)}));
+    }
+
     fn what_waits_goes_with_the_registry_into_another(stack: Stack) {
         let school = school(&stack);
         let role = stack.write(waiting(create(Role, employed(school, NUMBER), "2026-01-01"))).unwrap().id;
