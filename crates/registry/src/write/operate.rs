@@ -246,6 +246,7 @@ fn change(
                 .tx
                 .record_at_version(image.id, *version)?
                 .ok_or_else(|| unknown_version(image.id, *version, image.version))?;
+            let then = without_erased(then)?;
             let beyond = beyond(run, image.controller, image.domain)?;
             Change {
                 after: keep_withheld(run, image, then, beyond)?,
@@ -255,6 +256,21 @@ fn change(
         }
     };
     finish(run, index, command, image, change)
+}
+
+/// A timeline of before as a version that follows: without what is left in it of references to what was erased.
+fn without_erased(then: Timeline<Resolved>) -> Result<Timeline<Resolved>, Stop> {
+    let mut after = then.clone();
+    for state in then.states() {
+        if let Some(value) = state.value.without_erased() {
+            after = after
+                .amend(state.period, |_| {
+                    Ok::<_, std::convert::Infallible>(value.clone())
+                })
+                .map_err(|_| Refusal::internal())?;
+        }
+    }
+    Ok(after)
 }
 
 pub(super) fn replace(

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use diesel::sql_types::{Binary, SmallInt, Text};
+use grunddata_information_model::InformationModel;
 use grunddata_model::{OwnerKey, RecordId};
+use serde_json::Value;
 
 use super::rows::hash;
 use super::{AssertionHead, AssertionRow, KeyHash};
@@ -12,7 +14,7 @@ use crate::error::StoreError;
 use crate::read::Reader;
 use crate::sql::{LIST, Sql};
 use crate::sql_types::{Id, SqlId};
-use crate::write::domain;
+use crate::write::{Pairs, domain};
 
 type HeadTypes = (Binary, Binary, SmallInt, SqlId);
 type HeadParts = (Vec<u8>, Vec<u8>, i16, Id);
@@ -260,4 +262,76 @@ pub(crate) fn forget(
         remove(connection, owner, &source, &keys)?;
     }
     Ok(())
+}
+
+/// Takes the identifiers out of what sources said of a record that waited for them. What is left is as no row says it: the next
+/// row says something new. What has the identifier in its own key is forgotten.
+pub(crate) fn redact(
+    connection: &mut Connection,
+    model: &InformationModel,
+    owner: &str,
+    id: RecordId,
+    pairs: &Pairs,
+) -> Result<(), StoreError> {
+    for row in of_records(connection, owner, &[id])? {
+        let source = &row.source;
+        let said: Option<Value> = serde_json::from_str(&row.content).ok();
+        let keyed = pairs
+            .iter()
+            .any(|(_, value)| row.key.contains(value.as_str()));
+        let Some(mut said) = said.filter(|_| !keyed) else {
+            remove(connection, owner, source, &[row.key_hash])?;
+            continue;
+        };
+        if !blank(model, &mut said, pairs) {
+            continue;
+        }
+        let mut sql = Sql::<()>::new("UPDATE assertion_content SET content = ");
+        sql.text(said.to_string());
+        of_key(&mut sql, owner, source, &row.key_hash);
+        connection.execute(&sql)?;
+        // No row has this hash.
+        let mut sql = Sql::<()>::new("UPDATE assertion SET hash = ");
+        sql.bytes([0_u8; 16].to_vec());
+        of_key(&mut sql, owner, source, &row.key_hash);
+        connection.execute(&sql)?;
+    }
+    Ok(())
+}
+
+fn of_key<'a>(sql: &mut Sql<'a, ()>, owner: &'a str, source: &'a str, key: &'a KeyHash) {
+    sql.push(" WHERE owner = ")
+        .text(owner)
+        .push(" AND source = ")
+        .text(source)
+        .push(" AND key_hash = ")
+        .bytes(key.as_slice());
+}
+
+/// Empties the values of these identifiers, however they are written; whether there are any.
+fn blank(model: &InformationModel, value: &mut Value, pairs: &Pairs) -> bool {
+    match value {
+        Value::Array(items) => items
+            .iter_mut()
+            .fold(false, |any, item| blank(model, item, pairs) || any),
+        Value::Object(members) => {
+            let scheme = members
+                .get("scheme")
+                .and_then(Value::as_str)
+                .map(str::to_owned);
+            let written = members.get("value").and_then(Value::as_str);
+            let is_one = scheme.zip(written).is_some_and(|(scheme, written)| {
+                let normal = model.scheme(&scheme).map(|known| known.normalise(written));
+                pairs.contains(&(scheme, normal.unwrap_or_else(|| written.to_owned())))
+            });
+            if is_one {
+                members.insert("value".to_owned(), Value::from(""));
+                return true;
+            }
+            members
+                .values_mut()
+                .fold(false, |any, member| blank(model, member, pairs) || any)
+        }
+        _ => false,
+    }
 }

@@ -195,11 +195,12 @@ mod tests {
         "transfer_record",
     ];
     /// Tables whose rows follow from the others.
-    const DERIVED: [&str; 12] = [
+    const DERIVED: [&str; 13] = [
         "identifier",
         "link",
         "entry",
         "pending_reference",
+        "waited_reference",
         "term",
         "term_variant",
         "accepted_transaction",

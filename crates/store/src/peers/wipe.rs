@@ -9,12 +9,13 @@ use crate::sql::{Bind, Sql};
 use crate::sql_types::Moment;
 
 /// The tables in which a copied owner has rows.
-const TABLES: [&str; 15] = [
+const TABLES: [&str; 16] = [
     "state",
     "identifier",
     "link",
     "entry",
     "pending_reference",
+    "waited_reference",
     "term",
     "term_variant",
     "geometry",
