@@ -311,9 +311,13 @@ fn of_key<'a>(sql: &mut Sql<'a, ()>, owner: &'a str, source: &'a str, key: &'a K
 /// Empties the values of these identifiers, however they are written; whether there are any.
 fn blank(model: &InformationModel, value: &mut Value, pairs: &Pairs) -> bool {
     match value {
-        Value::Array(items) => items
-            .iter_mut()
-            .fold(false, |any, item| blank(model, item, pairs) || any),
+        Value::Array(items) => {
+            let mut any = false;
+            for item in items {
+                any |= blank(model, item, pairs);
+            }
+            any
+        }
         Value::Object(members) => {
             let scheme = members
                 .get("scheme")
@@ -328,9 +332,11 @@ fn blank(model: &InformationModel, value: &mut Value, pairs: &Pairs) -> bool {
                 members.insert("value".to_owned(), Value::from(""));
                 return true;
             }
-            members
-                .values_mut()
-                .fold(false, |any, member| blank(model, member, pairs) || any)
+            let mut any = false;
+            for member in members.values_mut() {
+                any |= blank(model, member, pairs);
+            }
+            any
         }
         _ => false,
     }
