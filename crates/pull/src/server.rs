@@ -387,6 +387,8 @@ fn file_answer(
         Some(asked) => tag.as_ref() == Some(asked),
         None => conditions.get("if-modified-since") == Some(&modified),
     };
+    // What breaks off has to have begun.
+    let unchanged = unchanged && !matches!(behaviour, Behaviour::Short(_));
     let mut headers = vec![("Last-Modified", modified)];
     headers.extend(tag.map(|tag| ("ETag", tag)));
     Answer {
