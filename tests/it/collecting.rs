@@ -215,7 +215,19 @@ on_both! {
         assert!(changed.contains("1 rows applied"), "{changed}");
         let people = server.get(&desk.token, "/persons");
         assert!(people.to_string().contains("Åse"), "{people}");
+        // Somebody leaves a group: the group has changed, and names those that it has.
+        let group = |members: Value, modified: &str| object(json!({"id": "00000000-0000-4000-8000-0000000000e1", "displayName": "3A", "groupType": "Klass",
+            "startDate": "2025-08-18", "organisation": {"id": SCHOOL}, "groupMemberships": members}), modified);
+        school.put("groups", group(json!([]), "2026-11-04T08:00:00Z"));
+        let left = desk.done(&["source", "collect", "skola"]);
+        assert!(left.contains("delta of ss12000-delta.zip") && left.contains("1 to end") && left.contains("1 rows applied"), "{left}");
+        school.put("groups", group(json!([{"person": {"id": PERSON}}]), "2026-11-04T09:00:00Z"));
+        let back = desk.done(&["source", "collect", "skola"]);
+        assert!(back.contains("1 rows applied"), "{back}");
         // Whatever it says is told, and nothing that is secret.
+        school.behave(Behaviour::Garbage);
+        let page = desk.failed(&["source", "collect", "skola"]);
+        assert!(page.contains("is a page (HTML or XML) and no JSON"), "{page}");
         school.behave(Behaviour::Status(500, 1_000));
         let failed = desk.failed(&["source", "collect", "skola"]);
         assert!(failed.contains("status 500") && !failed.contains("hemlig"), "{failed}");
@@ -250,9 +262,24 @@ on_both! {
         let state = || server.get(&desk.token, "/sources/org?owner=se-2480")["state"]["collect"].clone();
         until(&server, "it is noted", || state()["triedAt"].is_string());
         assert!(state()["nextAt"].is_string());
-        // The same again is nothing new.
+        // The same again is nothing new: it is not even sent, no load is made, and the source has been heard from.
+        let (loads, heard) = (desk.loads().len(), || server.get(&desk.token, "/sources/org?owner=se-2480")["state"]["lastHeard"].clone());
+        let before = heard();
+        let again = desk.done(&["source", "collect", "org"]);
+        assert!(again.contains("is as the last one"), "{again}");
+        assert_eq!(desk.loads().len(), loads);
+        assert!(heard().as_str() > before.as_str(), "{before} {}", heard());
+        // By when it was changed, from a server that gives no tags.
+        files.behave(Behaviour::NoTags);
+        let again = desk.done(&["source", "collect", "org"]);
+        assert!(again.contains("no rows"), "what has no such tag is sent: {again}");
+        let again = desk.done(&["source", "collect", "org"]);
+        assert!(again.contains("is as the last one"), "{again}");
+        // Other settings may make something else of the same file.
+        desk.put("org", &settings.replace("Organisationsträdet", "Trädet"), &desk.path("units.toml"));
         let again = desk.done(&["source", "collect", "org"]);
         assert!(again.contains("no rows"), "{again}");
+        files.behave(Behaviour::Healthy);
         // Busy twice: the third attempt succeeds.
         put(31);
         drop(files.requests());
@@ -278,12 +305,13 @@ on_both! {
         assert!(elsewhere.requests().is_empty(), "nobody was sent on");
         files.behave(Behaviour::Garbage);
         let page = desk.failed(&["source", "collect", "org"]);
-        assert!(page.contains("refused") && page.contains("invalid-xml"), "{page}");
+        assert!(page.contains("a page of HTML in the place of org.csv"), "{page}");
+        assert_eq!(desk.loads().len(), loads, "no load is made of it");
         let units = server.get(&desk.token, "/organisations?count=exact");
         assert_eq!(units["_meta"]["totalRecords"], 31, "{units}");
         files.behave(Behaviour::Healthy);
         let found = desk.done(&["source", "collect", "org"]);
-        assert!(found.contains("no rows"), "{found}");
+        assert!(found.contains("is as the last one"), "{found}");
         assert_eq!(state()["failures"], 0);
         assert!(server.stop().success());
         program::assert_verified(&desk.db.url);

@@ -106,6 +106,7 @@ fn mapped(row: &Row, place: &Place, context: &Context) -> Mapped {
         _ => (None, None),
     };
     Mapped {
+        complete: Vec::new(),
         file: Arc::clone(&work.place.file),
         row: row.number,
         outcome: match draft {

@@ -11,8 +11,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::conversion::{Converted, Outcome, Progress};
+use crate::formats::oneroster::{self, Terms};
 use crate::mapping::{Context, Mapping};
-use crate::rows::{self, Cell, Content, Event, ReadOptions, Summary};
+use crate::rows::{self, Cell, Content, Event, ReadOptions, Sink, Summary};
 use crate::{Limits, Place, Problem, code};
 
 /// What a delivery says of itself.
@@ -57,7 +58,19 @@ pub(crate) fn convert<R: Read + Seek>(
         return Err(problems);
     }
     let mut progress = Progress::default();
-    for name in members.iter().filter(|name| base(name) != MANIFEST) {
+    let terms = if archive && Terms::are_wanted(mapping) {
+        let named: Vec<(String, &String)> = members.iter().map(|name| (base(name), name)).collect();
+        Some(Terms::read(&mut input, &named, &options).map_err(|problem| vec![problem])?)
+    } else {
+        None
+    };
+    if let Some(note) = terms.as_ref().and_then(|terms| terms.note(&place))
+        && sink(Converted::Note(note)).is_break()
+    {
+        return Ok(progress.outcome(Summary::nothing(), None));
+    }
+    let is_read = |name: &str| name == MANIFEST || terms.is_some() && name == oneroster::SESSIONS;
+    for name in members.iter().filter(|name| !is_read(&base(name))) {
         if !chosen.iter().any(|(_, chosen)| *chosen == name) {
             let note = unused(&place, name);
             if sink(Converted::Note(note)).is_break() {
@@ -78,7 +91,12 @@ pub(crate) fn convert<R: Read + Seek>(
         };
         let read = progress.file(mapping, context, Some(id), sink, |events| {
             if archive {
-                rows::member(&mut input, name, &inner, &out, events)
+                let mut read =
+                    |events: &mut Sink<'_>| rows::member(&mut input, name, &inner, &out, events);
+                match &terms {
+                    Some(terms) => terms.added(&base(name), events, read),
+                    None => read(events),
+                }
             } else {
                 input
                     .seek(SeekFrom::Start(0))

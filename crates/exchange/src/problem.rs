@@ -230,6 +230,10 @@ pub mod code {
     pub const TRUNCATED_FILE: &str = "truncated-file";
     /// The file cannot be read as what it is said or seems to be.
     pub const UNREADABLE_FILE: &str = "unreadable-file";
+    /// What became of the academic sessions of OneRoster.
+    pub const TERMS: &str = "academic-sessions";
+    /// A page of HTML in the place of the file.
+    pub const PAGE: &str = "html-page";
     /// Nobody can tell what kind of file it is.
     pub const UNKNOWN_FORMAT: &str = "unknown-format";
     /// The workbook or archive is protected by a password.

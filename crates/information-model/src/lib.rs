@@ -33,6 +33,7 @@ mod scheme;
 mod split;
 mod text;
 mod validate;
+mod waiting;
 mod walk;
 mod withhold;
 

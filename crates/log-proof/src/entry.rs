@@ -66,6 +66,11 @@ pub const TIMELINE: usize = 5;
 /// The first of the four parts of the privacy classes.
 pub const CLASSES: usize = 6;
 
+/// How a reference begins whose identifier was erased with the record that it waited for: what is left of it holds a number in
+/// the identifier's place. The part of the class that it stands in keeps its commitment alone, and what else it says of the
+/// states is unproven by this entry.
+pub const ERASED: &str = "{\"identifier\":{\"erased\":";
+
 /// What the salts of an entry follow from: 32 random bytes. Never printed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Secret(pub [u8; 32]);
@@ -163,12 +168,15 @@ impl Opening {
     }
 
     /// Whether nothing is said of what cannot be opened. What is erased leaves its commitments and nothing beside them: a text
-    /// that stands there all the same is committed to by nothing. Which change it is, and who wrote, stays for ever.
+    /// that stands there all the same is committed to by nothing. Which change it is, and who wrote, stays for ever. Only of a
+    /// class something may be said where a reference in it [was erased](ERASED).
     #[must_use]
     pub fn is_silent_where_bare(&self, contents: &[String; COUNT]) -> bool {
         let mut parts = contents.iter().zip(NOTHING).enumerate();
         parts.all(|(part, (content, nothing))| {
-            matches!(self.part(part), Kept::Salt(_)) || Some(content.as_str()) == nothing
+            matches!(self.part(part), Kept::Salt(_))
+                || Some(content.as_str()) == nothing
+                || part >= CLASSES && content.contains(ERASED)
         })
     }
 

@@ -88,10 +88,24 @@ impl Client {
         accept: &str,
         place: &str,
     ) -> Result<Response<Body>, PullError> {
+        self.get_if(url, accept, place, &[])
+    }
+
+    /// The same with conditions: where there are some, the answer may be that nothing has changed (304).
+    pub(crate) fn get_if(
+        &mut self,
+        url: &Url,
+        accept: &str,
+        place: &str,
+        conditions: &[(&'static str, &str)],
+    ) -> Result<Response<Body>, PullError> {
         let mut left = self.limits.tries;
         loop {
             self.in_time(place, Duration::ZERO)?;
             let mut request = self.agent.get(url.as_str()).header(header::ACCEPT, accept);
+            for (name, value) in conditions {
+                request = request.header(*name, *value);
+            }
             if let Some(authorization) = &self.authorization {
                 request = request.header(header::AUTHORIZATION, authorization);
             }
@@ -113,6 +127,7 @@ impl Client {
             }
             return match status {
                 200 => Ok(response),
+                304 if !conditions.is_empty() => Ok(response),
                 401 | 403 => Err(PullError::Unauthorised {
                     place: place.to_owned(),
                     status,

@@ -2,8 +2,45 @@
 
 use std::io::{Read, Write};
 
+use chrono::{DateTime, TimeDelta};
+
 use crate::client::Client;
 use crate::{Access, PullError, Settings};
+
+/// How long ago a file has been changed whose time says which one it is.
+const SETTLED: TimeDelta = TimeDelta::seconds(60);
+/// The longest text that is kept of what a server says of the state of a file.
+const LONGEST: usize = 200;
+
+/// What a server says of the state of a file, as it says it: with it the file is fetched only if it has changed (RFC 9110,
+/// 8.8 and 13.1).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Validators {
+    /// `ETag`.
+    pub etag: Option<String>,
+    /// `Last-Modified`.
+    pub last_modified: Option<String>,
+}
+
+impl Validators {
+    /// The headers that ask for a file only if it is not as it was.
+    fn conditions(&self) -> Vec<(&'static str, &str)> {
+        let told = [
+            ("if-none-match", &self.etag),
+            ("if-modified-since", &self.last_modified),
+        ];
+        let told = told.into_iter();
+        told.filter_map(|(name, value)| Some((name, value.as_deref()?)))
+            .filter(|(_, value)| is_plain(value))
+            .collect()
+    }
+}
+
+/// Whether it can stand in a header.
+fn is_plain(value: &str) -> bool {
+    let visible = |byte: u8| byte == b' ' || byte.is_ascii_graphic();
+    !value.is_empty() && value.len() <= LONGEST && value.bytes().all(visible)
+}
 
 /// A file that was fetched.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,13 +51,29 @@ pub struct File {
     pub bytes: u64,
     /// What the server says of when it was last changed, as it says it.
     pub last_modified: Option<String>,
+    /// By what it is asked for next time.
+    pub validators: Validators,
 }
 
-/// Fetches a file and writes it down.
+/// What came of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fetched {
+    /// A file, which has been written down.
+    File(File),
+    /// The file with this name is as it was: nothing was written.
+    Unchanged(String),
+}
+
+/// Fetches a file and writes it down, unless it is still as these validators say.
 ///
 /// # Errors
 /// [`PullError`]; what has been written is then not whole.
-pub fn file(settings: &Settings, access: &Access, out: &mut dyn Write) -> Result<File, PullError> {
+pub fn file(
+    settings: &Settings,
+    access: &Access,
+    known: &Validators,
+    out: &mut dyn Write,
+) -> Result<Fetched, PullError> {
     let mut client = Client::within(settings, access, settings.limits.whole)?;
     let name = client
         .address
@@ -30,7 +83,11 @@ pub fn file(settings: &Settings, access: &Access, out: &mut dyn Write) -> Result
         .unwrap_or("file")
         .to_owned();
     let address = client.address.clone();
-    let mut response = client.get(&address, "*/*", &name)?;
+    let conditions = known.conditions();
+    let mut response = client.get_if(&address, "*/*", &name, &conditions)?;
+    if response.status().as_u16() == 304 {
+        return Ok(Fetched::Unchanged(name));
+    }
     let header = |name: &str| {
         let value = response.headers().get(name)?.to_str().ok()?;
         Some(value.to_owned())
@@ -38,6 +95,12 @@ pub fn file(settings: &Settings, access: &Access, out: &mut dyn Write) -> Result
     let promised: Option<u64> = header("content-length").and_then(|length| length.parse().ok());
     let encoded = header("content-encoding").is_some();
     let last_modified = header("last-modified");
+    let validators = Validators {
+        etag: header("etag").filter(|tag| is_plain(tag)),
+        last_modified: last_modified
+            .clone()
+            .filter(|modified| is_plain(modified) && has_settled(modified, header("date"))),
+    };
     let most = client.limits.bytes;
     let mut buffer = vec![0_u8; 64 << 10];
     let mut bytes = 0;
@@ -70,9 +133,21 @@ pub fn file(settings: &Settings, access: &Access, out: &mut dyn Write) -> Result
             what: "is shorter than the server said",
         });
     }
-    Ok(File {
+    Ok(Fetched::File(File {
         name,
         bytes,
         last_modified,
-    })
+        validators,
+    }))
+}
+
+/// Whether a file that was changed at this time can be told by it: one that has just been changed may be changed once more in
+/// the same second (RFC 9110, 8.8.2.2).
+fn has_settled(modified: &str, date: Option<String>) -> bool {
+    let instant = |text: &str| DateTime::parse_from_rfc2822(text).ok();
+    match (instant(modified), date.as_deref().and_then(instant)) {
+        (Some(modified), Some(date)) => date - modified >= SETTLED,
+        (modified, None) => modified.is_some(),
+        (None, Some(_)) => false,
+    }
 }

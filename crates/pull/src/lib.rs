@@ -22,7 +22,7 @@ mod transfer;
 
 pub use access::Access;
 pub use error::PullError;
-pub use file::{File, file};
+pub use file::{Fetched, File, Validators, file};
 pub use peer::{
     FeedItem, FeedItemChange, FeedItemContent, FeedItemCopy, FeedItemGeometry, FeedItemState,
     FeedMeta, FeedQuery, Peer, PeerError, PeerHead, PeerInfo, PeerKey, PeerModel, PeerOwner,

@@ -50,13 +50,16 @@ pub enum Behaviour {
     DeletionsOneByOne,
     /// Promises so many bytes more than come.
     Short(usize),
+    /// Says of files when they were changed, and gives them no tag.
+    NoTags,
 }
 
 #[derive(Default)]
 struct State {
     lists: BTreeMap<String, Vec<Value>>,
     deleted: Vec<(String, String, DateTime<Utc>)>,
-    files: BTreeMap<String, Vec<u8>>,
+    /// Each with how often it was put.
+    files: BTreeMap<String, (Vec<u8>, u32)>,
     behaviour: Behaviour,
     date: Option<DateTime<Utc>>,
     requests: Vec<String>,
@@ -148,9 +151,11 @@ impl Server {
         state.deleted.push((list.to_owned(), id.to_owned(), at));
     }
 
-    /// Puts a file where it can be fetched.
+    /// Puts a file where it can be fetched. Each time it gets another tag, and a later time of change.
     pub fn put_file(&self, name: &str, content: Vec<u8>) {
-        self.shared.state().files.insert(name.to_owned(), content);
+        let mut state = self.shared.state();
+        let times = state.files.get(name).map_or(0, |(_, times)| times + 1);
+        state.files.insert(name.to_owned(), (content, times));
     }
 
     /// How it answers from now on.
@@ -209,6 +214,7 @@ impl Shared {
         reader.read_line(&mut line)?;
         let path = line.split_whitespace().nth(1).unwrap_or("/").to_owned();
         let mut authorization = None;
+        let mut conditions = BTreeMap::new();
         loop {
             let mut line = String::new();
             reader.read_line(&mut line)?;
@@ -216,7 +222,9 @@ impl Shared {
                 Some((name, value)) if name.eq_ignore_ascii_case("authorization") => {
                     authorization = Some(value.trim().to_owned());
                 }
-                Some(_) => {}
+                Some((name, value)) => {
+                    conditions.insert(name.to_lowercase(), value.trim().to_owned());
+                }
                 None => break,
             }
         }
@@ -232,7 +240,7 @@ impl Shared {
             }
         }
         let mut answer = if authorization == Some(format!("Bearer {}", self.token)) {
-            state.answer(&path, &behaviour)
+            state.answer(&path, &behaviour, &conditions)
         } else {
             Answer::empty(401)
         };
@@ -247,7 +255,10 @@ impl Shared {
                 answer = Answer::empty(status);
                 answer.headers.push(("Retry-After", "0".to_owned()));
             }
-            Behaviour::Garbage => answer.body = b"<html>It works!</html>".to_vec(),
+            Behaviour::Garbage => {
+                answer.status = 200;
+                answer.body = b"<html>It works!</html>".to_vec();
+            }
             Behaviour::Redirect(address) => {
                 answer = Answer::empty(302);
                 answer.headers.push(("Location", address));
@@ -271,7 +282,12 @@ impl Shared {
 }
 
 impl State {
-    fn answer(&self, target: &str, behaviour: &Behaviour) -> Answer {
+    fn answer(
+        &self,
+        target: &str,
+        behaviour: &Behaviour,
+        conditions: &BTreeMap<String, String>,
+    ) -> Answer {
         let Ok(url) = Url::parse(&format!("http://x{target}")) else {
             return Answer::empty(400);
         };
@@ -286,11 +302,7 @@ impl State {
         };
         if let Some(name) = url.path().strip_prefix("/files/") {
             return match self.files.get(name) {
-                Some(content) => Answer {
-                    status: 200,
-                    headers: vec![("Last-Modified", "Sat, 21 Nov 2026 10:15:30 GMT".to_owned())],
-                    body: content.clone(),
-                },
+                Some(file) => file_answer(file, behaviour, conditions),
                 None => Answer::empty(404),
             };
         }
@@ -360,6 +372,33 @@ impl State {
             json!(page)
         };
         Answer::json(200, &json!({"data": data, "pageToken": next}))
+    }
+}
+
+/// A file, or that it has not changed (RFC 9110, 13.2.2: a tag goes before a time).
+fn file_answer(
+    (content, times): &(Vec<u8>, u32),
+    behaviour: &Behaviour,
+    conditions: &BTreeMap<String, String>,
+) -> Answer {
+    let modified = format!("Sat, 21 Nov 2026 10:{:02}:30 GMT", 15 + times % 40);
+    let tag = (*behaviour != Behaviour::NoTags).then(|| format!("\"v{times}\""));
+    let unchanged = match conditions.get("if-none-match") {
+        Some(asked) => tag.as_ref() == Some(asked),
+        None => conditions.get("if-modified-since") == Some(&modified),
+    };
+    // What breaks off has to have begun.
+    let unchanged = unchanged && !matches!(behaviour, Behaviour::Short(_));
+    let mut headers = vec![("Last-Modified", modified)];
+    headers.extend(tag.map(|tag| ("ETag", tag)));
+    Answer {
+        status: if unchanged { 304 } else { 200 },
+        headers,
+        body: if unchanged {
+            Vec::new()
+        } else {
+            content.clone()
+        },
     }
 }
 

@@ -309,7 +309,12 @@ fn page(
 fn parsed<'p, T: Deserialize<'p>>(body: &'p [u8], name: &str) -> Result<Page<T>, PullError> {
     serde_json::from_slice(body).map_err(|_| PullError::Answer {
         place: name.to_owned(),
-        what: "is not JSON with data and pageToken",
+        what: match body.trim_ascii_start() {
+            [b'<', ..] => {
+                "is a page (HTML or XML) and no JSON: probably one to sign in or of an error, by the server or something on the way to it; look at the address and the token"
+            }
+            _ => "is not JSON with data and pageToken",
+        },
     })
 }
 

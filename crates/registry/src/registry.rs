@@ -1,11 +1,13 @@
 //! [`Registry`]: the store and the information model, with the limits within which they are used. The use cases are
 //! methods on it, each in its own file.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, RwLock};
 
 use grunddata_information_model::InformationModel;
-use grunddata_model::{Domain, Instant};
+use grunddata_model::{Domain, Instant, OwnerKey};
 use grunddata_store::{Clock, Store, StoreError, WriteError};
+use parking_lot::Mutex;
 use serde_json::json;
 
 use crate::access::Visibilities;
@@ -71,6 +73,8 @@ pub(crate) struct Inner {
     pub(crate) withheld: WithheldProperties,
     pub(crate) feed_keys: FeedKeys,
     pub(crate) copies: RwLock<Option<Arc<Copies>>>,
+    /// Owners of whom references are left to be settled that lead to what a write has brought.
+    pub(crate) unsettled: Mutex<BTreeSet<OwnerKey>>,
 }
 
 impl Registry {
@@ -88,6 +92,7 @@ impl Registry {
                 withheld,
                 feed_keys: FeedKeys::default(),
                 copies: RwLock::default(),
+                unsettled: Mutex::default(),
             }),
         }
     }

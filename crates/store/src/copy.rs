@@ -10,7 +10,7 @@ use crate::sql::Sql;
 use crate::store::Store;
 
 /// What must have no rows in an empty registry.
-const TABLES: [&str; 30] = [
+const TABLES: [&str; 31] = [
     "owner",
     "record",
     "state",
@@ -23,6 +23,7 @@ const TABLES: [&str; 30] = [
     "link",
     "entry",
     "pending_reference",
+    "waited_reference",
     "term",
     "geometry",
     "accepted_transaction",

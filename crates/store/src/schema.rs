@@ -158,6 +158,18 @@ diesel::table! {
     use diesel::sql_types::*;
     use crate::sql_types::*;
 
+    waited_reference (owner, scheme, value, record_id) {
+        owner -> Text,
+        scheme -> Text,
+        value -> Text,
+        record_id -> SqlId,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
     term (owner, domain, word) {
         owner -> Text,
         domain -> SmallInt,

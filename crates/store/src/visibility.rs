@@ -423,16 +423,8 @@ impl VisibilityRule {
     }
 
     fn push_classes<T>(&self, sql: &mut Sql<'_, T>, derived: &[&str]) {
-        let refused = !self.classes & ALL_CLASSES;
-        if refused == 0 {
-            return;
-        }
         for alias in derived {
-            sql.push(" AND (")
-                .push(alias)
-                .push(".class & ")
-                .small(i16::from(refused))
-                .push(") = 0");
+            push_class(sql, alias, self.classes);
         }
     }
 
@@ -480,6 +472,15 @@ impl VisibilityRule {
             None => sql.push("0"),
         };
         sql.push(" END IN (0, ").push(&shown.join(", ")).push(")");
+    }
+}
+
+/// Only derived rows of these classes.
+pub(crate) fn push_class<T>(sql: &mut Sql<'_, T>, alias: &str, classes: u8) {
+    let refused = i16::from(!classes & ALL_CLASSES);
+    if refused != 0 {
+        sql.push(" AND (").push(alias).push(".class & ");
+        sql.small(refused).push(") = 0");
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod geometry;
 pub(crate) mod geopackage;
+pub(crate) mod oneroster;
 pub(crate) mod paxml;
 pub(crate) mod sie;
 pub(crate) mod wkb;

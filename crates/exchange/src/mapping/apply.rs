@@ -8,10 +8,10 @@ use serde_json::{Map, Value};
 use super::condition::Condition;
 use super::convert::{Fault, date};
 use super::{
-    Bound, Draft, DraftReference, Each, ItemSpec, Key, ListSpec, Mapped, Named, RecordSpec,
-    Rejected, ValueSpec,
+    Bound, Complete, Draft, DraftReference, Each, ItemSpec, Key, ListSpec, Mapped, Named,
+    RecordSpec, Rejected, ValueSpec,
 };
-use crate::rows::{Cell, Row};
+use crate::rows::{Cell, Content, Row};
 use crate::{Place, Problem, code};
 
 /// A problem of this row has been noted; what needed the value is left out.
@@ -59,16 +59,19 @@ impl Bound {
         work.notes.clear();
         work.unknown = false;
         let mut drafts = Vec::new();
+        let mut complete = Vec::new();
         for record in self.records() {
             match &record.each {
                 None => drafts.extend(work.record(record, None)),
                 Some(each) => {
+                    complete.extend(work.complete(record, each));
                     for item in work.items(each, None) {
                         drafts.extend(work.record(record, Some(&item)));
                     }
                 }
             }
         }
+        complete.retain(|_| work.problems.is_empty());
         let Work {
             mut problems,
             mut notes,
@@ -91,6 +94,7 @@ impl Bound {
                 })
             },
             notes,
+            complete,
         }
     }
 }
@@ -139,6 +143,32 @@ impl Work<'_> {
                 self.unknown = true;
             }
             condition.test.holds(&cell, &bound.mapping.values.empty)
+        })
+    }
+
+    /// What the row says of all records of this name that it has, where it has a list of them: an object without one says
+    /// nothing.
+    fn complete(&self, spec: &RecordSpec, each: &Each) -> Option<Complete> {
+        let start = self.template(spec.complete.as_ref()?, None);
+        let cell = self.bound.cell(each.column, self.row, None);
+        let is_list = match &self.row.content {
+            Content::Cells(_) => !matches!(&*cell, Cell::Refused(_)),
+            Content::Object(_) => matches!(&*cell, Cell::Json(Value::Array(_))),
+        };
+        // What is asked of the row and not of an item.
+        let of_row = spec.when.iter().filter(|condition| {
+            let column = self.bound.mapping.columns.get(condition.column);
+            column.is_some_and(|column| !column.name.starts_with('@'))
+        });
+        let empty = &self.bound.mapping.values.empty;
+        let holds = of_row.into_iter().all(|condition| {
+            let cell = self.bound.cell(condition.column, self.row, None);
+            condition.test.holds(&cell, empty)
+        });
+        let start = start.as_text().filter(|start| !start.is_empty())?;
+        (is_list && holds).then(|| Complete {
+            record: Arc::clone(&spec.name),
+            start,
         })
     }
 

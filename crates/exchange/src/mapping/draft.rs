@@ -126,4 +126,15 @@ pub struct Mapped {
     pub outcome: Result<Vec<Draft>, Rejected>,
     /// What was put right on the way.
     pub notes: Vec<Problem>,
+    /// Of which records the row names all there are.
+    pub complete: Vec<Complete>,
+}
+
+/// A row names all records of a name whose keys begin so: what the source had of them before and the row does not name is gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Complete {
+    /// The name of the record in the mapping.
+    pub record: Arc<str>,
+    /// With what the source's own keys begin.
+    pub start: String,
 }

@@ -91,7 +91,7 @@ impl Work<'_> {
     }
 
     /// The text of a template; empty when one of its columns is.
-    fn template(&self, template: &Template, item: Option<&Value>) -> Cell {
+    pub(super) fn template(&self, template: &Template, item: Option<&Value>) -> Cell {
         let mut text = String::new();
         for piece in &template.0 {
             match piece {

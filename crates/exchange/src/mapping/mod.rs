@@ -29,7 +29,7 @@ use grunddata_model::Domain;
 pub(crate) use apply::append_identifier;
 pub use bind::Bound;
 pub(crate) use convert::Fault;
-pub use draft::{Draft, DraftReference, Key, Mapped, Named, Rejected};
+pub use draft::{Complete, Draft, DraftReference, Key, Mapped, Named, Rejected};
 
 use crate::Limits;
 use crate::formats::geometry::Crs;
@@ -157,6 +157,8 @@ pub(crate) struct RecordSpec {
     pub(crate) when: Vec<Condition>,
     /// Where all of these hold the record is gone; never, where there are none.
     pub(crate) removed: Vec<Condition>,
+    /// With what the keys of all begin that one row makes, where a row makes all there are.
+    pub(crate) complete: Option<Template>,
     pub(crate) valid_from: Option<ValueSpec>,
     pub(crate) valid_to: Option<ValueSpec>,
     pub(crate) data: Vec<(Vec<String>, ValueSpec)>,

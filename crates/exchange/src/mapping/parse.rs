@@ -8,8 +8,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::condition::{Condition, Test};
 use super::{
-    CodeTable, ColumnId, ColumnName, Each, FileId, FileName, ItemSpec, ListSpec, Mapping,
-    RecordSpec, vocabulary,
+    CodeTable, ColumnId, ColumnName, Each, FileId, FileName, ItemSpec, ListSpec, Mapping, Piece,
+    RecordSpec, TargetSpec, Template, vocabulary,
 };
 use crate::{Place, Problem, code};
 
@@ -263,6 +263,43 @@ impl<'s> Parser<'s> {
         });
     }
 
+    /// `complete`: with what the keys begin that one row makes. They have to say which row it is, and where that ends.
+    fn complete(
+        &mut self,
+        table: &DeTable<'_>,
+        in_each: bool,
+        key: Option<&TargetSpec>,
+        path: &str,
+    ) -> Option<Template> {
+        let node = table.get("complete")?;
+        if !self.boolean(node, path)? {
+            return None;
+        }
+        let mut start = Vec::new();
+        if let Some(TargetSpec::Key(Template(pieces))) = key {
+            let of_item = |piece: &Piece| match piece {
+                Piece::Column(column) => {
+                    let column = self.columns.get(*column);
+                    column.is_some_and(|column| column.name.starts_with('@'))
+                }
+                Piece::Text(_) => false,
+            };
+            start.extend(pieces.iter().take_while(|piece| !of_item(piece)).cloned());
+        }
+        let tells = start.iter().any(|piece| matches!(piece, Piece::Column(_)));
+        let ends = matches!(start.last(), Some(Piece::Text(_)));
+        if !in_each || !tells || !ends {
+            self.fault(
+                node.span().start,
+                path,
+                "complete needs each, and a key that begins with a column of the row and a text, such as key = \"{id}:{@person.id}\".",
+                "complete kräver each och en nyckel som börjar med en kolumn på raden och en text, till exempel key = \"{id}:{@person.id}\".",
+            );
+            return None;
+        }
+        Some(Template(start))
+    }
+
     fn record(&mut self, node: &Node<'_>, path: &str) -> Option<RecordSpec> {
         let table = self.table(node, path)?;
         let at = node.span().start;
@@ -289,6 +326,7 @@ impl<'s> Parser<'s> {
         };
         let when = self.conditions(table, "when", path);
         let removed = self.conditions(table, "removed", path);
+        let complete = self.complete(table, each.is_some(), key.as_ref(), path);
         let bound = |parser: &mut Self, name: &str, kind: &str| {
             table
                 .get(name)
@@ -326,6 +364,7 @@ impl<'s> Parser<'s> {
             each,
             when,
             removed,
+            complete,
             valid_from,
             valid_to,
             data,

@@ -57,6 +57,7 @@ pub const RECORD: &[&str] = &[
     "each",
     "when",
     "removed",
+    "complete",
     "valid-from",
     "valid-to",
     "data",

@@ -11,6 +11,7 @@ mod delimited;
 mod encoding;
 mod header;
 mod json;
+mod page;
 mod sheet_table;
 mod spreadsheet;
 mod totals;
@@ -21,6 +22,7 @@ use std::ops::ControlFlow;
 
 pub use cell::Cell;
 pub use header::{ColumnError, Header};
+pub use page::is_page;
 
 use crate::formats::geopackage;
 use crate::{Limits, Place, Problem, code};
@@ -180,6 +182,9 @@ fn read_stream(
         return geopackage::read(&mut whole, options, sink);
     }
     let text = encoding::open(&mut whole, options)?;
+    if let Some(problem) = page::refused(text.sample(), &place) {
+        return Err(problem);
+    }
     let format = match options.format {
         Some(format) => format,
         None => sniff(text.sample(), &options.file),

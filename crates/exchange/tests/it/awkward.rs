@@ -157,6 +157,7 @@ fn every_file_of_the_folder_gets_the_right_message() {
             "not-objects.json",
             rejected(0, &[at(code::JSON, 1, ""), at(code::JSON, 2, "")]),
         ),
+        ("sign-in-page.csv", refused(0, code::PAGE, 0, "")),
         ("nul.csv", refused(0, code::UNKNOWN_FORMAT, 0, "")),
         ("only-blank-lines.csv", refused(0, code::EMPTY_FILE, 0, "")),
         ("only-header.csv", fine(0)),

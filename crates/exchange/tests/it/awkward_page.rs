@@ -57,6 +57,10 @@ fn traps() -> Vec<Trap> {
         text("text that was encoded twice", "encoded-twice.csv"),
         text("mixed line ends", "mixed-line-ends.csv"),
         text("NUL characters: no text at all", "nul.csv"),
+        text(
+            "a page to sign in, in the place of the file",
+            "sign-in-page.csv",
+        ),
         text("an empty file", "empty.csv"),
         text("blank lines and nothing else", "only-blank-lines.csv"),
         text("headers and no rows", "only-header.csv"),

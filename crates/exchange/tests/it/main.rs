@@ -10,6 +10,7 @@
 
 mod awkward;
 mod awkward_page;
+mod complete_rows;
 mod documents;
 mod files;
 mod geopackage_files;

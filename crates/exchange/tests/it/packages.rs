@@ -3,7 +3,7 @@
 use std::io::Cursor;
 use std::sync::Arc;
 
-use grunddata_exchange::mapping::{Draft, Mapping};
+use grunddata_exchange::mapping::{Draft, Key, Mapping};
 use grunddata_exchange::ready::Ready;
 use grunddata_exchange::{Completeness, Limits, Problem, code, convert};
 use serde_json::{Value, json};
@@ -70,8 +70,8 @@ fn oneroster_comes_whole() {
     let outcome = given.outcome.as_ref().unwrap();
     assert_eq!(outcome.completeness, Some(Completeness::Full));
     assert_eq!((outcome.mapped, outcome.summary.rows), (5, 5));
-    assert_eq!(codes(&given.notes), [code::UNUSED_FILE]);
-    assert!(given.notes[0].message.contains("academicSessions"));
+    assert_eq!(codes(&given.notes), [code::TERMS]);
+    assert!(given.notes[0].message.contains("The 1 academic sessions"));
     // The same as file by file.
     let alone: Vec<Draft> = [
         ("oneroster-orgs", 1),
@@ -84,6 +84,80 @@ fn oneroster_comes_whole() {
     .flat_map(|(name, at)| run(ready(name), ONEROSTER[at].0, ONEROSTER[at].1.as_bytes()).drafts)
     .collect();
     assert_eq!(given.drafts, alone);
+}
+
+#[test]
+fn terms_say_when_classes_and_enrolments_hold() {
+    let archive = oneroster(MANIFEST, |files| {
+        for (name, content) in files {
+            match *name {
+                "academicSessions.csv" => {
+                    *content = "sourcedId,status,dateLastModified,title,type,startDate,endDate,parentSourcedId,schoolYear\n\
+                        y,,,2025/26,schoolYear,2025-07-01,2026-07-01,,2026\n\
+                        t1,,,HT25,term,2025-08-18,2026-01-01,y,2026\nt2,,,VT26,term,2026-01-08,2026-06-13,y,2026\n\
+                        t3,,,odd,term,2026-06-13,2026-01-08,y,2026\n";
+                }
+                "classes.csv" => {
+                    *content = "sourcedId,status,dateLastModified,title,grades,courseSourcedId,classCode,classType,location,schoolSourcedId,termSourcedIds\n\
+                        c1,,,3A,,,,homeroom,,o1,\"t1, t2\"\nc2,,,3B,,,,homeroom,,o1,t2\nc3,,,3C,,,,homeroom,,o1,\nc4,,,3D,,,,homeroom,,o1,nowhere\nc5,,,3E,,,,homeroom,,o1,t3\n";
+                }
+                "enrollments.csv" => {
+                    *content = "sourcedId,status,dateLastModified,classSourcedId,schoolSourcedId,userSourcedId,role,primary,beginDate,endDate\n\
+                        e1,,,c1,o1,u1,student,,,\ne2,,,c1,o1,u1,student,,2025-09-01,\ne3,,,c2,o1,u1,student,,,2026-03-01\n\
+                        e4,,,c3,o1,u1,student,,,\ne5,,,c1,o1,u1,student,,2026-08-17,\ne6,,,c9,o1,u1,student,,2025-08-18,2026-06-13\n";
+                }
+                _ => {}
+            }
+        }
+    });
+    let given = run(ready("oneroster"), "oneroster.zip", &archive).validated();
+    let period = |draft: &Draft| {
+        let Key::Source(key) = &draft.key else {
+            panic!("{draft:?}")
+        };
+        let from = draft.valid_from.map(|from| format!("{from:?}"));
+        let to = draft.valid_to.map(|to| format!("{to:?}"));
+        let day = |text: Option<String>| {
+            text.map_or_else(String::new, |text| {
+                let digits = text
+                    .chars()
+                    .filter(|char| char.is_ascii_digit() || *char == '-');
+                digits.collect()
+            })
+        };
+        format!("{key} {}/{}", day(from), day(to))
+    };
+    let drafts = given.drafts.iter();
+    let told: Vec<String> = drafts
+        .filter(|draft| matches!(&*draft.record, "class" | "enrollment"))
+        .map(period)
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "c1 2025-08-18/2026-06-13",
+            "c2 2026-01-08/2026-06-13",
+            "c3 /",
+            "c4 /",
+            "c5 /",
+            "e1 2025-08-18/2026-06-13",
+            "e2 2025-09-01/2026-06-13",
+            "e3 2026-01-08/2026-03-01",
+            "e4 /",
+            "e5 2026-08-17/",
+            "e6 2025-08-18/2026-06-13",
+        ]
+    );
+    assert_eq!(codes(&given.notes), [code::TERMS], "said once");
+    let note = &given.notes[0].message;
+    for part in [
+        "The 4 academic sessions",
+        "1 of them have no period",
+        "1 classes name one that is not in the delivery",
+        "have no place in the information model",
+    ] {
+        assert!(note.contains(part), "{note}");
+    }
 }
 
 #[test]

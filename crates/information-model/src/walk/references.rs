@@ -149,6 +149,14 @@ impl<'m> Walk<'m> {
                 });
                 return;
             }
+            // What waited for a record that is erased keeps its scheme, and the class that it had.
+            let scheme = members
+                .get("identifier")
+                .and_then(|named| named.get("scheme"));
+            let scheme = scheme.and_then(Value::as_str);
+            if scheme.is_some() {
+                self.leaf(class_of_reference(self.release, scheme, class));
+            }
             if let Some(target) = id.and_then(|id| id.parse::<RecordId>().ok()) {
                 let class = class.bit();
                 self.extract.links.push(LinkUse {

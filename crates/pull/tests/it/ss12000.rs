@@ -191,7 +191,7 @@ fn what_goes_wrong_is_said_and_gives_no_file() {
     assert!(!format!("{error} {error:?} {other:?}").contains("fel\""));
     for (behaviour, said) in [
         (Behaviour::Down, "no answer"),
-        (Behaviour::Garbage, "not JSON"),
+        (Behaviour::Garbage, "no JSON"),
         (Behaviour::Loop, "before"),
         (Behaviour::Redirect("http://127.0.0.1:1/".into()), "302"),
         (Behaviour::Status(500, 9), "500"),

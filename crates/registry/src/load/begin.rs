@@ -209,6 +209,7 @@ impl Registry {
             claimed: HashMap::new(),
             targeted: HashMap::new(),
             ending: HashMap::new(),
+            complete: HashMap::new(),
             numbers: 0,
             waiting: 0,
             unwritten: Vec::new(),

@@ -39,6 +39,12 @@ pub struct FileFacts {
     /// From when the next collecting is to ask for changes, once this load is applied.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub changes_after: Option<Instant>,
+    /// What the server from which it was fetched called this state of it (`ETag`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub etag: Option<String>,
+    /// When it was changed last, as that server said it (`Last-Modified`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_modified: Option<String>,
     /// What is worth knowing about it and takes nothing away: a row of totals that was left out, hidden rows.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<RowProblem>,

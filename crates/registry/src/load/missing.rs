@@ -1,14 +1,16 @@
 //! What a full load leaves out, and what a source says is gone: its claim ends, and the record with it where the source
 //! decides that and nobody else speaks of it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use grunddata_information_model::{LinkUse, OnTargetEnd};
 use grunddata_model::{Domain, RecordId};
 use grunddata_store::{
-    ALL_CLASSES, AssertionHead, KeyHash, PlanRow, RecordImage, RecordStatus, RowOutcome, RowState,
+    ALL_CLASSES, AssertionHead, KeyHash, LoadKind, PlanRow, RecordImage, RecordStatus, RowOutcome,
+    RowState,
 };
 
+use super::assertion::AssertionKey;
 use super::difference::{differences, not_authoritative, still_asserted};
 use super::merge::Other;
 use super::planner::{LoadPlanner, short_number};
@@ -50,6 +52,41 @@ impl LoadPlanner {
             }
         }
         self.missing(&missing)
+    }
+
+    /// Plans what rows of a delta do not name any more that name all there are of something.
+    pub(super) fn plan_shrunk(&mut self) -> Result<(), Refusal> {
+        let mut gone: Vec<KeyHash> = Vec::new();
+        for (record, starts) in std::mem::take(&mut self.complete) {
+            let lengths: BTreeSet<usize> = starts.iter().map(String::len).collect();
+            let begins = |key: &str| {
+                let mut starts_of = lengths.iter().filter_map(|length| key.get(..*length));
+                starts_of.any(|start| starts.contains(start))
+            };
+            let mut after: Option<KeyHash> = None;
+            loop {
+                let page = self
+                    .writer
+                    .keys_after(&record, after.as_ref(), PAGE)
+                    .map_err(refuse_store)?;
+                let Some((last, _)) = page.last() else {
+                    break;
+                };
+                after = Some(*last);
+                gone.extend(page.into_iter().filter_map(|(hash, key)| {
+                    let named = self.seen.contains_key(&hash) || self.named.contains(&hash);
+                    let key = serde_json::from_str(&key).ok().filter(|_| !named)?;
+                    matches!(&key, AssertionKey::Source(key) if begins(key)).then_some(hash)
+                }));
+            }
+        }
+        for keys in gone.chunks(CHUNK) {
+            let heads = self.writer.heads(keys).map_err(refuse_store)?;
+            let heads: Vec<AssertionHead> =
+                heads.into_values().filter(|head| head.present).collect();
+            self.missing(&heads)?;
+        }
+        Ok(())
     }
 
     /// Has who refers end before what they refer to.
@@ -128,7 +165,9 @@ impl LoadPlanner {
                 }
                 None => content.effect = Effect::Silent,
             }
-            if self.content.counts.unreadable > 0 && row.outcome == RowOutcome::End {
+            // In a delta the row is known that has left it out.
+            let unread = self.content.counts.unreadable > 0 && self.load.kind == LoadKind::Full;
+            if unread && row.outcome == RowOutcome::End {
                 row.state = RowState::SetAside;
                 let count = self.content.counts.unreadable;
                 content.problems.push(RowProblem::new(

@@ -89,6 +89,8 @@ pub struct LoadPlanner {
     pub(super) targeted: HashMap<RecordId, u32>,
     /// Records that end, to be put in order.
     pub(super) ending: Ending,
+    /// Of which records a delta names all there are: with what their keys begin, by the name of the record.
+    pub(super) complete: HashMap<String, HashSet<String>>,
     pub(super) numbers: i64,
     pub(super) waiting: u64,
     pub(super) unwritten: Vec<PlanRow>,
@@ -175,6 +177,14 @@ impl LoadPlanner {
         self.reject_row(file_row, problems)
     }
 
+    /// Takes that the file names all records of this name whose own keys begin so: in a delta too the others are gone.
+    pub fn complete(&mut self, record: &str, start: String) {
+        if self.load.kind == LoadKind::Delta {
+            let starts = self.complete.entry(record.to_owned()).or_default();
+            starts.insert(start);
+        }
+    }
+
     fn reject_row(&mut self, file_row: u64, problems: Vec<RowProblem>) -> Result<(), Refusal> {
         let mut content = RowContent {
             problems,
@@ -249,8 +259,9 @@ impl LoadPlanner {
                 .read(|reader| reader.assertion_count(owner, source))
                 .map_err(refuse_store)?
         };
-        if self.load.kind == LoadKind::Full {
-            self.plan_missing()?;
+        match self.load.kind {
+            LoadKind::Full => self.plan_missing()?,
+            _ => self.plan_shrunk()?,
         }
         self.write(Vec::new())?;
         self.order_ends()?;

@@ -1,7 +1,7 @@
 //! What is refused before and by the timeline: records that may not be written, versions that were not seen, and the
 //! refusals of the timeline algebra, each with what to do.
 
-use grunddata_information_model::{PrivacyClass, Resolved};
+use grunddata_information_model::{Package, PrivacyClass, Resolved, Validated};
 use grunddata_model::{Domain, Period, RecordId, Timeline, TimelineError};
 use grunddata_store::{RecordImage, RecordStatus};
 
@@ -20,6 +20,36 @@ pub(crate) fn unknown_version(id: RecordId, version: u32, latest: u32) -> Refusa
         format!("The record {id} has no version {version}: its versions are 1 to {latest}."),
     )
     .fact(fact::VERSION, latest)
+}
+
+/// That what is written names no package that only explains another registry's records (`docs/adr/0021`): it may stay where the
+/// record has it already.
+pub(super) fn check_given(
+    run: &Run<'_, '_, '_>,
+    value: &Validated,
+    image: Option<&RecordImage>,
+) -> Result<(), Refusal> {
+    let model = &run.job.context.model;
+    let states = || image.into_iter().flat_map(|image| image.timeline.states());
+    let foreign = value.model().split('+').find(|name| {
+        let of_it = |package: &&Package| package.model_version().to_string() == **name;
+        let foreign = model
+            .packages()
+            .find(of_it)
+            .is_some_and(Package::is_foreign);
+        foreign && !states().any(|state| state.value.model().split('+').any(|known| known == *name))
+    });
+    match foreign {
+        None => Ok(()),
+        Some(name) => Err(Refusal::new(
+            Code::UnknownModel,
+            format!(
+                "The model {name} came with the records of another registry and explains those alone. Leave model out to use the current one, {}.",
+                model.current()
+            ),
+        )
+        .fact("current", model.current().to_string())),
+    }
 }
 
 /// The controller that a command names is an organisation that the writer may know of.

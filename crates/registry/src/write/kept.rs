@@ -13,6 +13,8 @@ pub(crate) fn kept(old: &Value, seen: &Value, new: Value) -> Value {
 fn member(old: &Value, seen: Option<&Value>, new: Option<Value>) -> Option<Value> {
     let Some(seen) = seen else {
         return match (old, new) {
+            // A reference is one value: another one takes its place.
+            (old, Some(new)) if is_waiting(old) && is_reference(&new) => Some(new),
             (Value::Object(old), Some(Value::Object(new))) => members(old, &Map::new(), new),
             (Value::Array(old), Some(Value::Array(new))) => Some(items(old, &[], new)),
             _ => Some(old.clone()),
@@ -37,6 +39,24 @@ fn member(old: &Value, seen: Option<&Value>, new: Option<Value>) -> Option<Value
         // Another type than the model has there: it says so itself.
         (_, _, new) => new,
     }
+}
+
+/// Whether it is a reference that is kept by its identifier.
+fn is_waiting(value: &Value) -> bool {
+    let members = value.as_object().filter(|members| members.len() == 1);
+    members.is_some_and(|members| {
+        let identifier = members.get("identifier").and_then(Value::as_object);
+        identifier.is_some_and(|identifier| identifier.contains_key("scheme"))
+    })
+}
+
+/// Whether it is a reference as it is stored.
+fn is_reference(value: &Value) -> bool {
+    let only_id = |value: &Value| {
+        let members = value.as_object().filter(|members| members.len() == 1);
+        members.is_some_and(|members| members.get("id").is_some_and(Value::is_string))
+    };
+    only_id(value) || is_waiting(value)
 }
 
 fn members(
@@ -134,6 +154,19 @@ mod tests {
         let new = json!({"list": [2], "object": {"b": 2}});
         let both = json!({"list": [2, 1], "object": {"a": 1, "b": 2}});
         assert_eq!(kept(&old, &json!({}), new), both);
+    }
+
+    #[test]
+    fn a_reference_that_is_not_seen_gives_way_to_another_and_to_nothing_else() {
+        let number = json!({"scheme": "se-personal-identity-number", "value": "199001012385"});
+        let old = json!({"kind": "x", "person": {"identifier": number}});
+        let seen = json!({"kind": "x"});
+        let other = json!({"kind": "x", "person": {"id": "0190"}});
+        assert_eq!(kept(&old, &seen, other.clone()), other);
+        let other =
+            json!({"kind": "x", "person": {"identifier": {"scheme": "se-hsa-id", "value": "1"}}});
+        assert_eq!(kept(&old, &seen, other.clone()), other);
+        assert_eq!(kept(&old, &seen, json!({"kind": "x"})), old);
     }
 
     #[test]

@@ -14,8 +14,9 @@ use grunddata_store::{
 
 use super::apply::Run;
 use super::guards::{
-    check_controller, check_copy, check_origin, check_protection, check_right, exists, first_day,
-    guard, nothing_to_match, precondition, refuse_timeline, unknown_temporary, unknown_version,
+    check_controller, check_copy, check_given, check_origin, check_protection, check_right, exists,
+    first_day, guard, nothing_to_match, precondition, refuse_timeline, unknown_temporary,
+    unknown_version,
 };
 use super::outcome::Outcome;
 use super::pending::settle;
@@ -135,6 +136,7 @@ pub(super) fn create(
     check_origin(run, command)?;
     check_right(run, command, command.envelope.controller)?;
     check_controller(run, command)?;
+    check_given(run, value, None)?;
     let resolved = run.resolve(value, period)?;
     let before = Timeline::empty();
     let after = before
@@ -218,6 +220,7 @@ fn change(
             }
         }
         PreparedAction::Revive { value, period } => {
+            check_given(run, value, Some(image))?;
             let resolved = run.resolve(value, *period)?;
             Change {
                 after: timeline
@@ -243,6 +246,7 @@ fn change(
                 .tx
                 .record_at_version(image.id, *version)?
                 .ok_or_else(|| unknown_version(image.id, *version, image.version))?;
+            let then = without_erased(then)?;
             let beyond = beyond(run, image.controller, image.domain)?;
             Change {
                 after: keep_withheld(run, image, then, beyond)?,
@@ -254,6 +258,21 @@ fn change(
     finish(run, index, command, image, change)
 }
 
+/// A timeline of before as a version that follows: without what is left in it of references to what was erased.
+fn without_erased(then: Timeline<Resolved>) -> Result<Timeline<Resolved>, Stop> {
+    let mut after = then.clone();
+    for state in then.states() {
+        if let Some(value) = state.value.without_erased() {
+            after = after
+                .amend(state.period, |_| {
+                    Ok::<_, std::convert::Infallible>(value.clone())
+                })
+                .map_err(|_| Refusal::internal())?;
+        }
+    }
+    Ok(after)
+}
+
 pub(super) fn replace(
     run: &mut Run<'_, '_, '_>,
     image: &RecordImage,
@@ -261,6 +280,7 @@ pub(super) fn replace(
     request: ReplacePeriod,
     overwrite_planned: bool,
 ) -> Result<Change, Stop> {
+    check_given(run, value, Some(image))?;
     let period = image
         .timeline
         .resolve_replace(request)

@@ -28,6 +28,9 @@ const ACTOR: &str = "references";
 const REASON: &str = "A reference that was pending leads to a record now.";
 /// How many records are settled in one transaction, so that other writes are not held up.
 const TOGETHER: usize = 100;
+/// How many transactions are made of it at most before the write that met it is answered: what is left is settled by
+/// itself.
+const AT_ONCE: usize = 4;
 /// How many rows are looked at together.
 const PAGE: i64 = 500;
 
@@ -285,11 +288,12 @@ impl Registry {
         })
     }
 
-    /// Settles records whose references may lead somewhere now; how many have changed. Those of which something does not fit
-    /// (the target is of the wrong kind, there would be a circle) stay as they are.
+    /// After a write: settles what waited for it, as far as that is soon done. The rest is noted for
+    /// [`settle_left`](Self::settle_left). Those of which something does not fit (the target is of the wrong kind, there would
+    /// be a circle) stay as they are.
     pub(crate) async fn settle(&self, owner: &OwnerKey, waiting: Vec<Waiting>) {
-        let mut left = Left::of(waiting);
-        while let Some(some) = left.next() {
+        let mut left = self.at_once(owner, waiting);
+        while let Some(some) = left.next_at_once() {
             let written = match self.settling(owner, &some) {
                 Ok(job) => {
                     let needs = job.needs();
@@ -300,19 +304,62 @@ impl Registry {
                 Err(refusal) => Err(refusal),
             };
             if let Err(refusal) = left.took(some, written) {
+                self.note_left(owner);
                 return told(owner, &refusal);
             }
         }
+        if !left.parts.is_empty() {
+            self.note_left(owner);
+        }
     }
 
-    /// The same on a thread that may wait.
-    pub(crate) fn settle_blocking(
+    /// What of this is settled before the write is answered. What is more is noted.
+    fn at_once(&self, owner: &OwnerKey, mut waiting: Vec<Waiting>) -> Left {
+        if waiting.len() > TOGETHER {
+            waiting.truncate(TOGETHER);
+            self.note_left(owner);
+        }
+        Left::of(waiting)
+    }
+
+    fn note_left(&self, owner: &OwnerKey) {
+        self.inner.unsettled.lock().insert(owner.clone());
+    }
+
+    /// Whether writes have left references to be settled that lead to what they brought.
+    #[must_use]
+    pub fn has_left_references(&self) -> bool {
+        !self.inner.unsettled.lock().is_empty()
+    }
+
+    /// Settles what writes have left, owner by owner; how many records have changed. Blocks the thread; stops between two
+    /// transactions when it is asked to, and what is not done then is found by [`settle_references`](Self::settle_references).
+    ///
+    /// # Errors
+    /// [`Refusal`] of the database; what was done until then is done.
+    pub fn settle_left(&self, stop: &AtomicBool) -> Result<usize, Refusal> {
+        let owners = std::mem::take(&mut *self.inner.unsettled.lock());
+        let mut settled = 0;
+        let mut failed = None;
+        for owner in owners {
+            match self.settle_references_of(&owner, stop) {
+                Ok(records) => settled += records,
+                Err(refusal) if refusal.code == Code::ReadOnlyCopy => {}
+                Err(refusal) => failed = failed.or(Some(refusal)),
+            }
+        }
+        failed.map_or(Ok(settled), Err)
+    }
+
+    /// Settles these on a thread that may wait, some at a time; how many have changed.
+    fn settle_blocking(
         &self,
         owner: &OwnerKey,
-        waiting: Vec<Waiting>,
+        left: &mut Left,
+        next: fn(&mut Left) -> Option<Vec<Waiting>>,
+        stop: &AtomicBool,
     ) -> Result<usize, Refusal> {
-        let mut left = Left::of(waiting);
-        while let Some(some) = left.next() {
+        while let Some(some) = (!stop.load(Ordering::SeqCst)).then(|| next(left)).flatten() {
             let job = self.settling(owner, &some)?;
             let needs = job.needs();
             let written =
@@ -326,12 +373,19 @@ impl Registry {
         Ok(left.settled)
     }
 
-    /// After a write: what waited for it. What fails is left for [`settle_references`](Self::settle_references).
+    /// The same as [`settle`](Self::settle) on a thread that may wait. What fails is left for
+    /// [`settle_references`](Self::settle_references).
     pub(crate) fn settle_after(&self, owner: &OwnerKey, waiting: Vec<Waiting>) {
         if waiting.is_empty() {
             return;
         }
-        if let Err(refusal) = self.settle_blocking(owner, waiting) {
+        let mut left = self.at_once(owner, waiting);
+        let never = AtomicBool::new(false);
+        let done = self.settle_blocking(owner, &mut left, Left::next_at_once, &never);
+        if done.is_err() || !left.parts.is_empty() {
+            self.note_left(owner);
+        }
+        if let Err(refusal) = done {
             told(owner, &refusal);
         }
     }
@@ -388,7 +442,8 @@ impl Registry {
             ));
             let waiting: BTreeMap<RecordId, Domain> =
                 rows.iter().map(|row| (row.record, row.domain)).collect();
-            settled += self.settle_blocking(owner, waiting.into_iter().collect())?;
+            let mut left = Left::of(waiting.into_iter().collect());
+            settled += self.settle_blocking(owner, &mut left, Left::next, stop)?;
         }
         Ok(settled)
     }
@@ -401,6 +456,8 @@ type Waiting = (RecordId, Domain);
 struct Left {
     parts: Vec<Vec<Waiting>>,
     settled: usize,
+    /// How many transactions were tried.
+    tried: usize,
 }
 
 impl Left {
@@ -408,11 +465,21 @@ impl Left {
         Self {
             parts: waiting.chunks(TOGETHER).map(<[Waiting]>::to_vec).collect(),
             settled: 0,
+            tried: 0,
         }
     }
 
     fn next(&mut self) -> Option<Vec<Waiting>> {
         self.parts.pop()
+    }
+
+    /// The same as long as somebody may be kept waiting for it.
+    fn next_at_once(&mut self) -> Option<Vec<Waiting>> {
+        if self.tried == AT_ONCE {
+            return None;
+        }
+        self.tried += 1;
+        self.next()
     }
 
     /// What became of some: those that are refused are left out, and the others are tried again.

@@ -44,12 +44,32 @@ pub(super) fn check_withheld(
             continue;
         }
         let hidden = |value: &Resolved| without(run, value, value.body(), !beyond & ALL_CLASSES);
-        let was = difference.before.map(hidden).transpose()?;
+        let old = difference.before.map(|old| superseded(old, new, beyond));
+        let was = old.as_ref().map(hidden).transpose()?;
         if was.as_deref().unwrap_or("{}") != hidden(new)? {
             return Err(refuse_beyond(beyond).into());
         }
     }
     Ok(())
+}
+
+/// The old value with the references of the new one in place of those that waited by an identifier beyond the writer's classes:
+/// that the record leads somewhere is of the class of the reference.
+fn superseded(old: &Resolved, new: &Resolved, beyond: u8) -> Resolved {
+    if old
+        .pending()
+        .iter()
+        .all(|pending| pending.class & beyond == 0)
+    {
+        return old.clone();
+    }
+    let said = new.value();
+    old.settled(&mut |pending| {
+        let at = said
+            .pointer(&pending.pointer)
+            .filter(|_| pending.class & beyond != 0)?;
+        at.get("id")?.as_str()?.parse().ok()
+    })
 }
 
 /// The classes that the writer does not reach in records of the controller and the domain: what it may not write, and what

@@ -209,6 +209,32 @@ on_both! {
             create.content = Content { data: organisation("A", "unit"), model: Some("grunddata/9.0.0".parse().unwrap()) };
         });
         assert_eq!(stack.refused(unknown).code, Code::UnknownModel);
+        // A package that came with another registry's records explains those alone.
+        let text = |word: &str| json!({"sv": word, "en": word});
+        let manifest = json!({
+            "name": "own", "version": "0.2.0", "title": text("Own"), "description": text("Own"), "status": "published",
+            "publisher": "us", "licence": "CC0-1.0", "namespace": "https://example.se/model/", "released": "2026-01-01",
+            "dependsOn": {"grunddata": "^1.0"}, "codelists": [],
+        });
+        let schema = json!({
+            "$schema": "https://json-schema.org/draft/2020-12/schema", "$id": "https://example.se/model/0.2.0/person.schema.json",
+            "x-label": text("Own"), "x-definition": text("Own"), "x-privacy": "internal", "type": "object", "additionalProperties": false,
+            "properties": {"colour": {"x-label": text("Colour"), "x-definition": text("Colour"), "type": "string"}},
+        });
+        let files = [("model.json", manifest), ("person.schema.json", schema)].map(|(path, content)| (path.to_owned(), content.to_string().into_bytes()));
+        let foreign = grunddata_information_model::Package::from_files("own/0.2.0", files).unwrap();
+        stack.registry.model().install(vec![foreign]).unwrap();
+        let mut data = person("Ek");
+        data["extensions"] = json!({"own": {"colour": "red"}});
+        let id = stack.id(create(grunddata_model::Domain::Person, person("Ek"), "2026-01-01"));
+        for command in [
+            create(grunddata_model::Domain::Person, data.clone(), "2026-01-01"),
+            replace(grunddata_model::Domain::Person, id, data.clone(), "2026-01-01"),
+            revive(grunddata_model::Domain::Person, id, data, "2026-01-01"),
+        ] {
+            let foreign = stack.refused(command);
+            assert_eq!((foreign.code, foreign.facts["current"].as_str()), (Code::UnknownModel, Some("grunddata/1.0.0")));
+        }
     }
 
     fn dated_codes_are_checked_when_introduced(stack: Stack) {

@@ -6,8 +6,8 @@ use grunddata_information_model::PrivacyClass;
 use grunddata_model::Domain::{Organisation, Person, Role};
 use grunddata_model::RecordId;
 use grunddata_registry::{
-    At, Code, Command, Context, Grant, NewOwner, Note, OnUnresolved, OwnerScope, Role as Granted,
-    Written,
+    At, Code, Command, Context, Decision, Grant, MarkKind, NewOwner, Note, OnUnresolved,
+    OwnerScope, Role as Granted, Written,
 };
 use grunddata_testing::on_both;
 use serde_json::{Value, json};
@@ -69,6 +69,12 @@ fn versions(stack: &Stack, id: RecordId) -> Vec<(u32, Option<String>, Option<Str
         .into_iter()
         .map(|item| (item.version, item.actor, item.reason))
         .collect()
+}
+
+fn stands(bytes: &[u8], text: &str) -> bool {
+    bytes
+        .windows(text.len())
+        .any(|window| window == text.as_bytes())
 }
 
 fn look(stack: &Stack) -> usize {
@@ -231,6 +237,106 @@ on_both! {
         assert_eq!(data["organisation"]["id"], foreign.to_string());
         assert_eq!(data["person"], json!({"identifier": number(NUMBER)}));
         assert!(stack.data(school, "2026-01-01").is_ok());
+    }
+
+    fn many_that_wait_do_not_hold_up_the_write_that_they_wait_for(stack: Stack) {
+        let school = school(&stack);
+        let roles = |count: usize| (0..count).map(|_| waiting(create(Role, employed(school, NUMBER), "2026-01-01"))).collect();
+        stack.transact(roles(250)).unwrap();
+        assert!(!stack.registry.has_left_references());
+        stack.id(create(Person, numbered("Åsa Ek", NUMBER), "2026-01-01"));
+        // Some at once, the rest when somebody has time for them.
+        assert_eq!(listed(&stack, &stack.system()).len(), 100);
+        assert!(stack.registry.has_left_references());
+        assert_eq!(stack.registry.settle_left(&AtomicBool::new(false)).unwrap(), 150);
+        assert!(listed(&stack, &stack.system()).is_empty() && !stack.registry.has_left_references());
+        // The same on a thread that may wait.
+        let others = |count: usize| (0..count).map(|_| waiting(create(Role, employed(school, OTHER), "2026-01-01"))).collect();
+        stack.transact(others(120)).unwrap();
+        let command = create(Person, numbered("Bo Ek", OTHER), "2026-01-01");
+        stack.registry.load_batch(&stack.system(), &owner("a"), vec![command]).unwrap();
+        assert_eq!(listed(&stack, &stack.system()).len(), 20);
+        assert_eq!(stack.registry.settle_left(&AtomicBool::new(false)).unwrap(), 20);
+        // Whoever is to stop leaves the rest to be looked for.
+        assert_eq!(look(&stack), 0);
+    }
+
+    fn a_reference_whose_number_is_not_shown_gives_way_to_another(stack: Stack) {
+        let school = school(&stack);
+        // The organisation of a role is internal, and a mail address is personal.
+        let by_mail = |value: &str| json!({"identifier": {"scheme": "email", "value": value}});
+        let data = |organisation: Value| json!({"kind": "employment", "organisation": organisation, "title": {"sv": "Lärare"}});
+        let role = stack.write(waiting(create(Role, data(by_mail("skolan@umea.example")), "2026-01-01"))).unwrap().id;
+        let grant = Grant {
+            ceiling: PrivacyClass::Internal,
+            ..Grant::of(OwnerScope::Owner(owner("a")), Granted::Editor)
+        };
+        let internal = stack.with_grants("internal", vec![grant]);
+        let organisation = |on: &str| stack.data(role, on).unwrap()["organisation"].clone();
+        // Something else is written: it stays.
+        stack.write_as(&internal, amend(Role, role, json!({"title": {"sv": "Rektor"}}), "2026-02-01", None)).unwrap();
+        assert_eq!(organisation("2026-03-01"), by_mail("skolan@umea.example"));
+        // Another identifier, which the writer may not see, may not be named.
+        let other = waiting(replace(Role, role, data(by_mail("annan@umea.example")), "2026-03-01"));
+        assert_eq!(stack.write_as(&internal, other).unwrap_err().code, Code::Forbidden);
+        // A record takes the place of the identifier, whole.
+        let found = json!({"id": school.to_string()});
+        stack.write_as(&internal, replace(Role, role, data(found.clone()), "2026-03-01")).unwrap();
+        assert_eq!(organisation("2026-04-01")["id"], school.to_string());
+        stack.write_as(&internal, amend(Role, role, json!({"organisation": found}), "2026-02-01", None)).unwrap();
+        assert_eq!(organisation("2026-02-10")["id"], school.to_string());
+        assert_eq!(organisation("2026-01-10"), by_mail("skolan@umea.example"));
+    }
+
+    fn the_number_of_who_is_erased_goes_from_what_waited_for_it(stack: Stack) {
+        let school = school(&stack);
+        let role = |value: &str, from: &str| stack.write(waiting(create(Role, employed(school, value), from))).unwrap().id;
+        // One that is settled and then corrected, one that goes on waiting for days before, and one that waits for somebody else.
+        let (was, late, other) = (role(NUMBER, "2026-01-01"), role(NUMBER, "2020-01-01"), role(OTHER, "2026-01-01"));
+        stack.write(end(Role, late, "2025-01-01", None)).unwrap();
+        let gone = stack.id(create(Person, numbered("Åsa Ek", NUMBER), "2026-01-01"));
+        let stays = stack.id(create(Person, person("Bo Ek"), "2020-01-01"));
+        let patch = json!({"person": {"id": stays.to_string()}});
+        stack.write(amend(Role, was, patch, "2026-01-01", None)).unwrap();
+        assert_eq!(listed(&stack, &stack.system()).len(), 2);
+        let before = [was, late, other].map(|id| versions(&stack, id).len());
+        assert!(stands(&out(&stack), NUMBER));
+        let admin = stack.as_actor("a", Granted::Administrator);
+        let erase = || {
+            let decision = Decision { text: "Gallras.".to_owned(), reference: "KS 2026/1".to_owned() };
+            stack.registry.erase(&admin, &[gone], decision)
+        };
+        // A hold on what holds the number keeps it there.
+        let steward = stack.as_actor("a", Granted::Steward);
+        let hold = stack.registry.put_mark(&steward, MarkKind::Hold, late, "Tvist").unwrap();
+        assert_eq!(erase().unwrap_err().code, Code::LegalHold);
+        stack.registry.lift_mark(&steward, &owner("a"), MarkKind::Hold, hold.id).unwrap();
+        let disposal = erase().unwrap();
+        assert_eq!(disposal.content.records.len(), 1, "what waited is not erased");
+        // Nothing waits for it any more; whoever did has a version that says so.
+        assert_eq!(listed(&stack, &stack.system()).len(), 1);
+        assert_eq!([was, late, other].map(|id| versions(&stack, id).len()), [before[0], before[1] + 1, before[2]]);
+        assert_eq!(stack.data(late, "2021-01-01").unwrap().get("person"), None);
+        assert_eq!(stack.data(was, "2026-02-01").unwrap()["person"]["id"], stays.to_string());
+        assert_eq!(stack.data(other, "2026-02-01").unwrap()["person"], json!({"identifier": number(OTHER)}));
+        let then = stack.registry.version(&stack.system(), None, was, 1).unwrap();
+        let then = format!("{:?}", then.items);
+        assert!(!then.contains(NUMBER) && then.contains("erased"), "{then}");
+        let findings = stack.registry.store().verify(&mut |_| {}).unwrap();
+        assert!(findings.is_empty(), "{findings:?}");
+        // It is in no export, and what is exported is proven and stands in another registry as it is here.
+        let file = out(&stack);
+        assert!(!stands(&file, NUMBER) && stands(&file, OTHER));
+        let copy = stack.other();
+        read_into(&copy, &file).unwrap();
+        assert_eq!(listed(&copy, &copy.system()).len(), 1);
+        // Back to a version of before: without what was erased.
+        stack.write(revert(Role, was, 1)).unwrap();
+        assert_eq!(stack.data(was, "2026-02-01").unwrap().get("person"), None);
+        stack.write(amend(Role, was, json!({"employmentRate": "50"}), "2026-03-01", None)).unwrap();
+        let bytes = stack.bytes();
+        assert!(!stands(&bytes, NUMBER));
+        assert!(bytes.is_empty() || stands(&bytes, OTHER));
     }
 
     fn what_waits_goes_with_the_registry_into_another(stack: Stack) {

@@ -56,6 +56,8 @@ pub struct Collected {
     pub from: &'static str,
     /// From when the next collecting is to ask for changes, once this file is applied.
     pub changes_after: Option<Instant>,
+    /// What the server of the file calls this state of it.
+    pub validators: grunddata_pull::Validators,
 }
 
 /// What is to be loaded, and as what.
@@ -113,19 +115,18 @@ pub fn begin(
     let source = registry.source(context, &wanted.owner, &wanted.source)?;
     let mapping = mapping::read(source.settings.mapping.as_deref())?;
     let (size, sha256) = measured(&delivery)?;
+    let collected = delivery.collected.as_ref();
+    let validators = collected.map(|collected| collected.validators.clone());
+    let validators = validators.unwrap_or_default();
     let facts = FileFacts {
         name: Some(delivery.name.clone()),
         size: Some(size),
         sha256: Some(sha256),
         date: delivery.date,
-        collected: delivery
-            .collected
-            .as_ref()
-            .map(|collected| collected.from.to_owned()),
-        changes_after: delivery
-            .collected
-            .as_ref()
-            .and_then(|collected| collected.changes_after),
+        collected: collected.map(|collected| collected.from.to_owned()),
+        changes_after: collected.and_then(|collected| collected.changes_after),
+        etag: validators.etag,
+        last_modified: validators.last_modified,
         ..FileFacts::default()
     };
     let planner = registry.plan_load(
@@ -350,6 +351,9 @@ fn take(
                 Ok(drafts) => {
                     for draft in drafts {
                         planner.push(said::assertion(draft, row.row))?;
+                    }
+                    for complete in row.complete {
+                        planner.complete(&complete.record, complete.start);
                     }
                 }
                 Err(rejected) => {

@@ -1,5 +1,6 @@
-//! Looks for references that are pending and lead somewhere by now: what they wait for may have come with another owner, with
-//! a copy, or by a process that ended before it was done.
+//! Settles what writes have left of the references that waited for them; and looks for references that are pending and lead
+//! somewhere by now: what they wait for may have come with another owner, with a copy, or by a process that ended before it
+//! was done.
 
 use std::sync::Arc;
 use std::thread;
@@ -28,7 +29,12 @@ impl References {
     /// Begins to look, on a thread of its own, if it is time.
     pub(super) fn look(references: &Arc<Self>, app: &Arc<App>) {
         let mut state = references.0.lock();
-        if state.busy || state.next.is_some_and(|next| Stopwatch::now() < next) {
+        if state.busy {
+            return;
+        }
+        let is_due = state.next.is_none_or(|next| Stopwatch::now() >= next);
+        // What a write has left is known to lead somewhere.
+        if !is_due && !app.vault.vitals().has_left_references() {
             return;
         }
         let (shared, app) = (Arc::clone(references), Arc::clone(app));
@@ -36,8 +42,13 @@ impl References {
             .name("references".to_owned())
             .spawn(move || {
                 let watch = Stopwatch::now();
-                let settled = app.vault.vitals().settle_references(app.worker.stopping());
-                match settled {
+                let (registry, stop) = (app.vault.vitals(), app.worker.stopping());
+                let left = registry.settle_left(stop);
+                let looked = match is_due {
+                    true => registry.settle_references(stop),
+                    false => Ok(0),
+                };
+                match left.and_then(|left| Ok(left + looked?)) {
                     Ok(0) => {}
                     Ok(records) => {
                         tracing::info!(records, "references that were pending lead to records now");
@@ -50,7 +61,9 @@ impl References {
                 }
                 let mut state = shared.0.lock();
                 state.busy = false;
-                state.next = Some(Stopwatch::now() + PAUSE.max(watch.elapsed() * SHARE));
+                if is_due {
+                    state.next = Some(Stopwatch::now() + PAUSE.max(watch.elapsed() * SHARE));
+                }
             });
         match begun {
             Ok(_) => state.busy = true,

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use diesel::sql_types::{Binary, SmallInt, Text};
+use grunddata_information_model::InformationModel;
 use grunddata_model::{OwnerKey, RecordId};
+use serde_json::Value;
 
 use super::rows::hash;
 use super::{AssertionHead, AssertionRow, KeyHash};
@@ -12,7 +14,7 @@ use crate::error::StoreError;
 use crate::read::Reader;
 use crate::sql::{LIST, Sql};
 use crate::sql_types::{Id, SqlId};
-use crate::write::domain;
+use crate::write::{Pairs, domain};
 
 type HeadTypes = (Binary, Binary, SmallInt, SqlId);
 type HeadParts = (Vec<u8>, Vec<u8>, i16, Id);
@@ -106,6 +108,30 @@ pub(super) fn present_after(
         .limit(limit);
     let rows: Vec<HeadParts> = connection.load(&sql)?;
     rows.into_iter().map(head).collect()
+}
+
+/// The keys of a source for records of a name (owner, source, name) in their order, after one.
+pub(super) fn keys_after(
+    connection: &mut Connection,
+    (owner, source, record_name): (&str, &str, &str),
+    after: Option<&KeyHash>,
+    limit: i64,
+) -> Result<Vec<(KeyHash, String)>, StoreError> {
+    let mut sql = Sql::<(Binary, Text)>::new(
+        "SELECT c.key_hash, c.key FROM assertion_content c WHERE c.owner = ",
+    );
+    sql.text(owner).push(" AND c.source = ").text(source);
+    if let Some(after) = after {
+        sql.push(" AND c.key_hash > ").bytes(after.as_slice());
+    }
+    sql.push(" AND c.record_name = ")
+        .text(record_name)
+        .push(" ORDER BY c.key_hash")
+        .limit(limit);
+    let rows: Vec<(Vec<u8>, String)> = connection.load(&sql)?;
+    rows.into_iter()
+        .map(|(key_hash, key)| Ok((hash(key_hash)?, key)))
+        .collect()
 }
 
 /// All that these keys of a source say.
@@ -236,4 +262,82 @@ pub(crate) fn forget(
         remove(connection, owner, &source, &keys)?;
     }
     Ok(())
+}
+
+/// Takes the identifiers out of what sources said of a record that waited for them. What is left is as no row says it: the next
+/// row says something new. What has the identifier in its own key is forgotten.
+pub(crate) fn redact(
+    connection: &mut Connection,
+    model: &InformationModel,
+    owner: &str,
+    id: RecordId,
+    pairs: &Pairs,
+) -> Result<(), StoreError> {
+    for row in of_records(connection, owner, &[id])? {
+        let source = &row.source;
+        let said: Option<Value> = serde_json::from_str(&row.content).ok();
+        let keyed = pairs
+            .iter()
+            .any(|(_, value)| row.key.contains(value.as_str()));
+        let Some(mut said) = said.filter(|_| !keyed) else {
+            remove(connection, owner, source, &[row.key_hash])?;
+            continue;
+        };
+        if !blank(model, &mut said, pairs) {
+            continue;
+        }
+        let mut sql = Sql::<()>::new("UPDATE assertion_content SET content = ");
+        sql.text(said.to_string());
+        of_key(&mut sql, owner, source, &row.key_hash);
+        connection.execute(&sql)?;
+        // No row has this hash.
+        let mut sql = Sql::<()>::new("UPDATE assertion SET hash = ");
+        sql.bytes([0_u8; 16].to_vec());
+        of_key(&mut sql, owner, source, &row.key_hash);
+        connection.execute(&sql)?;
+    }
+    Ok(())
+}
+
+fn of_key<'a>(sql: &mut Sql<'a, ()>, owner: &'a str, source: &'a str, key: &'a KeyHash) {
+    sql.push(" WHERE owner = ")
+        .text(owner)
+        .push(" AND source = ")
+        .text(source)
+        .push(" AND key_hash = ")
+        .bytes(key.as_slice());
+}
+
+/// Empties the values of these identifiers, however they are written; whether there are any.
+fn blank(model: &InformationModel, value: &mut Value, pairs: &Pairs) -> bool {
+    match value {
+        Value::Array(items) => {
+            let mut any = false;
+            for item in items {
+                any |= blank(model, item, pairs);
+            }
+            any
+        }
+        Value::Object(members) => {
+            let scheme = members
+                .get("scheme")
+                .and_then(Value::as_str)
+                .map(str::to_owned);
+            let written = members.get("value").and_then(Value::as_str);
+            let is_one = scheme.zip(written).is_some_and(|(scheme, written)| {
+                let normal = model.scheme(&scheme).map(|known| known.normalise(written));
+                pairs.contains(&(scheme, normal.unwrap_or_else(|| written.to_owned())))
+            });
+            if is_one {
+                members.insert("value".to_owned(), Value::from(""));
+                return true;
+            }
+            let mut any = false;
+            for member in members.values_mut() {
+                any |= blank(model, member, pairs);
+            }
+            any
+        }
+        _ => false,
+    }
 }

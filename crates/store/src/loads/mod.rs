@@ -17,7 +17,7 @@ mod tasks;
 use grunddata_model::{Domain, Instant, OwnerKey, RecordId, TransactionId};
 use uuid::Uuid;
 
-pub(crate) use assertions::forget;
+pub(crate) use assertions::{forget, redact};
 pub use plan::{Believed, PlanWriter};
 pub use rows::RowFilter;
 pub(crate) use rows::clear;

@@ -86,6 +86,21 @@ impl PlanWriter {
         assertions::present_after(self.connection()?, owner.as_str(), &source, after, limit)
     }
 
+    /// The keys of the source for records of a name, with how they are written, after one.
+    ///
+    /// # Errors
+    /// [`StoreError`] of the database.
+    pub fn keys_after(
+        &mut self,
+        record_name: &str,
+        after: Option<&KeyHash>,
+        limit: i64,
+    ) -> Result<Vec<(KeyHash, String)>, StoreError> {
+        let (owner, source) = (self.owner.clone(), self.source.clone());
+        let of = (owner.as_str(), &*source, record_name);
+        assertions::keys_after(self.connection()?, of, after, limit)
+    }
+
     /// All that these keys of the source say.
     ///
     /// # Errors

@@ -124,6 +124,7 @@ impl<'a> Rows<'a> {
             self.pending
                 .add((record.id, record.domain.code()), &NOTHING, believed);
         }
+        self.pending.add_waited(record.id, &record.versions);
         self.add_links(owner, record, &versions);
         self.add_identifiers(owner, record, &versions);
         self.add_entries(owner, record, &versions);

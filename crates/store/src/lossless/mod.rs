@@ -201,6 +201,7 @@ mod tests {
         "link",
         "entry",
         "pending_reference",
+        "waited_reference",
         "term",
         "term_variant",
         "accepted_transaction",

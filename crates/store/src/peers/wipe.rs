@@ -16,6 +16,7 @@ const TABLES: [&str; 16] = [
     "link",
     "entry",
     "pending_reference",
+    "waited_reference",
     "term",
     "term_variant",
     "geometry",

@@ -5,6 +5,7 @@ use grunddata_log_proof::entry::{ACTOR, COUNT, ENTRY, Kept, Opening, REASON, com
 use grunddata_log_proof::merkle::Hash;
 use grunddata_model::{OwnerKey, RecordId};
 use serde_json::json;
+use std::collections::BTreeMap;
 
 use diesel::sql_types::{BigInt, Binary};
 
@@ -43,6 +44,56 @@ pub(crate) fn keep_commitments(
             let commitments = opening.commitments(&entry.contents);
             let left = opening.without(&commitments, |part| part != ENTRY && part != ACTOR);
             replace(connection, owner, entry.change.position, &left)
+        },
+    )
+}
+
+/// The texts of the parts of every entry of a record, by position.
+pub(crate) fn contents_of_record(
+    connection: &mut Connection,
+    model: &InformationModel,
+    owner: &OwnerKey,
+    id: RecordId,
+) -> Result<BTreeMap<u64, [String; COUNT]>, StoreError> {
+    let mut found = BTreeMap::new();
+    let chosen = |sql: &mut Chosen<'_>| sql.records(&[id]);
+    for_entries(connection, model, owner, &chosen, &mut |_, entry| {
+        found.insert(entry.change.position, entry.contents);
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// Keeps of every change of a record, whose states have been changed, the bare commitments to the parts that say something else
+/// now than they did `before`.
+pub(crate) fn keep_changed(
+    connection: &mut Connection,
+    model: &InformationModel,
+    owner: &OwnerKey,
+    id: RecordId,
+    before: &BTreeMap<u64, [String; COUNT]>,
+) -> Result<(), StoreError> {
+    let chosen = |sql: &mut Chosen<'_>| sql.records(&[id]);
+    for_entries(
+        connection,
+        model,
+        owner,
+        &chosen,
+        &mut |connection, entry| {
+            let position = entry.change.position;
+            let (Some(_), Some(opening), Some(said)) =
+                (entry.leaf, &entry.opening, before.get(&position))
+            else {
+                return Ok(());
+            };
+            if *said == entry.contents {
+                return Ok(());
+            }
+            let left = opening.without(&opening.commitments(said), |part| {
+                said.get(part) != entry.contents.get(part)
+            });
+            // What was bare before stays what it is.
+            replace(connection, owner, position, &left)
         },
     )
 }

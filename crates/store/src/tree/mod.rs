@@ -14,7 +14,7 @@ mod read;
 mod write;
 
 pub(crate) use content::{Chosen, Facts, contents_of, for_entries};
-pub(crate) use erased::{keep_commitments, keep_without_reason};
+pub(crate) use erased::{contents_of_record, keep_changed, keep_commitments, keep_without_reason};
 pub(crate) use frontier::Frontier;
 pub(crate) use grow::{frontier, grow_all};
 pub(crate) use key::keys;

@@ -67,6 +67,7 @@ struct Expected {
     identifiers: usize,
     entries: usize,
     pending: usize,
+    waited: usize,
 }
 
 pub(crate) struct Verifier<'a> {

@@ -41,6 +41,7 @@ impl Verifier<'_> {
                 .map(|state| state.value.domain().code())
                 .unwrap_or_default();
             expected.pending += pending_now(states);
+            expected.waited += waited_ever(states);
             let found = links.remove(id).unwrap_or_default();
             self.compare(owner, *id, "links-agree", history.links.finish(), found);
             let wanted = history.identifiers.finish();
@@ -203,6 +204,7 @@ impl Verifier<'_> {
             ("identifier", "identifiers-number", expected.identifiers),
             ("entry", "entries-number", expected.entries),
             ("pending_reference", "pending-number", expected.pending),
+            ("waited_reference", "waited-number", expected.waited),
         ] {
             let mut sql =
                 Sql::<(BigInt,)>::new(&format!("SELECT COUNT(*) FROM {table} x WHERE x.owner = "));
@@ -226,10 +228,17 @@ impl Verifier<'_> {
 
 /// How many identifiers a record waits for, as believed now.
 fn pending_now(states: &[StoredState]) -> usize {
-    let believed = states
-        .iter()
-        .filter(|state| state.superseded_at == Instant::FOREVER);
-    let waiting: BTreeSet<(&str, &str)> = believed
+    let believed = |state: &&StoredState| state.superseded_at == Instant::FOREVER;
+    waited_for(states.iter().filter(believed))
+}
+
+/// How many identifiers some version of a record waits for.
+fn waited_ever(states: &[StoredState]) -> usize {
+    waited_for(states.iter())
+}
+
+fn waited_for<'s>(states: impl Iterator<Item = &'s StoredState>) -> usize {
+    let waiting: BTreeSet<(&str, &str)> = states
         .flat_map(|state| state.value.pending())
         .map(|pending| (pending.scheme.as_str(), pending.value.as_str()))
         .collect();

@@ -1,15 +1,21 @@
 //! Erasing records: what a job asks for. What is done to the rows stands in `scrub`.
 
 use std::collections::HashSet;
+use std::convert::Infallible;
 use std::sync::Arc;
 
+use grunddata_information_model::InformationModel;
 use grunddata_model::{Period, RecordId, Timeline, TransactionId};
 
+use crate::connection::Connection;
 use crate::error::StoreError;
 use crate::marks::MarkKind;
+use crate::sql::LIST;
 use crate::write::inbound::Inbound;
-use crate::write::staged::{ChangeKind, Operation, RecordStatus, StagedWrite};
+use crate::write::scrub::identifiers;
+use crate::write::staged::{ChangeKind, Operation, RecordImage, RecordStatus, StagedWrite};
 use crate::write::tx::WriteTx;
+use crate::write::waited::{self, Pairs, any, is_one};
 
 /// Records whose content is to be removed from all recorded time, in one transaction.
 #[derive(Debug, Clone)]
@@ -41,6 +47,9 @@ impl WriteTx<'_> {
     ///
     /// Records of this owner that are believed to refer to them, on whatever day, must be erased in the same call. What
     /// other owners refer to does not stop an erasure: their references lead to a tombstone from then on.
+    ///
+    /// Records of this owner of which some version waited for one by its identifier lose that there. Those that wait for it
+    /// still get a version without the reference.
     ///
     /// # Errors
     /// [`StoreError::Staged`] for an id of which this owner has no record, or that the job has written; [`StoreError`] of the database.
@@ -77,8 +86,10 @@ impl WriteTx<'_> {
             images.push(image);
         }
         let ids: Vec<RecordId> = images.iter().map(|image| image.id).collect();
-        let mut held = self.marked(MarkKind::Hold, &ids)?;
-        held.extend(self.marked(MarkKind::Restriction, &ids)?);
+        let (waiters, pairs) = self.waiters(&ids)?;
+        let concerned = [ids.as_slice(), waiters.as_slice()].concat();
+        let mut held = self.marked(MarkKind::Hold, &concerned)?;
+        held.extend(self.marked(MarkKind::Restriction, &concerned)?);
         held.sort_unstable();
         held.dedup();
         if !held.is_empty() {
@@ -86,6 +97,11 @@ impl WriteTx<'_> {
         }
         if !referenced.is_empty() {
             return Ok(Erased::StillReferenced(referenced));
+        }
+        for id in waiters {
+            if let Some(image) = self.record(id)? {
+                self.stage_without(erasure, &image, &pairs)?;
+            }
         }
         let mut done = Vec::with_capacity(images.len());
         for image in images {
@@ -113,4 +129,80 @@ impl WriteTx<'_> {
         }
         Ok(Erased::Done(done))
     }
+
+    /// The other records of this owner of which some version waits for one of these by an identifier, and the identifiers.
+    fn waiters(&mut self, ids: &[RecordId]) -> Result<(Vec<RecordId>, Pairs), StoreError> {
+        let batch = &mut *self.batch;
+        let (owner, model) = (batch.owner.clone(), batch.model.clone());
+        let found = waiters(&mut batch.connection, &model, owner.as_str(), ids);
+        self.noted(found)
+    }
+
+    /// Stages a version of a record without what it waits for.
+    fn stage_without(
+        &mut self,
+        erasure: &Erasure,
+        image: &RecordImage,
+        pairs: &Pairs,
+    ) -> Result<(), StoreError> {
+        let mut after = image.timeline.clone();
+        let mut touched: Option<Period> = None;
+        for state in image.timeline.states() {
+            let without = state
+                .value
+                .without_pending(&mut |pending| is_one(pairs, pending));
+            let Some(value) = without else {
+                continue;
+            };
+            after = after
+                .amend(state.period, |_| Ok::<_, Infallible>(value.clone()))
+                .map_err(|_| StoreError::Staged {
+                    record: image.id,
+                    problem: "what waits in it cannot be taken out".to_owned(),
+                })?;
+            let from = touched.map_or(state.period.from(), |touched| touched.from());
+            touched = Period::new(from, state.period.to()).ok();
+        }
+        let Some(touched) = touched else {
+            return Ok(());
+        };
+        self.stage(StagedWrite {
+            id: image.id,
+            domain: image.domain,
+            fresh: false,
+            controller: image.controller,
+            origin: image.origin.clone(),
+            transaction: erasure.transaction,
+            operation: Operation::Amend,
+            change_kind: ChangeKind::Change,
+            corrects: None,
+            actor: Arc::clone(&erasure.actor),
+            reason: Some(Arc::clone(&erasure.reason)),
+            source: None,
+            touched,
+            before: image.timeline.clone(),
+            after,
+            status: image.status,
+            forward_to: image.forward_to,
+        })
+        .map(drop)
+    }
+}
+
+fn waiters(
+    connection: &mut Connection,
+    model: &InformationModel,
+    owner: &str,
+    ids: &[RecordId],
+) -> Result<(Vec<RecordId>, Pairs), StoreError> {
+    if !any(connection, owner)? {
+        return Ok(<(Vec<RecordId>, Pairs)>::default());
+    }
+    let mut pairs = Pairs::new();
+    for chunk in ids.chunks(LIST) {
+        pairs.extend(identifiers(connection, model, owner, chunk)?);
+    }
+    let mut found = waited::waiters(connection, owner, &pairs)?;
+    found.retain(|id| !ids.contains(id));
+    Ok((found.into_iter().collect(), pairs))
 }

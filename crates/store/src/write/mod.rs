@@ -20,6 +20,7 @@ mod staged;
 mod statements;
 mod tx;
 mod vocabulary;
+mod waited;
 
 pub(crate) use derive::protection as own_protection;
 pub(crate) use derive::{
@@ -54,3 +55,4 @@ pub use staged::{
 };
 pub use tx::WriteTx;
 pub(crate) use tx::remembered_since;
+pub(crate) use waited::Pairs;

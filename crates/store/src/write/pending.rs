@@ -69,6 +69,8 @@ pub(crate) fn pending_of(timeline: &Timeline<Resolved>) -> BTreeSet<(&str, &str)
 pub(crate) struct Pending<'a> {
     gone: Vec<(&'a str, &'a str, RecordId)>,
     come: Vec<(&'a str, &'a str, RecordId, i16)>,
+    /// What has ever been waited for: that stays when it is waited for no more.
+    waited: Vec<(&'a str, &'a str, RecordId)>,
 }
 
 impl<'a> Pending<'a> {
@@ -83,8 +85,17 @@ impl<'a> Pending<'a> {
         self.gone
             .extend(gone.map(|(scheme, value)| (*scheme, *value, id)));
         let come = after.difference(&before);
+        self.waited
+            .extend(come.clone().map(|(scheme, value)| (*scheme, *value, id)));
         self.come
             .extend(come.map(|(scheme, value)| (*scheme, *value, id, domain)));
+    }
+
+    /// Adds what some version of a record waited for.
+    pub(crate) fn add_waited(&mut self, id: RecordId, versions: &'a [Timeline<Resolved>]) {
+        let ever: BTreeSet<(&str, &str)> = versions.iter().flat_map(pending_of).collect();
+        let ever = ever.into_iter().map(|(scheme, value)| (scheme, value, id));
+        self.waited.extend(ever);
     }
 
     pub(crate) fn write(
@@ -114,6 +125,21 @@ impl<'a> Pending<'a> {
         insert_missing(
             connection,
             "pending_reference (owner, scheme, value, record_id, domain)",
+            rows.collect(),
+        )?;
+        self.waited.sort_unstable();
+        self.waited.dedup();
+        let rows = self.waited.into_iter().map(|(scheme, value, id)| {
+            vec![
+                Bind::Text(owner.into()),
+                Bind::Text(scheme.into()),
+                Bind::Text(value.into()),
+                Bind::Id(id.into()),
+            ]
+        });
+        insert_missing(
+            connection,
+            "waited_reference (owner, scheme, value, record_id)",
             rows.collect(),
         )
     }

@@ -23,6 +23,7 @@ use crate::write::overlay::AcceptedJob;
 use crate::write::staged::Operation;
 use crate::write::vocabulary::NewWords;
 use crate::write::vocabulary::is_eligible;
+use crate::write::waited::{Pairs, redact};
 
 /// What stands in bodies before the hash of a geometry, and how long the hash is.
 const GEOMETRY: &str = "geometry:sha256-";
@@ -68,6 +69,8 @@ pub(crate) fn scrub(
         forget_outcomes(connection, owner, ids)?;
         clear_marks(connection, owner, ids)?;
         loads::forget(connection, owner, ids)?;
+        let pairs = traces.pairs();
+        redact(connection, model, key, &pairs, ids)?;
         let values = traces.identifiers.iter();
         let values = values.map(|(_, value, _)| value.as_str()).collect();
         loads::clear(connection, owner, ids, &values)?;
@@ -77,6 +80,16 @@ pub(crate) fn scrub(
     // Last, when all that still has them is what stays.
     remove_geometries(connection, owner, &geometries)?;
     remove_words(connection, owner, words)
+}
+
+/// The identifiers that records have or had.
+pub(super) fn identifiers(
+    connection: &mut Connection,
+    model: &InformationModel,
+    owner: &str,
+    ids: &[RecordId],
+) -> Result<Pairs, StoreError> {
+    Ok(traces(connection, model, owner, ids)?.pairs())
 }
 
 fn traces(
@@ -101,6 +114,13 @@ fn traces(
 }
 
 impl Traces {
+    fn pairs(&self) -> Pairs {
+        let identifiers = self.identifiers.iter();
+        identifiers
+            .map(|(scheme, value, _)| (scheme.clone(), value.clone()))
+            .collect()
+    }
+
     fn note(&mut self, id: RecordId, domain: i16, value: &Resolved) {
         for used in value.identifiers() {
             let scheme = used.scheme.as_str().to_owned();
@@ -243,7 +263,7 @@ fn clear_log(
 
 /// What is remembered of requests that named the records: the keys stay taken, so that a late retry does not make anew
 /// what was erased, but the hash of the request (which held the content) and the outcome go.
-fn forget_outcomes(
+pub(super) fn forget_outcomes(
     connection: &mut Connection,
     owner: &str,
     ids: &[RecordId],

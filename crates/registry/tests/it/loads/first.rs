@@ -67,6 +67,49 @@ on_both! {
         assert_eq!(version(&stack, id), 2);
     }
 
+    fn a_delta_ends_what_its_rows_leave_out_where_they_name_all_there_is(stack: Stack) {
+        source(&stack, "hr", |settings| settings.authoritative.ends = true.into());
+        let named = |group: &str, members: &[&str]| -> Vec<grunddata_registry::Assertion> {
+            let member = |member: &&str| unit(1, &format!("{group}:{member}"), &format!("Medlem {member}"));
+            members.iter().map(member).collect()
+        };
+        run(&stack, full("2026-03-01", [named("g1", &["a", "b", "c"]), named("g10", &["a"]), named("g2", &["a"])].concat()));
+        let planned = |date: &str, says, of: &[(&str, &str)]| {
+            stack.pass(1);
+            let mut planner = stack.registry.plan_load(&steward(&stack), new_load(&delta(date, Vec::new()))).unwrap();
+            for said in says {
+                planner.push(said).unwrap();
+            }
+            for (record, start) in of {
+                planner.complete(record, (*start).to_owned());
+            }
+            planner.finish(grunddata_registry::FileFacts::default()).unwrap()
+        };
+        let name = unit(1, "x", "X").record;
+        // Of another record of the mapping, of another group, and of one that is named whole.
+        let load = planned("2026-03-05", named("g1", &["a", "c"]), &[(&name, "g1:"), ("another", "g2:")]);
+        let shown = rows(&stack, &load);
+        assert_eq!((shown.len(), shown[0].outcome, load.counts.unchanged), (1, RowOutcome::End, 2));
+        assert_eq!(shown[0].record, Some(record(&stack, "hr", "g1:b")));
+        apply(&stack, &load);
+        assert_eq!(stack.states(record(&stack, "hr", "g1:b")), ["2026-03-01 → 2026-03-05 Medlem b"]);
+        // It is told once, and comes back as it went.
+        let load = planned("2026-03-06", named("g1", &["a", "c"]), &[(&name, "g1:")]);
+        assert_eq!((load.rows, load.counts.unchanged), (0, 2));
+        apply(&stack, &load);
+        let load = planned("2026-03-07", named("g1", &["a", "b"]), &[(&name, "g1:")]);
+        assert_eq!((load.counts.revive, load.counts.end), (1, 1));
+        apply(&stack, &load);
+        // All of one group; the others have not been spoken of.
+        let load = planned("2026-03-08", Vec::new(), &[(&name, "g1:")]);
+        assert_eq!(load.counts.end, 2);
+        apply(&stack, &load);
+        for (key, states) in [("g10:a", 1), ("g2:a", 1)] {
+            assert_eq!(stack.states(record(&stack, "hr", key)).len(), states);
+            assert!(stack.states(record(&stack, "hr", key))[0].contains("open"), "{key}");
+        }
+    }
+
     fn one_row_missing_is_one_end(stack: Stack) {
         source(&stack, "hr", |_| {});
         run(&stack, full("2026-03-01", units(12)));

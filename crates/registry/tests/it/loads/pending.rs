@@ -2,7 +2,8 @@
 
 use grunddata_model::Domain::{Organisation, Person, Role};
 use grunddata_registry::{
-    AssertedReference, Assertion, AssertionKey, OnUnresolved, PlanRowState, RowOutcome,
+    AssertedReference, Assertion, AssertionKey, Decision, OnUnresolved, PlanRowState,
+    Role as Granted, RowOutcome,
 };
 use grunddata_testing::on_both;
 use serde_json::json;
@@ -11,7 +12,8 @@ use super::feed::{
     codes, delta, full, of, person, plan, position, record, refers, rows, run, said, source, unit,
     version,
 };
-use crate::stack::{Stack, create, stack};
+use crate::lossless::out;
+use crate::stack::{Stack, amend, create, stack};
 
 const NUMBER: &str = "199001012385";
 
@@ -46,6 +48,28 @@ fn pending(stack: &Stack) {
 
 on_both! {
     using stack;
+
+    fn an_erasure_reaches_what_a_source_said_of_what_waited(stack: Stack) {
+        pending(&stack);
+        let says = || vec![unit(1, "u", "Enheten"), employment(2, "e1", "u", "100")];
+        run(&stack, full("2026-03-01", says()));
+        let role = record(&stack, "hr", "e1");
+        let data = json!({"name": {"full": "Åsa Ek"}, "identifiers": [{"scheme": "se-personal-identity-number", "value": NUMBER}]});
+        let gone = stack.id(create(Person, data, "2020-01-01"));
+        assert_eq!(stack.data(role, "2026-04-01").unwrap()["person"]["id"], gone.to_string());
+        stack.write(amend(Role, role, json!({"person": null}), "2026-03-01", None)).unwrap();
+        let stands = || out(&stack).windows(NUMBER.len()).any(|window| window == NUMBER.as_bytes());
+        assert!(stands());
+        let admin = stack.as_actor("a", Granted::Administrator);
+        let decision = Decision { text: "Gallras.".to_owned(), reference: "KS 2026/1".to_owned() };
+        stack.registry.erase(&admin, &[gone], decision).unwrap();
+        assert!(!stands(), "in a version, a plan or what the source said");
+        // A source that goes on saying it brings it back: it is to be removed there first.
+        let load = plan(&stack, delta("2026-03-02", says()));
+        let shown = rows(&stack, &load);
+        assert_eq!((shown.len(), shown[0].outcome), (1, RowOutcome::Change));
+        assert_eq!(shown[0].record, Some(role), "it is the same record");
+    }
 
     fn rows_whose_target_comes_later_are_loaded_and_cost_nothing_again(stack: Stack) {
         pending(&stack);

@@ -142,6 +142,7 @@ impl Collector<'_> {
                         collected: Some(Collected {
                             from: "folder",
                             changes_after: None,
+                            validators: grunddata_pull::Validators::default(),
                         }),
                     };
                     let Some(load) = self.load(context, source, collect, kind, delivery, staged)?
@@ -342,7 +343,7 @@ impl Collector<'_> {
 
 /// Whether a load of the same file stands for it: it need not be loaded again. One of which rows were left over, or that was
 /// made by other settings, does not.
-fn counts(load: &Load, source: &Source) -> bool {
+pub(super) fn counts(load: &Load, source: &Source) -> bool {
     let is_done = load.status == LoadStatus::Applied
         && is_clean(load)
         && load.source_version == source.version;

@@ -1,15 +1,16 @@
 //! A file from an address, and everything or what has changed from an SS 12000 server.
 
-use std::io::{BufWriter, Seek as _, SeekFrom, Write as _};
+use std::io::{BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
 
 use chrono::{DateTime, Utc};
 use grunddata_model::{Instant, OwnerKey};
-use grunddata_pull::{Access, Endpoint, PullError, Settings, Token};
+use grunddata_pull::{Access, Endpoint, Fetched, PullError, Settings, Token, Validators};
 use grunddata_registry::{
     Collect, CollectKind, CollectPlace, Context, Load, LoadKind, LoadStatus, Refusal, Source,
     stockholm_day,
 };
 
+use super::folder::counts;
 use super::{Collector, NamedToken, Outcome, Secret, Staged, is_clean};
 use crate::loads::{Collected, Delivery};
 
@@ -17,6 +18,16 @@ use crate::loads::{Collected, Delivery};
 const LOADS: u32 = 200;
 /// The longest token, in bytes.
 const LONGEST_TOKEN: u64 = 64 << 10;
+
+/// How much of a file tells whether it is a page of HTML.
+const START: u64 = 4 << 10;
+
+/// What came of a file at an address.
+enum Pulled {
+    File(Delivery),
+    /// The file of this name is as the last one that was applied.
+    Unchanged(String),
+}
 
 /// What is asked of an SS 12000 server.
 struct Asked {
@@ -36,7 +47,12 @@ impl Collector<'_> {
     ) -> Result<Outcome, String> {
         let (staged, file) = Staged::create(self.directory).map_err(unwritten)?;
         let (delivery, kind) = match collect.place() {
-            Some(CollectPlace::Url(address)) => self.pull_file(source, collect, address, file)?,
+            Some(CollectPlace::Url(address)) => {
+                match self.pull_file(context, source, collect, address, file)? {
+                    Pulled::File(delivery) => (delivery, super::kind_of(collect)),
+                    Pulled::Unchanged(file) => return Ok(Outcome::Same { file }),
+                }
+            }
             Some(CollectPlace::Ss12000(address)) => {
                 self.pull_ss12000(context, source, collect, address, file)?
             }
@@ -49,26 +65,62 @@ impl Collector<'_> {
 
     fn pull_file(
         &self,
+        context: &Context,
         source: &Source,
         collect: &Collect,
         address: &str,
         file: std::fs::File,
-    ) -> Result<(Delivery, LoadKind), String> {
+    ) -> Result<Pulled, String> {
         let access = self.access(&source.owner);
         let settings = self.settings(&source.owner, collect, address, &access)?;
+        let known = self.known(context, source, collect)?;
         let mut out = BufWriter::new(file);
-        let fetched = grunddata_pull::file(&settings, &access, &mut out).map_err(told)?;
-        let file = out
+        let fetched = grunddata_pull::file(&settings, &access, &known, &mut out).map_err(told)?;
+        let fetched = match fetched {
+            Fetched::File(fetched) => fetched,
+            Fetched::Unchanged(name) => return Ok(Pulled::Unchanged(name)),
+        };
+        let mut file = out
             .into_inner()
             .map_err(|error| unwritten(error.into_error()))?;
         file.sync_data().map_err(unwritten)?;
+        if is_page(&mut file).map_err(unwritten)? {
+            return Err(format!(
+                "The server answers with a page of HTML in the place of {}: probably one to sign in or of an error, by the server or something on the way to it. Look at the address and the token.",
+                fetched.name
+            ));
+        }
         let date = fetched
             .last_modified
             .as_deref()
             .and_then(|text| DateTime::parse_from_rfc2822(text).ok())
             .map(|at| stockholm_day(Instant::from(at.to_utc())));
         let name: String = fetched.name.chars().take(200).collect();
-        Ok((delivery(name, date, "url", None), super::kind_of(collect)))
+        let mut delivery = delivery(name, date, "url", None);
+        if let Some(collected) = &mut delivery.collected {
+            collected.validators = fetched.validators;
+        }
+        Ok(Pulled::File(delivery))
+    }
+
+    /// What the server called the file that stands for the one that is there now: it need not be fetched again.
+    fn known(
+        &self,
+        context: &Context,
+        source: &Source,
+        collect: &Collect,
+    ) -> Result<Validators, String> {
+        let latest = self.latest(context, source)?.filter(|load| {
+            load.status == LoadStatus::Applied
+                && load.kind == super::kind_of(collect)
+                && load.file.collected.as_deref() == Some("url")
+                && counts(load, source)
+        });
+        let file = latest.map(|load| load.file).unwrap_or_default();
+        Ok(Validators {
+            etag: file.etag,
+            last_modified: file.last_modified,
+        })
     }
 
     fn pull_ss12000(
@@ -258,8 +310,17 @@ fn delivery(
         collected: Some(Collected {
             from,
             changes_after,
+            validators: Validators::default(),
         }),
     }
+}
+
+/// Whether what has been written down is a page of HTML.
+fn is_page(file: &mut std::fs::File) -> std::io::Result<bool> {
+    let mut start = Vec::new();
+    file.seek(SeekFrom::Start(0))?;
+    file.take(START).read_to_end(&mut start)?;
+    Ok(grunddata_exchange::rows::is_page(&start))
 }
 
 /// The lists that are asked for.

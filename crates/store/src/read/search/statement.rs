@@ -13,7 +13,7 @@ use crate::read::records::{HEAD, RecordRow, STATE, push_version};
 use crate::read::search::{Condition, LinkCondition, Matching, SearchCursor, SortBy, StoreSearch};
 use crate::read::text::{Term, end_of_prefix};
 use crate::sql::Sql;
-use crate::visibility::{Reach, Visibility};
+use crate::visibility::{Reach, Visibility, push_class};
 use crate::write::{WORD, mode_code};
 
 pub(crate) struct Statement<'q> {
@@ -332,14 +332,34 @@ impl<'q> Statement<'q> {
         } else {
             sql.push(&format!("(SELECT DISTINCT b.id FROM below{place} b) AS t"));
         }
-        sql.push(self.join)
-            .push("link l ON l.target_id = t.id WHERE l.owner IN ");
+        sql.push(self.join).push("link l ON l.target_id = t.id");
+        // Where all rules show the same classes the link's own is enough.
+        let rules = &self.visibility.rules;
+        let alike = (!self.visibility.shows_various_classes())
+            .then(|| rules.first().map_or(0, |rule| rule.classes));
+        if alike.is_none() {
+            sql.push(self.join)
+                .push("record rl ON rl.owner = l.owner AND rl.id = l.source_id")
+                .push(self.join)
+                .push("state sl ON sl.owner = l.owner AND sl.record_id = l.source_id");
+        }
+        sql.push(" WHERE l.owner IN ");
         sql.texts(self.owners.iter().copied());
         sql.push(" AND l.source_domain = ")
             .small(self.search.domain.code());
         self.push_in_time(sql, "l.class");
         push_relations(sql, relations);
         sql.push(" AND ").holds("l", "l.owner", known, day);
+        match alike {
+            Some(classes) => push_class(sql, "l", classes),
+            None => {
+                sql.push(" AND ").holds("sl", "l.owner", known, day);
+                sql.push(" AND ");
+                // The link is a property of its source: that rule must show it which shows the source.
+                self.visibility
+                    .push_by(sql, "sl", "rl", &["l"], self.today, Reach::Follow);
+            }
+        }
     }
 
     /// `FROM entry e WHERE` the entries of a condition at the coordinate.

@@ -1,0 +1,1 @@
+DROP TABLE waited_reference;
