@@ -10,7 +10,7 @@ use crate::sql::Sql;
 use crate::store::Store;
 
 /// What must have no rows in an empty registry.
-const TABLES: [&str; 30] = [
+const TABLES: [&str; 31] = [
     "owner",
     "record",
     "state",
@@ -38,6 +38,7 @@ const TABLES: [&str; 30] = [
     "assertion",
     "assertion_content",
     "peer",
+    "push",
     "copy_batch",
     "transfer",
     "transfer_record",

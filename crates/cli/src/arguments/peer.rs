@@ -14,6 +14,11 @@ Examples:
   grunddata peer add umea --url https://umea.example.se --owner se-2480 --domain organisation,geography \\
     --token-file /etc/grunddata/umea.token
 
+Where this registry cannot connect to the other, and the other connects to this one:
+  grunddata peer add umea --url https://umea.example.se --owner se-2480 --pushed-by TOKEN-ID     # here
+  grunddata peer add nation --push --url https://nation.example.se --owner se-2480 --as umea \\
+    --token-file /etc/grunddata/nation.token --reader-token-file /etc/grunddata/own.token        # there
+
 The host must be listed in [peers] of the settings. A running server begins at once; without one,
 `grunddata peer sync` fetches what there is. The owner is read-only here. See docs/peers.md.")]
     Add {
@@ -41,6 +46,18 @@ The host must be listed in [peers] of the settings. A running server begins at o
         /// answers; without it those that are seen first
         #[arg(long, value_name = "FILE|KEY")]
         key: Vec<String>,
+        /// Id of the token with which the other registry connects to this one and brings its changes itself
+        #[arg(long, value_name = "TOKEN-ID", conflicts_with_all = ["token_file", "push"])]
+        pushed_by: Option<String>,
+        /// The other way round: bring the changes of an owner of this registry to the other one, which copies it
+        #[arg(long, requires_all = ["as_", "token_file", "reader_token_file"], conflicts_with_all = ["domain", "controller", "title", "key"])]
+        push: bool,
+        /// With --push: the name of the peer that waits for this registry there
+        #[arg(long = "as", value_name = "NAME", requires = "push")]
+        as_: Option<String>,
+        /// With --push: file with a token of this registry; what it is shown is what is pushed
+        #[arg(long, value_name = "FILE", requires = "push")]
+        reader_token_file: Option<PathBuf>,
     },
     /// List the peers
     List,

@@ -1,5 +1,7 @@
 //! `grunddata peer`
 
+mod push;
+
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -29,6 +31,26 @@ pub(crate) fn run(settings: &Settings, peer: Peer) -> Result<ExitCode, Failure> 
     let mut good = true;
     match peer {
         Peer::Add {
+            push: true,
+            name,
+            url,
+            owner,
+            token_file,
+            as_,
+            reader_token_file,
+            ..
+        } => {
+            let asked = push::Asked {
+                name,
+                url,
+                owner,
+                peer: as_,
+                token_file,
+                reader_token_file,
+            };
+            push::add(settings, &registry, &context, asked)?;
+        }
+        Peer::Add {
             name,
             url,
             owner,
@@ -37,6 +59,8 @@ pub(crate) fn run(settings: &Settings, peer: Peer) -> Result<ExitCode, Failure> 
             token_file,
             title,
             key,
+            pushed_by,
+            ..
         } => {
             let keys = keys(&key)?;
             let domains: Option<Vec<&str>> =
@@ -48,6 +72,7 @@ pub(crate) fn run(settings: &Settings, peer: Peer) -> Result<ExitCode, Failure> 
                 ("controller", json!(controller)),
                 ("tokenFile", json!(token_file)),
                 ("title", json!(title)),
+                ("pushedBy", json!(pushed_by)),
                 ("keys", json!((!keys.is_empty()).then_some(keys))),
             ] {
                 if !value.is_null()
@@ -70,6 +95,19 @@ pub(crate) fn run(settings: &Settings, peer: Peer) -> Result<ExitCode, Failure> 
                     peer.name, peer.settings.owner, peer.settings.url, state.status
                 ));
             }
+            push::list(&registry, &context)?;
+        }
+        Peer::Show { name } if push::is(&registry, &context, &name)? => {
+            push::show(&registry, &context, &name)?;
+        }
+        Peer::Pause { name } if push::is(&registry, &context, &name)? => {
+            push::follow(settings, &registry, &context, &name, false)?;
+        }
+        Peer::Resume { name } if push::is(&registry, &context, &name)? => {
+            push::follow(settings, &registry, &context, &name, true)?;
+        }
+        Peer::Remove { name, .. } if push::is(&registry, &context, &name)? => {
+            push::remove(settings, &registry, &context, &name)?;
         }
         Peer::Show { name } => {
             let found = registry.peer(&context, &name)?;
@@ -87,6 +125,15 @@ pub(crate) fn run(settings: &Settings, peer: Peer) -> Result<ExitCode, Failure> 
                 let looked = peers::look(&settings.server().peers, &row, registry.now());
                 good &= looked.is_good(&row);
                 line(format!("{}: {}", row.name, looked.summary));
+            }
+            for push in registry.pushes(&context)? {
+                if name.as_ref().is_some_and(|name| *name != push.name) {
+                    continue;
+                }
+                any = true;
+                let (told, well) = push.told(registry.now());
+                good &= well;
+                line(format!("{}: {told}", push.name));
             }
             if let (false, Some(name)) = (any, name) {
                 registry.peer(&context, &name)?;
@@ -207,6 +254,7 @@ fn add(
 ) -> Result<(), Failure> {
     let read = PeerSettings::read(given)?;
     let (owner, url) = (read.owner.clone(), read.url.clone());
+    let pushed = read.pushed_by.is_some();
     let act = Act::about("peer-add", &owner, json!({"peer": name, "url": url}));
     let put = console::act(settings, context, act, || {
         // Who is at the console means the settings as they are.
@@ -217,6 +265,12 @@ fn add(
         "{} of {} is copied here as the peer {}, in version {} of its settings. It is read-only here.",
         put.settings.owner, put.settings.url, put.name, put.version
     ));
+    if pushed {
+        line(
+            "A server that runs on this database waits for the other registry to bring its changes.",
+        );
+        return Ok(());
+    }
     line(
         "A server that runs on this database begins by itself; `grunddata peer sync` fetches what there is now.",
     );

@@ -214,11 +214,13 @@ mod tests {
     /// Of the keys that heads are signed with the public halves are lines, so that heads from before can be verified.
     /// Subscriptions are secrets and places in this installation's log: they are made anew where they are wanted.
     /// Packages from peers come again with the records that need them, or are given as directories.
-    const LOCAL: [&str; 7] = [
+    /// To whom changes are pushed goes with tokens that lie beside this installation.
+    const LOCAL: [&str; 8] = [
         "feed_key",
         "log_key",
         "load_task",
         "model_package",
+        "push",
         "source_watch",
         "subscription",
         "subscription_delivery",
