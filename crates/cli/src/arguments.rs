@@ -17,7 +17,7 @@ use clap_complete::Shell;
 pub(crate) use hand_off::HandOff;
 pub(crate) use load::{Load, Loads, OfLoad, OfSource, Source, Why};
 pub(crate) use out::{Backup, Changes, Export, Import, Restore};
-pub(crate) use peer::Peer;
+pub(crate) use peer::{NewPeer, Peer};
 pub(crate) use retention::{
     Erase, Erasures, ExtractPerson, Hold, NewRule, Retention, RetentionRules,
 };

@@ -37,7 +37,7 @@ pub trait Ask: Send + Sync {
 /// How a registry is asked.
 pub(crate) enum Way {
     /// Over a connection to it.
-    Connection(Client),
+    Connection(Box<Client>),
     /// Over one that it has opened itself.
     Line(Arc<dyn Ask>),
 }

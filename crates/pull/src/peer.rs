@@ -301,7 +301,7 @@ impl Peer {
         let client = Client::within(&settings, access, wait + PATIENCE + PATIENCE)?;
         Ok(Self {
             base: settings.address.trim_end_matches('/').to_owned(),
-            way: Way::Connection(client),
+            way: Way::Connection(Box::new(client)),
         })
     }
 

@@ -12,9 +12,9 @@ use grunddata_registry::{Context, IfMatch, PeerSettings, Registry};
 use grunddata_server::loads::collect::Worker;
 use grunddata_server::peers;
 use grunddata_store::PeerRow;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::arguments::Peer;
+use crate::arguments::{NewPeer, Peer};
 use crate::console::{self, Act};
 use crate::database;
 use crate::failure::{Failure, Kind};
@@ -30,59 +30,8 @@ pub(crate) fn run(settings: &Settings, peer: Peer) -> Result<ExitCode, Failure> 
     let context = console::context(&registry);
     let mut good = true;
     match peer {
-        Peer::Add {
-            push: true,
-            name,
-            url,
-            owner,
-            token_file,
-            as_,
-            reader_token_file,
-            ..
-        } => {
-            let asked = push::Asked {
-                name,
-                url,
-                owner,
-                peer: as_,
-                token_file,
-                reader_token_file,
-            };
-            push::add(settings, &registry, &context, asked)?;
-        }
-        Peer::Add {
-            name,
-            url,
-            owner,
-            domain,
-            controller,
-            token_file,
-            title,
-            key,
-            pushed_by,
-            ..
-        } => {
-            let keys = keys(&key)?;
-            let domains: Option<Vec<&str>> =
-                domain.as_deref().map(|text| text.split(',').collect());
-            let token_file = token_file.as_deref().map(absolute).transpose()?;
-            let mut given = json!({"url": url, "owner": owner});
-            for (member, value) in [
-                ("domains", json!(domains)),
-                ("controller", json!(controller)),
-                ("tokenFile", json!(token_file)),
-                ("title", json!(title)),
-                ("pushedBy", json!(pushed_by)),
-                ("keys", json!((!keys.is_empty()).then_some(keys))),
-            ] {
-                if !value.is_null()
-                    && let Some(members) = given.as_object_mut()
-                {
-                    members.insert(member.to_owned(), value);
-                }
-            }
-            add(settings, &registry, &context, &name, &given)?;
-        }
+        Peer::Add(asked) if asked.push => push::add(settings, &registry, &context, *asked)?,
+        Peer::Add(asked) => add(settings, &registry, &context, *asked)?,
         Peer::List => {
             for peer in registry.peers(&context)? {
                 let state = &peer.state;
@@ -249,10 +198,31 @@ fn add(
     settings: &Settings,
     registry: &Registry,
     context: &Context,
-    name: &str,
-    given: &Value,
+    asked: NewPeer,
 ) -> Result<(), Failure> {
-    let read = PeerSettings::read(given)?;
+    let name = asked.name.as_str();
+    let keys = keys(&asked.key)?;
+    let domains: Option<Vec<&str>> = asked
+        .domain
+        .as_deref()
+        .map(|text| text.split(',').collect());
+    let token_file = asked.token_file.as_deref().map(absolute).transpose()?;
+    let mut given = json!({"url": asked.url, "owner": asked.owner});
+    for (member, value) in [
+        ("domains", json!(domains)),
+        ("controller", json!(asked.controller)),
+        ("tokenFile", json!(token_file)),
+        ("title", json!(asked.title)),
+        ("pushedBy", json!(asked.pushed_by)),
+        ("keys", json!((!keys.is_empty()).then_some(keys))),
+    ] {
+        if !value.is_null()
+            && let Some(members) = given.as_object_mut()
+        {
+            members.insert(member.to_owned(), value);
+        }
+    }
+    let read = PeerSettings::read(&given)?;
     let (owner, url) = (read.owner.clone(), read.url.clone());
     let pushed = read.pushed_by.is_some();
     let act = Act::about("peer-add", &owner, json!({"peer": name, "url": url}));

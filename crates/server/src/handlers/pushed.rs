@@ -18,8 +18,8 @@ use crate::reply::{self, Reply, refused};
 
 /// The longest wait for a question, in seconds.
 const LONGEST_WAIT: u64 = 60;
-/// How long an answer may take to come.
-const PATIENCE: Duration = Duration::from_secs(300);
+/// How long the next bytes of an answer may take to come.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// How many of one peer may wait at once.
 const MOST: usize = 4;
 
@@ -53,14 +53,16 @@ pub(crate) async fn exchange(caller: Authorised<Read>, mut call: Call) -> Reply 
             "busy",
             "Another process follows this peer. Try again: it is given over when it hears nothing more.",
         )
-        .header(header::RETRY_AFTER, "1"));
+        .header(header::RETRY_AFTER, "1")
+        // The next connection may lead to that one.
+        .header(header::CONNECTION, "close"));
     }
     let line = app.lines.of(&name, app.config.peers.wait);
     if let Some(id) = answers {
         // Only what was asked for is read, and that once.
         let _turn = line.turn().await;
         if let Some(asked) = line.open(id) {
-            let body = brought(&mut call, &asked).await?;
+            let body = brought(&mut call, &line, &asked).await?;
             let answer = RawAnswer {
                 status: status.unwrap_or(200),
                 retry_after,
@@ -76,41 +78,43 @@ pub(crate) async fn exchange(caller: Authorised<Read>, mut call: Call) -> Reply 
 }
 
 /// The body, no longer than the answer may be.
-async fn brought(call: &mut Call, asked: &Asked) -> Result<Vec<u8>, Problem> {
+async fn brought(call: &mut Call, line: &Line, asked: &Asked) -> Result<Vec<u8>, Problem> {
     body::media_type(&call.http, &[body::JSON])?;
     let mut payload = call.payload()?;
     let limit = usize::try_from(asked.limit).unwrap_or(usize::MAX);
-    let receive = async {
-        let mut bytes = Vec::new();
-        while let Some(chunk) = payload.next().await {
-            let chunk = chunk.map_err(|error| {
+    let mut bytes = Vec::new();
+    loop {
+        let chunk = tokio::time::timeout(PATIENCE, payload.next()).await;
+        let chunk = match chunk {
+            Ok(None) => return Ok(bytes),
+            Ok(Some(chunk)) => chunk.map_err(|error| {
                 let mut problem = Problem::new(
                     "invalid-body",
                     "The body did not arrive whole. Send the request again.",
                 );
                 problem.cause = Some(error.to_string());
                 problem
-            })?;
-            if bytes.len() + chunk.len() > limit {
+            })?,
+            Err(_) => {
                 return Err(Problem::new(
-                    "body-too-large",
-                    format!("The answer is larger than {limit} bytes."),
+                    "request-timeout",
+                    "The body did not arrive in time. Send the request again.",
                 )
-                .fact("limit", limit)
                 .header(header::CONNECTION, "close"));
             }
-            bytes.extend_from_slice(&chunk);
+        };
+        if bytes.len() + chunk.len() > limit {
+            return Err(Problem::new(
+                "body-too-large",
+                format!("The answer is larger than {limit} bytes."),
+            )
+            .fact("limit", limit)
+            .header(header::CONNECTION, "close"));
         }
-        Ok(bytes)
-    };
-    let received = tokio::time::timeout(PATIENCE, receive).await;
-    received.unwrap_or_else(|_| {
-        Err(Problem::new(
-            "request-timeout",
-            "The body did not arrive in time. Send the request again.",
-        )
-        .header(header::CONNECTION, "close"))
-    })
+        bytes.extend_from_slice(&chunk);
+        // However long it takes, the peer is here.
+        line.note();
+    }
 }
 
 /// The next question, when there is one before the time is over.

@@ -14,7 +14,7 @@ use uuid::Uuid;
 /// How much longer than it may wait an answer may take.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// How much longer than its answer may wait a peer may be silent until another process may follow it.
-const SILENCE: Duration = Duration::from_secs(30);
+const SILENCE: Duration = Duration::from_secs(60);
 
 /// A question that is to be fetched.
 #[derive(Debug, Clone)]

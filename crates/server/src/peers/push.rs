@@ -241,6 +241,9 @@ impl Sending {
                 Err(error) => return Err(error.into()),
             };
             (answer, again) = (None, 0);
+            if self.stopped() {
+                break;
+            }
             if self.noted.is_none_or(|at| at.elapsed() > NOTED) {
                 self.noted = Some(Stopwatch::now());
                 self.failures = 0;

@@ -7,20 +7,11 @@ use grunddata_registry::{Context, PushSettings, Registry};
 use serde_json::json;
 
 use super::absolute;
+use crate::arguments::NewPeer;
 use crate::console::{self, Act};
 use crate::failure::{Failure, Kind};
 use crate::output::line;
 use crate::settings::Settings;
-
-/// What was said of a registry to push to.
-pub(super) struct Asked {
-    pub(super) name: String,
-    pub(super) url: String,
-    pub(super) owner: String,
-    pub(super) peer: Option<String>,
-    pub(super) token_file: Option<PathBuf>,
-    pub(super) reader_token_file: Option<PathBuf>,
-}
 
 /// Whether something is pushed by that name.
 pub(super) fn is(registry: &Registry, context: &Context, name: &str) -> Result<bool, Failure> {
@@ -31,7 +22,7 @@ pub(super) fn add(
     settings: &Settings,
     registry: &Registry,
     context: &Context,
-    asked: Asked,
+    asked: NewPeer,
 ) -> Result<(), Failure> {
     let owner = OwnerKey::new(&asked.owner)
         .map_err(|error| Failure::new(Kind::Usage, format!("--owner: {error}")))?;
@@ -42,7 +33,7 @@ pub(super) fn add(
     let given = PushSettings {
         url: asked.url.trim_end_matches('/').to_owned(),
         owner: owner.clone(),
-        peer: asked.peer.unwrap_or_default(),
+        peer: asked.as_.unwrap_or_default(),
         token_file: file(asked.token_file)?,
         reader_token_file: file(asked.reader_token_file)?,
     };
