@@ -18,7 +18,7 @@ use crate::faults::proxy::Proxy;
 const NOWHERE: &str = "http://127.0.0.1:9";
 
 /// What is brought to a registry: with which token, and its id.
-struct Brings {
+pub(super) struct Brings {
     secret: String,
     id: String,
 }
@@ -28,7 +28,7 @@ fn context(site: &Site) -> Context {
 }
 
 /// A token that may do next to nothing else.
-fn brings(follower: &Site) -> Brings {
+pub(super) fn brings(follower: &Site) -> Brings {
     let owner = OwnerKey::new("kommun").expect("key");
     let token = NewToken {
         name: "kommun".to_owned(),
@@ -46,7 +46,7 @@ fn brings(follower: &Site) -> Brings {
 }
 
 /// The follower waits for it.
-fn awaits(follower: &Site, brings: &Brings, more: Value) -> Value {
+pub(super) fn awaits(follower: &Site, brings: &Brings, more: Value) -> Value {
     let mut settings = json!({"url": NOWHERE, "owner": "kommun", "pushedBy": brings.id});
     for (key, value) in more.as_object().into_iter().flatten() {
         settings[key] = value.clone();
@@ -58,7 +58,7 @@ fn awaits(follower: &Site, brings: &Brings, more: Value) -> Value {
 }
 
 /// The origin brings it to an address, as it is shown to whoever has this token.
-fn pushes(origin: &Site, address: &str, brings: &Brings, shown: &str) {
+pub(super) fn pushes(origin: &Site, address: &str, brings: &Brings, shown: &str) {
     let file = |name: &str, text: &str| {
         let path = origin.tokens.path().join(name);
         std::fs::write(&path, text).expect("a token");
