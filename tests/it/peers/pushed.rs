@@ -226,6 +226,26 @@ on_both! {
         follower.get(&format!("/organisations/{more}")).expect(200);
     }
 
+    /// Whoever restores elsewhere, for practice, brings nobody another history; who means it resumes.
+    fn a_restore_pauses_what_is_pushed(pair: (Site, Site)) {
+        let (origin, follower) = pair;
+        origin.unit("kommun", "Ett");
+        let token = brings(&follower);
+        awaits(&follower, &token, json!({}));
+        pushes(&origin, &follower.origin(), &token, &origin.admin);
+        follower.wait_for("kommun", &origin, "kommun");
+        let kommun = OwnerKey::new("kommun").unwrap();
+        origin.store().begin_epoch(&kommun).unwrap();
+        let push = origin.registry.push(&context(&origin), "nation").unwrap().unwrap();
+        assert_eq!(push.status, "paused");
+        assert!(!push.told(origin.registry.now()).1, "{push:?}");
+        origin.registry.follow_push(&context(&origin), "nation", true).unwrap();
+        let id = origin.unit("kommun", "Två");
+        follower.wait_for("kommun", &origin, "kommun");
+        follower.get(&format!("/organisations/{id}")).expect(200);
+        assert_eq!(tree(&origin), tree(&follower));
+    }
+
     /// Several processes on one database, on either side: one sends, one follows, whichever it comes to.
     fn several_processes_share_the_work(pair: (Site, Site)) {
         let (origin, follower) = pair;
