@@ -224,9 +224,11 @@ fn question(http: &Http, place: &Place, method: &str, path: &str) -> Option<Ques
                 | "/peers/{peer}/pause"
                 | "/peers/{peer}/resume"
                 | "/peers/{peer}/trust"
-                | "/peers/{peer}/check",
+                | "/peers/{peer}/check"
+                | "/peers/{peer}/exchange",
             ) => {
-                // Nobody but an administrator of the whole registry may ask, and none of these callers is one.
+                // Nobody but an administrator of the whole registry may ask, and none of these callers is one; nor does a
+                // peer wait for one of them.
                 let body = json!({"settings": {"url": "https://a.example", "owner": "annan"}});
                 plain(
                     &below.replace("{peer}", "annan"),

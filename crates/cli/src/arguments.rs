@@ -19,7 +19,7 @@ pub(crate) use hand_off::HandOff;
 pub(crate) use load::{Load, Loads, OfLoad, OfSource, Source, Why};
 pub(crate) use model::Model;
 pub(crate) use out::{Backup, Changes, Export, Import, Restore};
-pub(crate) use peer::Peer;
+pub(crate) use peer::{NewPeer, Peer};
 pub(crate) use retention::{
     Erase, Erasures, ExtractPerson, Hold, NewRule, Retention, RetentionRules,
 };

@@ -17,6 +17,17 @@ pub struct Access {
 }
 
 impl Access {
+    /// The host of one address alone, or this machine.
+    #[must_use]
+    pub fn to(address: &str) -> Self {
+        let host = Url::parse(address).ok();
+        let host = host.and_then(|url| url.host().map(|host| host.to_string()));
+        Self {
+            hosts: host.into_iter().collect(),
+            allow_http_loopback: true,
+        }
+    }
+
     /// Reads an address that will be asked.
     ///
     /// # Errors

@@ -159,7 +159,7 @@ impl Client {
         &self,
         url: &Url,
         accept: &str,
-        body: String,
+        body: &[u8],
         place: &str,
     ) -> Result<Response<Body>, PullError> {
         let mut request = self

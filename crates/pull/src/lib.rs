@@ -13,6 +13,7 @@ mod access;
 mod client;
 mod error;
 mod file;
+mod line;
 mod peer;
 #[cfg(feature = "server")]
 pub mod server;
@@ -23,6 +24,7 @@ mod transfer;
 pub use access::Access;
 pub use error::PullError;
 pub use file::{Fetched, File, Validators, file};
+pub use line::{Ask, Line, Question, RawAnswer};
 pub use peer::{
     FeedItem, FeedItemChange, FeedItemContent, FeedItemCopy, FeedItemGeometry, FeedItemState,
     FeedMeta, FeedQuery, Peer, PeerError, PeerHead, PeerInfo, PeerKey, PeerModel, PeerOwner,

@@ -1,6 +1,5 @@
 //! Another registry of the same kind: its feed, page by page, and what it says of an owner.
 
-use std::io::Read as _;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -10,6 +9,7 @@ use ureq::http::Response;
 use url::Url;
 
 use crate::client::Client;
+use crate::line::{RawAnswer, Way};
 use crate::{Access, PullError, Settings};
 
 /// The longest page that is read, in bytes: the registry ends a page with states at 8 MiB, with one entry at least.
@@ -17,7 +17,7 @@ pub(crate) const LONGEST_PAGE: u64 = 512 << 20;
 /// The longest package of the information model that is read, in bytes.
 const LONGEST_PACKAGE: u64 = 64 << 20;
 /// How much longer than it may wait an answer may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// Below the address of a registry.
 pub(crate) const API: &str = "/api/v1";
 
@@ -43,7 +43,7 @@ pub enum PeerError {
 
 /// Another registry.
 pub struct Peer {
-    pub(crate) client: Client,
+    pub(crate) way: Way,
     pub(crate) base: String,
 }
 
@@ -301,7 +301,7 @@ impl Peer {
         let client = Client::within(&settings, access, wait + PATIENCE + PATIENCE)?;
         Ok(Self {
             base: settings.address.trim_end_matches('/').to_owned(),
-            client,
+            way: Way::Connection(Box::new(client)),
         })
     }
 
@@ -401,7 +401,6 @@ impl Peer {
         pairs: &[(&str, &str)],
         limit: u64,
     ) -> Result<T, PeerError> {
-        let place = "the peer";
         let mut url =
             Url::parse(&format!("{}{path}", self.base)).map_err(|_| PullError::Address {
                 why: "it is not an absolute address",
@@ -409,40 +408,25 @@ impl Peer {
         if !pairs.is_empty() {
             url.query_pairs_mut().extend_pairs(pairs);
         }
-        read_answer(self.client.ask(&url, "application/json", place)?, limit)
+        read_answer(self.way.ask(&url, limit)?)
     }
 }
 
-/// What an answer of at most so many bytes holds, or what its problem says.
+/// After how many seconds a server may be asked again, where it says so.
+pub(crate) fn retry_after(response: &Response<Body>) -> Option<u64> {
+    let value = response.headers().get("retry-after")?;
+    value.to_str().ok()?.trim().parse().ok()
+}
+
+/// What an answer holds, or what its problem says.
 pub(crate) fn read_answer<T: serde::de::DeserializeOwned>(
-    mut response: Response<Body>,
-    limit: u64,
+    answer: RawAnswer,
 ) -> Result<T, PeerError> {
-    let place = "the peer";
-    let status = response.status().as_u16();
-    let retry_after = response
-        .headers()
-        .get("retry-after")
-        .and_then(|value| value.to_str().ok()?.trim().parse().ok())
-        .map(Duration::from_secs);
-    let mut body = Vec::new();
-    response
-        .body_mut()
-        .as_reader()
-        .take(limit + 1)
-        .read_to_end(&mut body)
-        .map_err(|error| PullError::Connection {
-            place: place.to_owned(),
-            cause: error.kind().to_string(),
-        })?;
-    if body.len() as u64 > limit {
-        return Err(PullError::Limit {
-            place: place.to_owned(),
-            limit,
-            of: "bytes",
-        }
-        .into());
-    }
+    let RawAnswer {
+        status,
+        retry_after,
+        body,
+    } = answer;
     if status != 200 {
         let problem: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
         let text = |name: &str| {
@@ -456,12 +440,12 @@ pub(crate) fn read_answer<T: serde::de::DeserializeOwned>(
             status,
             code: text("code"),
             detail: text("detail"),
-            retry_after,
+            retry_after: retry_after.map(Duration::from_secs),
         });
     }
     serde_json::from_slice(&body).map_err(|_| {
         PullError::Answer {
-            place: place.to_owned(),
+            place: "the peer".to_owned(),
             what: "is not what a registry of this kind says",
         }
         .into()

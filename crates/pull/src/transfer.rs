@@ -5,6 +5,7 @@ use serde_json::Value;
 use url::Url;
 
 use crate::PullError;
+use crate::line::raw;
 use crate::peer::{API, LONGEST_PAGE, Peer, PeerError, read_answer};
 
 impl Peer {
@@ -29,9 +30,9 @@ impl Peer {
         let url = Url::parse(&address).map_err(|_| PullError::Address {
             why: "it is not an absolute address",
         })?;
-        let response = self
-            .client
-            .send(&url, "application/json", body.to_string(), "the peer")?;
-        read_answer(response, LONGEST_PAGE)
+        let client = self.way.connection()?;
+        let body = body.to_string();
+        let response = client.send(&url, "application/json", body.as_bytes(), "the peer")?;
+        read_answer(raw(response, LONGEST_PAGE)?)
     }
 }

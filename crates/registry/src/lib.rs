@@ -64,7 +64,7 @@ pub use load::{
 };
 pub use owners::{NewOwner, Owner};
 pub use patch::Patch;
-pub use peers::{Copied, Copies, Peer, PeerSettings, PeerState};
+pub use peers::{Copied, Copies, Peer, PeerSettings, PeerState, Push, PushSettings};
 pub use query::{
     Condition, CountMode, PARAMETERS, PageChoice, Place, Query, ReferenceCondition, SortBy,
     SortKey, Test,

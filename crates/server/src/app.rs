@@ -26,6 +26,7 @@ use crate::loads::uploads::Uploads;
 use crate::lockout::Lockout;
 use crate::metrics::Metrics;
 use crate::operations::{Operation, table};
+use crate::peers::Lines;
 use crate::pool::ReadPool;
 use crate::problem::Problem;
 use crate::rate::Rate;
@@ -72,6 +73,8 @@ pub(crate) struct App {
     pub(crate) hook_readers: ReadPool,
     /// Peers, as they stood when it was last looked whom to follow.
     pub(crate) peers: RwLock<Vec<PeerRow>>,
+    /// What goes to and fro with those among them that connect themselves.
+    pub(crate) lines: Lines,
     /// One thread that only answers whether the database does, however many searches wait.
     pub(crate) readiness: ReadPool,
     pub(crate) rate: Option<Rate>,
@@ -146,6 +149,7 @@ impl App {
             collecting,
             silent: RwLock::default(),
             peers: RwLock::default(),
+            lines: Lines::default(),
             rate,
             exports: Arc::new(Semaphore::new(exports::AT_ONCE)),
             looks: Arc::new(Semaphore::new(looks)),

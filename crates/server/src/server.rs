@@ -1,6 +1,6 @@
 //! The composition root: a registry and a configuration become a listening server.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
@@ -107,6 +107,13 @@ impl Server {
         config.listen = address;
         let tls = config.tls.as_ref().map(tls).transpose()?;
         let secure = tls.is_some();
+        if config.peers.own_address.is_none() {
+            config.peers.own_address = if secure {
+                config.public_address.clone()
+            } else {
+                Some(format!("http://{}", on_this_machine(address)))
+            };
+        }
         let (shutdown, connections) = (
             config.shutdown_timeout.as_secs().max(1),
             config.limits.connections_per_worker,
@@ -173,6 +180,17 @@ impl Server {
             followers: Some(followers),
         })
     }
+}
+
+/// The address by which this machine reaches itself.
+fn on_this_machine(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    address
 }
 
 impl Running {

@@ -10,7 +10,7 @@ use crate::sql::Sql;
 use crate::store::Store;
 
 /// What must have no rows in an empty registry.
-const TABLES: [&str; 31] = [
+const TABLES: [&str; 32] = [
     "owner",
     "record",
     "state",
@@ -39,6 +39,7 @@ const TABLES: [&str; 31] = [
     "assertion",
     "assertion_content",
     "peer",
+    "push",
     "copy_batch",
     "transfer",
     "transfer_record",

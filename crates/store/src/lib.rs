@@ -75,8 +75,8 @@ pub use model_packages::KeptPackage;
 pub use options::{COMMITS_WITHIN, Clock, Stopwatch, StoreOptions};
 pub use owner::{OwnerRow, OwnerSet, Told};
 pub use peers::{
-    CheckedChange, CopiedChange, CopiedState, CopyBatchRow, CopyError, CopyWriter, NewPeer, Parcel,
-    PeerRow, PeerStatus,
+    CheckedChange, CopiedChange, CopiedState, CopyBatchRow, CopyError, CopyWriter, NewPeer,
+    NewPush, Parcel, PeerRow, PeerStatus, PushRow,
 };
 pub use read::{
     Absent, ChangeEntry, ChangeFilter, ChangeKey, ChangeScan, Condition, CopyFacts, Count,

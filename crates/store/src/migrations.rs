@@ -191,7 +191,7 @@ mod tests {
         fn every_key_leads_with_the_owner(db: Database) {
             let mut connection = connect(&db);
             run(&mut connection).unwrap();
-            let without = ["access_grant", "directory_id", "directory_identifier", "directory_transfer", "log_key", "model_package", "owner", "owner_reference", "peer", "token"];
+            let without = ["access_grant", "directory_id", "directory_identifier", "directory_transfer", "log_key", "model_package", "owner", "owner_reference", "peer", "push", "token"];
             let leading: Vec<(String, String)> = if let Connection::Sqlite(_) = connection {
                 let sql = Sql::<(Text, Text)>::new(
                     "SELECT m.name, i.name FROM sqlite_master m JOIN pragma_index_list(m.name) l \

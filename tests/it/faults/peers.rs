@@ -249,7 +249,55 @@ fn compare(
     (here.len(), twice)
 }
 
-fn endure(db: &Database) {
+/// The follower fetches.
+fn fetch(origin: &Registry, follower: &Registry) {
+    follower.desk.write("token", &origin.token);
+    let url = format!("http://{}", origin.proxies[0].address());
+    let token = follower.desk.path("token");
+    let of = ["peer", "add", "nation", "--url", &url, "--owner", OWNER];
+    let with = ["--token-file", &token];
+    follower.desk.done(&[&of[..], &with[..]].concat());
+}
+
+/// The origin brings it, to a follower that could not fetch it: where it is said to be nobody listens.
+fn push(origin: &Registry, follower: &Registry) {
+    let desk = &follower.desk;
+    let grant = format!("{OWNER}:open-data-reader");
+    let made = desk.done(&["token", "create", "--name", "kommun", "--grant", &grant]);
+    let listed = desk.done(&["token", "list"]);
+    let id = listed.split_whitespace().next().expect("a token");
+    let of = [
+        "peer",
+        "add",
+        "nation",
+        "--url",
+        "http://127.0.0.1:9",
+        "--owner",
+        OWNER,
+    ];
+    desk.done(&[&of[..], &["--pushed-by", id]].concat());
+    let desk = &origin.desk;
+    desk.write("there", made.trim());
+    desk.write("here", &origin.token);
+    let (there, here) = (desk.path("there"), desk.path("here"));
+    // What comes between the two comes between them here too.
+    let url = format!("http://{}", follower.proxies[0].address());
+    let of = [
+        "peer", "add", "follower", "--push", "--as", "nation", "--url", &url, "--owner", OWNER,
+    ];
+    let with = ["--token-file", &there, "--reader-token-file", &here];
+    desk.done(&[&of[..], &with[..]].concat());
+    assert!(desk.done(&["peer", "list"]).contains("is pushed to"));
+}
+
+/// Who opens the connections.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Opens {
+    Follower,
+    Origin,
+}
+
+fn endure(db: &Database, opens: Opens) {
     let (seed, rounds) = (seed(), rounds());
     let mut dice = Dice::new(seed);
     let mut origin = Registry::new(db.engine);
@@ -301,20 +349,10 @@ fn endure(db: &Database) {
         Engine::Postgres => Engine::Sqlite,
     };
     let mut follower = Registry::new(engine);
-    follower.desk.write("token", &origin.token);
-    let url = format!("http://{}", origin.proxies[0].address());
-    let token = follower.desk.path("token");
-    follower.desk.done(&[
-        "peer",
-        "add",
-        "nation",
-        "--url",
-        &url,
-        "--owner",
-        OWNER,
-        "--token-file",
-        &token,
-    ]);
+    match opens {
+        Opens::Follower => fetch(&origin, &follower),
+        Opens::Origin => push(&origin, &follower),
+    }
     follower.take_token();
     follower.start();
     let (mut suffered, mut compared, mut told, mut doubled) = (0, 0, 0, 0);
@@ -329,7 +367,7 @@ fn endure(db: &Database) {
             });
             while !ended.load(Ordering::SeqCst) {
                 thread::sleep(Duration::from_millis(20 + dice.below(300) as u64));
-                suffer(&mut origin, &mut follower, &mut dice);
+                suffer(&mut origin, &mut follower, opens, &mut dice);
                 suffered += 1;
             }
         });
@@ -338,7 +376,12 @@ fn endure(db: &Database) {
         (compared, told, doubled) = (compared + times, entries, doubled + twice);
     }
     println!(
-        "faults | peers | {} | seed {seed} | {suffered} faults | {told} entries copied, {compared} coordinates compared | 0 lost | {doubled} twice",
+        "faults | peers, opened by the {} | {} | seed {seed} | {suffered} faults | {told} entries copied, {compared} coordinates compared | 0 lost | {doubled} twice",
+        if opens == Opens::Origin {
+            "origin"
+        } else {
+            "follower"
+        },
         engine_of(db),
     );
     assert_eq!(doubled, 0, "seed {seed}");
@@ -350,28 +393,40 @@ fn endure(db: &Database) {
     }
 }
 
-fn suffer(origin: &mut Registry, follower: &mut Registry, dice: &mut Dice) {
+fn suffer(origin: &mut Registry, follower: &mut Registry, opens: Opens, dice: &mut Dice) {
     let while_ = Duration::from_millis(50 + dice.below(400) as u64);
-    let between = |way: Way, origin: &Registry| {
-        origin.proxies[0].go(way);
-        thread::sleep(while_);
-        origin.proxies[0].go(Way::Open);
+    let which = dice.below(6);
+    match which {
+        0 | 1 => return follower.kill(),
+        2 => return origin.kill(),
+        _ => {}
+    }
+    let called = match opens {
+        Opens::Follower => origin,
+        Opens::Origin => follower,
     };
-    match dice.below(6) {
-        0 | 1 => follower.kill(),
-        2 => origin.kill(),
-        3 => origin.proxies[0].cut(),
-        4 => between(Way::Slow, origin),
+    let between = |way: Way| {
+        called.proxies[0].go(way);
+        thread::sleep(while_);
+        called.proxies[0].go(Way::Open);
+    };
+    match which {
+        3 => called.proxies[0].cut(),
+        4 => between(Way::Slow),
         _ => {
-            between(Way::HalfOpen, origin);
+            between(Way::HalfOpen);
             // What was swallowed is never answered.
-            origin.proxies[0].cut();
+            called.proxies[0].cut();
         }
     }
 }
 
 on_both! {
     fn a_copy_survives_kills_and_the_network(db: Database) {
-        endure(&db);
+        endure(&db, Opens::Follower);
+    }
+
+    fn a_copy_that_is_brought_survives_kills_and_the_network(db: Database) {
+        endure(&db, Opens::Origin);
     }
 }

@@ -5,6 +5,7 @@ mod keys;
 mod many;
 mod models;
 mod parts;
+mod pushed;
 mod restored;
 pub(crate) mod site;
 pub(crate) mod world;

@@ -9,6 +9,7 @@ use grunddata_testing::{Database, Engine, on_both};
 use serde_json::{Value, json};
 
 use super::other;
+use super::pushed::{awaits, brings, pushes};
 use super::reader;
 use super::site::Site;
 
@@ -70,6 +71,21 @@ fn engine(engine: Engine) -> Engine {
 
 on_both! {
     using engine;
+
+    /// Also where nothing can be fetched, as the origin cannot be reached.
+    fn a_package_is_brought_before_the_record_that_needs_it(engine: Engine) {
+        let packages = package("0.2.0", "motto");
+        let origin = with_packages(engine, &packages);
+        let follower = Site::start(other(engine), &["nation"]);
+        let own = motto(&origin, "motto");
+        let token = brings(&follower);
+        awaits(&follower, &token, json!({}));
+        pushes(&origin, &follower.origin(), &token, &origin.admin);
+        follower.wait_for("kommun", &origin, "kommun");
+        assert_eq!(shown(&follower, &own)["motto"], "Tillsammans");
+        let digest = |site: &Site| site.get("/models/own/0.2.0").expect(200)["digest"].clone();
+        assert_eq!(digest(&follower), digest(&origin));
+    }
 
     fn a_package_comes_before_the_record_that_needs_it_and_stays(engine: Engine) {
         let packages = package("0.2.0", "motto");

@@ -1,5 +1,7 @@
 //! `grunddata peer`
 
+mod push;
+
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -10,9 +12,9 @@ use grunddata_registry::{Context, IfMatch, PeerSettings, Registry};
 use grunddata_server::loads::collect::Worker;
 use grunddata_server::peers;
 use grunddata_store::PeerRow;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::arguments::Peer;
+use crate::arguments::{NewPeer, Peer};
 use crate::console::{self, Act};
 use crate::database;
 use crate::failure::{Failure, Kind};
@@ -28,36 +30,8 @@ pub(crate) fn run(settings: &Settings, peer: Peer) -> Result<ExitCode, Failure> 
     let context = console::context(&registry);
     let mut good = true;
     match peer {
-        Peer::Add {
-            name,
-            url,
-            owner,
-            domain,
-            controller,
-            token_file,
-            title,
-            key,
-        } => {
-            let keys = keys(&key)?;
-            let domains: Option<Vec<&str>> =
-                domain.as_deref().map(|text| text.split(',').collect());
-            let token_file = token_file.as_deref().map(absolute).transpose()?;
-            let mut given = json!({"url": url, "owner": owner});
-            for (member, value) in [
-                ("domains", json!(domains)),
-                ("controller", json!(controller)),
-                ("tokenFile", json!(token_file)),
-                ("title", json!(title)),
-                ("keys", json!((!keys.is_empty()).then_some(keys))),
-            ] {
-                if !value.is_null()
-                    && let Some(members) = given.as_object_mut()
-                {
-                    members.insert(member.to_owned(), value);
-                }
-            }
-            add(settings, &registry, &context, &name, &given)?;
-        }
+        Peer::Add(asked) if asked.push => push::add(settings, &registry, &context, *asked)?,
+        Peer::Add(asked) => add(settings, &registry, &context, *asked)?,
         Peer::List => {
             for peer in registry.peers(&context)? {
                 let state = &peer.state;
@@ -70,6 +44,19 @@ pub(crate) fn run(settings: &Settings, peer: Peer) -> Result<ExitCode, Failure> 
                     peer.name, peer.settings.owner, peer.settings.url, state.status
                 ));
             }
+            push::list(&registry, &context)?;
+        }
+        Peer::Show { name } if push::is(&registry, &context, &name)? => {
+            push::show(&registry, &context, &name)?;
+        }
+        Peer::Pause { name } if push::is(&registry, &context, &name)? => {
+            push::follow(settings, &registry, &context, &name, false)?;
+        }
+        Peer::Resume { name } if push::is(&registry, &context, &name)? => {
+            push::follow(settings, &registry, &context, &name, true)?;
+        }
+        Peer::Remove { name, .. } if push::is(&registry, &context, &name)? => {
+            push::remove(settings, &registry, &context, &name)?;
         }
         Peer::Show { name } => {
             let found = registry.peer(&context, &name)?;
@@ -87,6 +74,15 @@ pub(crate) fn run(settings: &Settings, peer: Peer) -> Result<ExitCode, Failure> 
                 let looked = peers::look(&settings.server().peers, &row, registry.now());
                 good &= looked.is_good(&row);
                 line(format!("{}: {}", row.name, looked.summary));
+            }
+            for push in registry.pushes(&context)? {
+                if name.as_ref().is_some_and(|name| *name != push.name) {
+                    continue;
+                }
+                any = true;
+                let (told, well) = push.told(registry.now());
+                good &= well;
+                line(format!("{}: {told}", push.name));
             }
             if let (false, Some(name)) = (any, name) {
                 registry.peer(&context, &name)?;
@@ -202,11 +198,33 @@ fn add(
     settings: &Settings,
     registry: &Registry,
     context: &Context,
-    name: &str,
-    given: &Value,
+    asked: NewPeer,
 ) -> Result<(), Failure> {
-    let read = PeerSettings::read(given)?;
+    let name = asked.name.as_str();
+    let keys = keys(&asked.key)?;
+    let domains: Option<Vec<&str>> = asked
+        .domain
+        .as_deref()
+        .map(|text| text.split(',').collect());
+    let token_file = asked.token_file.as_deref().map(absolute).transpose()?;
+    let mut given = json!({"url": asked.url, "owner": asked.owner});
+    for (member, value) in [
+        ("domains", json!(domains)),
+        ("controller", json!(asked.controller)),
+        ("tokenFile", json!(token_file)),
+        ("title", json!(asked.title)),
+        ("pushedBy", json!(asked.pushed_by)),
+        ("keys", json!((!keys.is_empty()).then_some(keys))),
+    ] {
+        if !value.is_null()
+            && let Some(members) = given.as_object_mut()
+        {
+            members.insert(member.to_owned(), value);
+        }
+    }
+    let read = PeerSettings::read(&given)?;
     let (owner, url) = (read.owner.clone(), read.url.clone());
+    let pushed = read.pushed_by.is_some();
     let act = Act::about("peer-add", &owner, json!({"peer": name, "url": url}));
     let put = console::act(settings, context, act, || {
         // Who is at the console means the settings as they are.
@@ -217,6 +235,12 @@ fn add(
         "{} of {} is copied here as the peer {}, in version {} of its settings. It is read-only here.",
         put.settings.owner, put.settings.url, put.name, put.version
     ));
+    if pushed {
+        line(
+            "A server that runs on this database waits for the other registry to bring its changes.",
+        );
+        return Ok(());
+    }
     line(
         "A server that runs on this database begins by itself; `grunddata peer sync` fetches what there is now.",
     );

@@ -1,6 +1,7 @@
 //! Registries whose owners are copied here: who is followed, how far each copy is, and what that means for reads.
 
 mod copies;
+mod push;
 mod settings;
 
 use grunddata_log_proof::head::PublicKey;
@@ -13,6 +14,7 @@ use crate::registry::refuse_store;
 use crate::{Action, Code, Context, IfMatch, Refusal, Registry, fact};
 
 pub use copies::{Copied, Copies};
+pub use push::{Push, PushSettings};
 pub use settings::PeerSettings;
 
 /// A peer: from where which owner is copied, and how far the copy is.
@@ -140,7 +142,7 @@ impl Registry {
         &self,
         context: &Context,
         name: &str,
-        settings: PeerSettings,
+        mut settings: PeerSettings,
         if_match: Option<IfMatch>,
     ) -> Result<Peer, Refusal> {
         context.disclosed.acted(
@@ -149,6 +151,18 @@ impl Registry {
         );
         must_administer(context)?;
         settings::check_name(name)?;
+        if self.push(context, name)?.is_some() {
+            return Err(Refusal::new(
+                Code::InvalidSettings,
+                format!(
+                    "By the name {name} an owner of this registry is pushed to another one: give the peer another name."
+                ),
+            ));
+        }
+        if let Some(id) = &settings.pushed_by {
+            // However often its secret is changed, it is the same client.
+            settings.pushed_by = Some(self.reader_of_token(context, id)?.client);
+        }
         let known = self.find_peer(name)?;
         let version = known.as_ref().map_or(0, |known| known.version);
         match if_match {
@@ -347,6 +361,25 @@ impl Registry {
             Some(IfMatch::Version(seen)) if seen != row.version => Err(moved(name, row.version)),
             _ => Ok(row),
         }
+    }
+
+    /// The peer that waits for whoever calls to push to it.
+    ///
+    /// # Errors
+    /// [`Code::UnknownPeer`]: also when it waits for somebody else.
+    pub fn pushed_peer(&self, context: &Context, name: &str) -> Result<PeerRow, Refusal> {
+        let client = context.actor.client.as_str();
+        self.find_peer(name)?
+            .filter(|row| {
+                let settings = serde_json::from_str::<PeerSettings>(&row.settings);
+                settings.is_ok_and(|settings| settings.pushed_by.as_deref() == Some(client))
+            })
+            .ok_or_else(|| {
+                Refusal::new(
+                    Code::UnknownPeer,
+                    "No peer by this name waits to be pushed to with this token: whoever runs the registry adds one with --pushed-by.",
+                )
+            })
     }
 
     fn find_peer(&self, name: &str) -> Result<Option<PeerRow>, Refusal> {

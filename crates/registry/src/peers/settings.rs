@@ -34,6 +34,9 @@ pub struct PeerSettings {
     /// The keys that its log is to be signed with, in base64; none = those that are seen first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<String>,
+    /// The id of the token with which the other registry brings its changes; none = they are fetched from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pushed_by: Option<String>,
 }
 
 impl PeerSettings {
@@ -53,7 +56,7 @@ impl PeerSettings {
                 "settings must be an object with url, owner and more.",
             ));
         };
-        const KNOWN: [&str; 7] = [
+        const KNOWN: [&str; 8] = [
             "url",
             "owner",
             "domains",
@@ -61,6 +64,7 @@ impl PeerSettings {
             "tokenFile",
             "title",
             "keys",
+            "pushedBy",
         ];
         for name in members
             .keys()
@@ -125,7 +129,7 @@ impl PeerSettings {
             );
         }
         let keys = read_keys(members.get("keys"), &mut wrong);
-        for name in ["tokenFile", "title"] {
+        for name in ["tokenFile", "title", "pushedBy"] {
             let given = members.get(name).filter(|value| !value.is_null());
             let good = |text: &str| !text.is_empty() && check_text(name, text, 500).is_ok();
             if given.is_some_and(|value| !value.as_str().is_some_and(good)) {
@@ -136,6 +140,14 @@ impl PeerSettings {
                 );
             }
         }
+        if text("pushedBy").is_some() && text("tokenFile").is_some() {
+            faults.push(Fault::new(
+                "/settings/tokenFile".to_owned(),
+                Code::InvalidSettings,
+                "A peer that is pushed is asked for nothing, and shown no token: leave tokenFile out, or pushedBy.".to_owned(),
+                "En part som själv skickar tillfrågas inte och visas ingen nyckel: utelämna tokenFile eller pushedBy.".to_owned(),
+            ));
+        }
         match owner {
             Some(owner) if faults.is_empty() => Ok(Self {
                 url: url.to_owned(),
@@ -145,6 +157,7 @@ impl PeerSettings {
                 token_file: text("tokenFile").map(str::to_owned),
                 title: text("title").map(str::to_owned),
                 keys,
+                pushed_by: text("pushedBy").map(str::to_owned),
             }),
             _ => {
                 let mut refusal = Refusal::new(
@@ -206,7 +219,7 @@ fn read_keys(given: Option<&Value>, wrong: &mut impl FnMut(&str, String, String)
 }
 
 /// Scheme, host and perhaps a port and a path; nothing that could hold a secret.
-fn is_address(text: &str) -> bool {
+pub(super) fn is_address(text: &str) -> bool {
     let rest = text
         .strip_prefix("https://")
         .or_else(|| text.strip_prefix("http://"));

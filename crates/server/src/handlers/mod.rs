@@ -35,4 +35,5 @@ pub(crate) mod validations;
 mod grants;
 mod page;
 pub(crate) mod peers;
+pub(crate) mod pushed;
 mod writing;

@@ -74,6 +74,14 @@ parameters! {
         "The peer's name." "Partens namn.";
     PEER_RECORDS Query "records" r#"{"type":"string","enum":["keep","remove"],"default":"keep"}"# "keep"
         "Whether what was copied stays, or is removed with its owner." "Om det som kopierats står kvar, eller tas bort med sin informationsägare.";
+    EXCHANGE_WAIT Query "wait" r#"{"type":"integer","minimum":0,"maximum":60,"default":20}"# "20"
+        "How many seconds the answer waits for a question." "Hur många sekunder svaret väntar på en fråga.";
+    EXCHANGE_ANSWERS Query "answers" r#"{"type":"string","format":"uuid"}"# "01990c3e-7a5b-7000-8000-000000000030"
+        "The question that the body answers." "Frågan som innehållet besvarar.";
+    EXCHANGE_STATUS Query "status" r#"{"type":"integer","minimum":100,"maximum":599,"default":200}"# "200"
+        "The status with which it was answered." "Statusen som den besvarades med.";
+    EXCHANGE_RETRY_AFTER Query "retryAfter" r#"{"type":"integer","minimum":0}"# "5"
+        "The seconds of its Retry-After, where there was one." "Sekunderna i dess Retry-After, om det fanns något.";
     TRANSFER Path "transfer" r#"{"type":"string","format":"uuid"}"# "01990c3e-7a5b-7000-8000-000000000020"
         "The hand-over's id, as the list shows it." "Överlämningens id, så som listan visar det.";
     HAND_OFF Path "handoff" r#"{"type":"string","format":"uuid"}"# "01990c3e-7a5b-7000-8000-000000000022"

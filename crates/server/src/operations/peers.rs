@@ -4,9 +4,9 @@ use actix_web::http::Method;
 
 use super::parameter as p;
 use super::table::ADMINISTRATION;
-use super::{Operation, admin};
+use super::{Operation, admin, read};
 use crate::body::JSON;
-use crate::handlers::peers;
+use crate::handlers::{peers, pushed};
 
 const BODY: [&str; 8] = [
     "malformed-json",
@@ -79,5 +79,13 @@ pub(super) fn operations() -> Vec<Operation> {
             .takes(&[&p::PEER])
             .answers(200, "PeerCheck", "What was found", "Vad som framkom")
             .problems(&["unknown-peer"]),
+        Operation::post("/peers/{peer}/exchange", "exchangeWithPeer", read(pushed::exchange))
+            .tag(ADMINISTRATION)
+            .summary("Fetch what is asked of a peer that cannot be connected to, and bring its answers", "Hämta det som en part tillfrågas om som inte går att ansluta till, och lämna dess svar")
+            .text("For the registry that pushes, with the token that the peer waits for. The question is an address below that of the registry itself; the body of the next request is what stands there.", "För registret som skickar, med den nyckel som parten väntar på. Frågan är en adress under registrets egen; nästa anrops innehåll är det som står där.")
+            .takes(&[&p::PEER, &p::EXCHANGE_WAIT, &p::EXCHANGE_ANSWERS, &p::EXCHANGE_STATUS, &p::EXCHANGE_RETRY_AFTER])
+            .may_have(JSON, "PeerAnswer")
+            .answers(200, "PeerQuestion", "What is asked; null = nothing just now", "Vad som frågas; null = inget just nu")
+            .problems(&["unknown-peer", "peer-paused", "busy", "invalid-body", "unsupported-media-type", "body-too-large", "request-timeout"]),
     ]
 }

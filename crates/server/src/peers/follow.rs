@@ -9,9 +9,7 @@ use std::time::{Duration, Instant as Stopwatch};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use grunddata_model::{Instant, RecordId};
-use grunddata_pull::{
-    Access, FeedQuery, Peer as Remote, PeerError, PullError, RawPage, Settings, Token,
-};
+use grunddata_pull::{FeedQuery, Peer as Remote, PeerError, RawPage};
 use grunddata_registry::{PeerSettings, Registry};
 use grunddata_store::{CheckedChange, CopyError, CopyWriter, Parcel, PeerRow};
 use parking_lot::Mutex;
@@ -19,15 +17,16 @@ use uuid::Uuid;
 
 use super::entries::{self, Came};
 use super::keys::{self, Trusted};
+use super::line::Line;
 use super::{Peering, models};
 use crate::loads::collect::Worker;
 
 /// How often it is looked whether to stop.
-const TICK: Duration = Duration::from_millis(500);
+pub(super) const TICK: Duration = Duration::from_millis(500);
 /// How often a place that moves with nothing to store is stored all the same.
 const PLACES: Duration = Duration::from_secs(300);
 /// The longest time between two attempts.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// The most changes of one transaction that are kept in memory until its end comes.
 const MOST_HELD: usize = 1_000_000;
 
@@ -41,6 +40,20 @@ pub(super) struct Follower {
     pub(super) stop: Arc<AtomicBool>,
     /// Where it is said when the peer had nothing new. Who reads it renews the lease too; without it that is done here.
     pub(super) heard: Option<Arc<Mutex<Option<Instant>>>>,
+    /// Over which it is asked, where it cannot be connected to.
+    pub(super) line: Option<Arc<Line>>,
+}
+
+/// How long to wait before it is tried again: longer each time, and never as long as others.
+pub(super) fn pause_after(backoff: Duration, failures: u32) -> Duration {
+    let doubled = backoff.saturating_mul(1 << failures.saturating_sub(1).min(10));
+    let random = Uuid::now_v7()
+        .as_bytes()
+        .last()
+        .copied()
+        .unwrap_or_default();
+    let jitter = 0.5 + f64::from(random) / 256.0;
+    doubled.min(LONGEST_PAUSE).mul_f64(jitter)
 }
 
 /// How following ended, or what it has come to.
@@ -131,19 +144,9 @@ impl Follower {
         }
     }
 
-    /// Waits before it is tried again: longer each time, and never as long as others.
+    /// Waits before it is tried again.
     fn pause(&self, failures: u32) {
-        let doubled = self
-            .peering
-            .backoff
-            .saturating_mul(1 << failures.saturating_sub(1).min(10));
-        let random = Uuid::now_v7()
-            .as_bytes()
-            .last()
-            .copied()
-            .unwrap_or_default();
-        let jitter = 0.5 + f64::from(random) / 256.0;
-        let pause = doubled.min(LONGEST_PAUSE).mul_f64(jitter);
+        let pause = pause_after(self.peering.backoff, failures);
         let (begun, mut renewed) = (Stopwatch::now(), Stopwatch::now());
         while begun.elapsed() < pause && !self.stopped() {
             thread::sleep(TICK.min(pause));
@@ -178,7 +181,11 @@ impl Follower {
         let row = self.row().map_err(CopyError::Wrong)?;
         let settings: PeerSettings = serde_json::from_str(&row.settings)
             .map_err(|_| CopyError::Wrong("the settings cannot be read".to_owned()))?;
-        let remote = match self.peering.remote(&settings) {
+        let remote = match &self.line {
+            Some(line) => Ok(Remote::over(Arc::<Line>::clone(line))),
+            None => self.peering.remote(&settings),
+        };
+        let remote = match remote {
             Ok(remote) => remote,
             Err(why) => return Ok(Reached::Failed(why)),
         };
@@ -519,44 +526,5 @@ impl Fetching {
             }
             self.admitted.insert(model.clone());
         }
-    }
-}
-
-impl Peering {
-    /// The registry at the other end.
-    pub(crate) fn remote(&self, settings: &PeerSettings) -> Result<Remote, String> {
-        let token = match &settings.token_file {
-            None => None,
-            Some(name) => {
-                let path = self.token_path(name)?;
-                let text = std::fs::read_to_string(&path).map_err(|error| {
-                    format!("the token file {} cannot be read: {error}", path.display())
-                })?;
-                Some(Token::new(&text))
-            }
-        };
-        let authorities = self
-            .certificate_authorities
-            .as_ref()
-            .map(std::fs::read_to_string)
-            .transpose()
-            .map_err(|error| format!("the certificates of authorities cannot be read: {error}"))?;
-        let asked = Settings {
-            address: settings.url.clone(),
-            token,
-            certificate_authorities: authorities,
-            proxy: self.proxy.clone(),
-            ..Settings::default()
-        };
-        let access = Access {
-            hosts: self.hosts.clone(),
-            allow_http_loopback: self.http_loopback,
-        };
-        Remote::new(&asked, &access, self.wait).map_err(|error| match error {
-            PullError::Address { why } => {
-                format!("the address of the peer is not used: {why} (peers.hosts)")
-            }
-            other => other.to_string(),
-        })
     }
 }

@@ -7,6 +7,9 @@ use serde::Serialize;
 
 use super::Peering;
 
+/// How long ago a peer that connects itself may have been here, in microseconds.
+const LATELY: i64 = 120_000_000;
+
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -56,7 +59,16 @@ pub fn look(peering: &Peering, row: &PeerRow, now: Instant) -> Looked {
         lag_seconds: None,
         summary: String::new(),
     };
-    if let Err(why) = ask(peering, row, &mut looked) {
+    if super::is_pushed(row) {
+        // It is not asked: whether it has come lately is what there is to know.
+        let lately = row
+            .heard_at
+            .map(|at| now.micros().saturating_sub(at.micros()));
+        if lately.is_none_or(|ago| ago > LATELY) {
+            looked.why =
+                Some("it brings its changes itself, and has not done so lately".to_owned());
+        }
+    } else if let Err(why) = ask(peering, row, &mut looked) {
         looked.why = Some(why);
     }
     looked.reachable = looked.why.is_none();
@@ -90,6 +102,8 @@ fn ask(peering: &Peering, row: &PeerRow, looked: &mut Looked) -> Result<(), Stri
 
 fn summary(looked: &Looked, row: &PeerRow) -> String {
     let mut told = vec![match (&looked.why, &looked.api_version) {
+        (Some(why), _) if super::is_pushed(row) => format!("{} is not here: {why}.", row.url),
+        (None, _) if super::is_pushed(row) => format!("{} brings its changes itself.", row.url),
         (Some(why), _) => format!("{} cannot be asked: {why}.", row.url),
         (None, Some(version)) => format!("{} answers (API {version}).", row.url),
         (None, None) => format!("{} answers.", row.url),

@@ -3,11 +3,14 @@
 //! One thread looks who is to be followed (and which hand-overs are to go on, `handing`) and takes what nobody holds ([ADR 0017](../../../docs/adr)); each peer has a
 //! thread of its own from there on. Settings of the installation say which hosts may be asked.
 
+mod asked;
 mod entries;
 mod follow;
 mod keys;
+mod line;
 mod look;
 mod models;
+mod push;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -26,9 +29,11 @@ use parking_lot::Mutex;
 use crate::app::App;
 use crate::handing::Carriers;
 use crate::loads::collect::Worker;
+use push::Pushes;
 
 pub use follow::Reached;
 pub(crate) use keys::{Trusted, current as current_keys};
+pub(crate) use line::{Asked, Line, Lines};
 pub use look::{Looked, look};
 
 /// Whom peers may be, and how they are followed. Said by whoever runs the program.
@@ -52,6 +57,9 @@ pub struct Peering {
     pub proxy: Option<String>,
     /// Whether packages of the information model that are missing here come from peers.
     pub models: bool,
+    /// Where this registry asks itself for what it pushes. Absent: where it listens, or its public address where it listens with
+    /// a certificate.
+    pub own_address: Option<String>,
 }
 
 impl Default for Peering {
@@ -66,6 +74,7 @@ impl Default for Peering {
             certificate_authorities: None,
             proxy: None,
             models: false,
+            own_address: None,
         }
     }
 }
@@ -106,6 +115,10 @@ pub fn sync(
     told: &mut dyn FnMut(&PeerRow),
 ) -> Result<PeerRow, String> {
     let store = registry.store();
+    let known = store.find_peer(name).map_err(|error| error.to_string())?;
+    if known.is_some_and(|row| is_pushed(&row)) {
+        return Err("the peer brings its changes itself, to the server that runs here: there is nothing to fetch".to_owned());
+    }
     let taken = store
         .take_peer(name, worker.id(), registry.now(), worker.until(registry))
         .map_err(|error| error.to_string())?;
@@ -119,6 +132,7 @@ pub fn sync(
         name: name.to_owned(),
         stop: Arc::default(),
         heard: None,
+        line: None,
     };
     let mut again = 0;
     let reached = loop {
@@ -154,6 +168,14 @@ pub fn sync(
     }
 }
 
+/// Whether a peer brings its changes itself.
+fn is_pushed(row: &PeerRow) -> bool {
+    // Most do not, and are asked for this often.
+    row.settings.contains("\"pushedBy\"")
+        && serde_json::from_str::<PeerSettings>(&row.settings)
+            .is_ok_and(|settings| settings.pushed_by.is_some())
+}
+
 /// The keys that a peer says it signs its log with now.
 ///
 /// # Errors
@@ -182,6 +204,7 @@ impl Followers {
         let mut round = Round {
             app: Arc::clone(app),
             at: HashMap::new(),
+            pushes: Pushes::default(),
             renewed: None,
             carriers: Carriers::default(),
         };
@@ -206,11 +229,15 @@ struct At {
     heard: Arc<Mutex<Option<Instant>>>,
     stop: Arc<AtomicBool>,
     thread: JoinHandle<()>,
+    /// Over which it is asked, where it cannot be connected to.
+    line: Option<Arc<Line>>,
 }
 
 struct Round {
     app: Arc<App>,
     at: HashMap<String, At>,
+    /// To whom this process pushes.
+    pushes: Pushes,
     /// When the leases were renewed.
     renewed: Option<Stopwatch>,
     carriers: Carriers,
@@ -232,6 +259,8 @@ impl Round {
                 _ => break,
             }
         }
+        let (vitals, worker) = (self.app.vault.vitals().clone(), self.app.worker.clone());
+        self.pushes.end(&vitals, &worker);
         for (_, at) in self.at.drain() {
             at.stop.store(true, Ordering::SeqCst);
             if at.thread.join().is_err() {
@@ -262,11 +291,17 @@ impl Round {
             })
         };
         for (name, at) in &self.at {
-            if !followed(name, at.version) {
+            let silent = at.line.as_ref().is_some_and(|line| !line.is_live());
+            if silent || !followed(name, at.version) {
                 at.stop.store(true, Ordering::SeqCst);
             }
         }
         self.at.retain(|_, at| !at.thread.is_finished());
+        self.app.lines.prune();
+        let (peering, worker) = (&self.app.config.peers, &self.app.worker);
+        self.pushes
+            .look(&registry, peering, worker)
+            .map_err(failed)?;
         self.renew(&registry).map_err(failed)?;
         for row in &rows {
             if row.status == PeerStatus::Following && !self.at.contains_key(&row.name) {
@@ -301,7 +336,8 @@ impl Round {
         let until = worker.until(registry);
         registry
             .store()
-            .renew_peers(worker.id(), until, &held, &heard)
+            .renew_peers(worker.id(), until, &held, &heard)?;
+        self.pushes.renew(registry, worker)
     }
 
     fn take(
@@ -310,6 +346,15 @@ impl Round {
         row: &PeerRow,
     ) -> Result<(), grunddata_store::StoreError> {
         let worker = &self.app.worker;
+        let line = if is_pushed(row) {
+            // Whoever it comes to follows it.
+            match self.app.lines.live(&row.name) {
+                None => return Ok(()),
+                line => line,
+            }
+        } else {
+            None
+        };
         let (now, until) = (registry.now(), worker.until(registry));
         if !row.is_free(now, until)
             || !registry
@@ -327,6 +372,7 @@ impl Round {
             name: row.name.clone(),
             stop: Arc::clone(&stop),
             heard: Some(Arc::clone(&heard)),
+            line: line.clone(),
         };
         let thread = thread::Builder::new()
             .name("peer".to_owned())
@@ -337,6 +383,7 @@ impl Round {
             heard,
             stop,
             thread,
+            line,
         };
         self.at.insert(row.name.clone(), at);
         Ok(())

@@ -196,7 +196,7 @@ mod tests {
         "transfer_record",
     ];
     /// Tables whose rows follow from the others.
-    const DERIVED: [&str; 13] = [
+    const DERIVED: [&str; 14] = [
         "identifier",
         "link",
         "entry",
@@ -218,11 +218,13 @@ mod tests {
     /// Subscriptions are secrets and places in this installation's log: they are made anew where they are wanted.
     /// A hand-over that was accepted is accepted again where it is to go on.
     /// Packages from peers come again with the records that need them, or are given as directories.
-    const LOCAL: [&str; 8] = [
+    /// To whom changes are pushed goes with tokens that lie beside this installation.
+    const LOCAL: [&str; 9] = [
         "feed_key",
         "log_key",
         "load_task",
         "model_package",
+        "push",
         "source_watch",
         "subscription",
         "subscription_delivery",

@@ -14,8 +14,83 @@ impl PeerRow {
     /// Whether nobody holds it at that instant, where leases that begin then last until the other.
     #[must_use]
     pub fn is_free(&self, now: Instant, until: Instant) -> bool {
-        self.held_until <= now || self.held_until > no_lease(until)
+        is_free(self.held_until, now, until)
     }
+}
+
+pub(super) fn is_free(held_until: Instant, now: Instant, until: Instant) -> bool {
+    held_until <= now || held_until > no_lease(until)
+}
+
+/// What takes a row of that table, unless somebody holds it.
+pub(super) fn taken<'a>(
+    table: &str,
+    connection: &Connection,
+    name: &'a str,
+    holder: Uuid,
+    now: Instant,
+    until: Instant,
+) -> Sql<'a, ()> {
+    let mut sql = Sql::<()>::new(&format!("UPDATE {table} SET holder = "));
+    sql.bind(Bind::Id(Id(holder)))
+        .push(", held_until = ")
+        .moment(until)
+        .push(&format!(
+            " WHERE name IN (SELECT p.name FROM {table} p WHERE p.name = "
+        ))
+        .text(name)
+        .push(" AND (p.held_until <= ")
+        .moment(now)
+        .push(" OR p.held_until > ")
+        .moment(no_lease(until))
+        .push(")");
+    // A row that somebody writes to is held, whatever it says.
+    if let Connection::Postgres(_) = connection {
+        sql.push(" FOR UPDATE SKIP LOCKED");
+    }
+    sql.push(")");
+    sql
+}
+
+/// What says how it goes, and until when it is held.
+pub(super) fn noted<'a>(
+    table: &str,
+    name: &'a str,
+    holder: Uuid,
+    until: Option<Instant>,
+    heard: Option<Instant>,
+    failure: Option<(u32, &'a str)>,
+) -> Sql<'a, ()> {
+    let mut sql = Sql::<()>::new(&format!("UPDATE {table} SET held_until = "));
+    sql.moment(until.unwrap_or_else(free))
+        .push(", heard_at = COALESCE(")
+        .bind(Bind::OptMoment(heard.map(Moment)))
+        .push(", heard_at), failures = ")
+        .int(failure.map_or(0, |(count, _)| i32::try_from(count).unwrap_or(i32::MAX)))
+        .push(", failure = ")
+        .bind(Bind::OptText(failure.map(|(_, why)| why.into())))
+        .push(" WHERE name = ")
+        .text(name)
+        .push(" AND holder = ")
+        .bind(Bind::Id(Id(holder)));
+    sql
+}
+
+/// What renews the rows of those names.
+pub(super) fn renewed(
+    table: &str,
+    holder: Uuid,
+    until: Instant,
+    names: &[&str],
+) -> Sql<'static, ()> {
+    let mut sql = Sql::<()>::new(&format!("UPDATE {table} SET held_until = "));
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    sql.moment(until)
+        .push(" WHERE holder = ")
+        .bind(Bind::Id(Id(holder)))
+        .push(" AND name IN ")
+        .texts(names);
+    sql
 }
 
 /// What is held beyond this was held when a clock was wrong.
@@ -38,23 +113,8 @@ impl Store {
         now: Instant,
         until: Instant,
     ) -> Result<bool, StoreError> {
-        let mut sql = Sql::<()>::new("UPDATE peer SET holder = ");
-        sql.bind(Bind::Id(Id(holder)))
-            .push(", held_until = ")
-            .moment(until)
-            .push(" WHERE name IN (SELECT p.name FROM peer p WHERE p.name = ")
-            .text(name)
-            .push(" AND (p.held_until <= ")
-            .moment(now)
-            .push(" OR p.held_until > ")
-            .moment(no_lease(until))
-            .push(")");
         let mut connection = self.connect_for(Purpose::Write)?;
-        // A row that somebody writes to is held, whatever it says.
-        if let Connection::Postgres(_) = connection {
-            sql.push(" FOR UPDATE SKIP LOCKED");
-        }
-        sql.push(")");
+        let sql = taken("peer", &connection, name, holder, now, until);
         Ok(connection.execute(&sql)? == 1)
     }
 
@@ -70,18 +130,7 @@ impl Store {
         heard: Option<Instant>,
         failure: Option<(u32, &str)>,
     ) -> Result<bool, StoreError> {
-        let mut sql = Sql::<()>::new("UPDATE peer SET held_until = ");
-        sql.moment(until.unwrap_or_else(free))
-            .push(", heard_at = COALESCE(")
-            .bind(Bind::OptMoment(heard.map(Moment)))
-            .push(", heard_at), failures = ")
-            .int(failure.map_or(0, |(count, _)| i32::try_from(count).unwrap_or(i32::MAX)))
-            .push(", failure = ")
-            .bind(Bind::OptText(failure.map(|(_, why)| why.into())))
-            .push(" WHERE name = ")
-            .text(name)
-            .push(" AND holder = ")
-            .bind(Bind::Id(Id(holder)));
+        let sql = noted("peer", name, holder, until, heard, failure);
         Ok(self.connect_for(Purpose::Write)?.execute(&sql)? == 1)
     }
 
@@ -103,18 +152,7 @@ impl Store {
         let mut connection = self.connect_for(Purpose::Write)?;
         connection.begin()?;
         for names in held.chunks(LIST) {
-            let mut sql = Sql::<()>::new("UPDATE peer SET held_until = ");
-            sql.moment(until)
-                .push(" WHERE holder = ")
-                .bind(Bind::Id(Id(holder)))
-                .push(" AND name IN ")
-                .texts(
-                    names
-                        .iter()
-                        .map(|name| (*name).to_owned())
-                        .collect::<Vec<_>>(),
-                );
-            connection.execute(&sql)?;
+            connection.execute(&renewed("peer", holder, until, names))?;
         }
         for (name, at) in heard {
             let mut sql = Sql::<()>::new("UPDATE peer SET heard_at = ");

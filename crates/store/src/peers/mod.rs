@@ -8,6 +8,7 @@ mod beside;
 mod check;
 mod connections;
 mod leases;
+mod push;
 mod wipe;
 
 use diesel::sql_types::{BigInt, Integer, Nullable, SmallInt, Text};
@@ -24,9 +25,11 @@ use crate::store::Store;
 use crate::write::owner_key;
 
 pub(crate) use connections::CopyConnections;
+pub(crate) use push::pause_pushes;
 
 pub use apply::{CopyWriter, Parcel};
 pub use check::{CheckedChange, CopiedChange, CopiedState, CopyError};
+pub use push::{NewPush, PushRow};
 
 stored_code! {
     /// Whether a peer is followed.

@@ -9,7 +9,7 @@ use crate::sql::{Bind, Sql};
 use crate::sql_types::Moment;
 
 /// The tables in which a copied owner has rows.
-const TABLES: [&str; 16] = [
+const TABLES: [&str; 17] = [
     "state",
     "former_head",
     "identifier",

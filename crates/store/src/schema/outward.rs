@@ -111,6 +111,26 @@ diesel::table! {
     use diesel::sql_types::*;
     use crate::sql_types::*;
 
+    push (name) {
+        name -> Text,
+        owner -> Text,
+        version -> Integer,
+        settings -> Text,
+        created_at -> SqlMoment,
+        created_by -> Text,
+        status -> SmallInt,
+        heard_at -> Nullable<SqlMoment>,
+        failures -> Integer,
+        failure -> Nullable<Text>,
+        holder -> SqlId,
+        held_until -> SqlMoment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::sql_types::*;
+
     model_package (name, version) {
         name -> Text,
         version -> Text,

@@ -4,6 +4,7 @@ use diesel::sql_types::BigInt;
 use grunddata_model::{Instant, OwnerKey};
 
 use crate::error::StoreError;
+use crate::peers::pause_pushes;
 use crate::read::Reader;
 use crate::sql::{Bind, Sql};
 use crate::sql_types::{Moment, SqlMoment};
@@ -87,6 +88,7 @@ impl Store {
             sql.big(epoch).push(" WHERE key = ").text(owner.as_str());
             connection.execute(&sql)?;
             stop_subscriptions(connection, owner)?;
+            pause_pushes(connection, owner)?;
             Ok(EpochRow {
                 epoch: u64::try_from(epoch).unwrap_or_default(),
                 fork_position: u64::try_from(position).unwrap_or_default(),

@@ -84,6 +84,14 @@ pub(super) static TYPES: &[ProblemType] = &[
         "Kontrollera namnet: GET /peers listar dem som finns.",
     ),
     row(
+        "peer-paused",
+        409,
+        "The peer is paused",
+        "Parten är pausad",
+        "Wait: whoever runs the registry resumes it.",
+        "Vänta: den som driver registret återupptar den.",
+    ),
+    row(
         "unknown-transfer",
         404,
         "No such hand-over",
