@@ -91,8 +91,20 @@ fn told<T: serde::de::DeserializeOwned>(
         .map_err(not_answered)
 }
 
+/// What a refusal says when the other registry was not reached: it may be another time.
+const NOT_REACHED: &str = "not-reached";
+
 fn not_answered(error: PeerError) -> Refusal {
-    not_asked(error.to_string())
+    let passing = match &error {
+        PeerError::Pull(_) => true,
+        PeerError::Refused { status, .. } => *status == 429 || *status >= 500,
+    };
+    let refusal = not_asked(error.to_string());
+    if passing {
+        refusal.fact("reason", NOT_REACHED)
+    } else {
+        refusal
+    }
 }
 
 fn not_asked(why: String) -> Refusal {

@@ -9,7 +9,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::proven::fetched;
-use super::{remote, told};
+use super::{NOT_REACHED, remote, told};
 use crate::loads::collect::Worker;
 use crate::peers::Peering;
 
@@ -91,7 +91,7 @@ impl Carrying<'_> {
         attempts: u32,
         why: &Refusal,
     ) -> Result<(), Refusal> {
-        if self.is_off(sent)? {
+        if self.is_off(sent, why)? {
             return self.registry.end_carrying(receiver, self.id);
         }
         let again = after(self.registry.now(), self.peering.backoff, attempts);
@@ -100,7 +100,7 @@ impl Carrying<'_> {
     }
 
     /// Whether nothing of it was begun, or it has ended: then it does not go on by itself.
-    fn is_off(&self, sent: bool) -> Result<bool, Refusal> {
+    fn is_off(&self, sent: bool, why: &Refusal) -> Result<bool, Refusal> {
         let shown = self.registry.transfer(self.context, self.id)?;
         let ended = |side| matches!(shown.state_of(side), Some("refused" | "withdrawn" | "done"));
         Ok(
@@ -112,6 +112,11 @@ impl Carrying<'_> {
                     let given: Result<Transfer, Refusal> = remote(self.peering, &shown)
                         .and_then(|remote| super::asked(&remote, self.id));
                     match given {
+                        // Nobody waits for the answer who could ask again: where the giver could not be reached a moment
+                        // ago, and does not hold it, it is still to be asked.
+                        Ok(given) if given.state_of("giver") == Some("offered") => {
+                            self.first || !is_passing(why)
+                        }
                         Ok(given) => given.state_of("giver") != Some("accepted"),
                         Err(_) => !sent,
                     }
@@ -178,6 +183,12 @@ impl Carrying<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether it may go another time: the giver was not reached, or the program stops.
+fn is_passing(why: &Refusal) -> bool {
+    let reason = why.facts.get("reason");
+    why.code == Code::Busy || reason.and_then(|reason| reason.as_str()) == Some(NOT_REACHED)
 }
 
 /// When it is tried again: later each time, and never at the same moment as others.
