@@ -205,10 +205,13 @@ on_both! {
         http.admin().get(&format!("{path}?controller=nobody")).problem(400, "invalid-parameter");
         let page = http.admin().get(&format!("/persons/{person}/extract.html"));
         assert!(page.text.contains("Lönekontoret"));
-        // Refusals are found by how they ended.
-        http.reader().get(&path).problem(403, "forbidden");
-        let refused = http.admin().get("/access-log?outcome=forbidden&operation=extractPerson");
-        assert_eq!(refused.json["items"].as_array().expect("items").len(), 1, "{}", refused.text);
+        // Clashes of identifiers are found by how they ended.
+        let numbered = || json!({"data": {"name": {"full": "Bo"}, "identifiers": [{"scheme": "se-personal-identity-number", "value": "199205042394"}]}, "validFrom": "2026-01-01"});
+        http.writer().post("/persons", numbered()).expect(201);
+        http.writer().post("/persons", numbered()).problem(409, "identifier-in-use");
+        let clashes = http.admin().get("/access-log?outcome=identifier-in-use");
+        assert_eq!(clashes.json["items"].as_array().expect("items").len(), 1, "{}", clashes.text);
+        assert_eq!(http.admin().get("/access-log?outcome=refused&actor=writer").json["items"], clashes.json["items"]);
         let done = http.admin().get("/access-log?outcome=ok&kind=extract");
         assert_eq!(done.json["items"].as_array().expect("items").len(), 4, "{}", done.text);
     }
