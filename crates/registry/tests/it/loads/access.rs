@@ -166,10 +166,10 @@ on_both! {
         let database = stack.database();
         let is_postgres = database.engine == Engine::Postgres;
         if is_postgres {
-            database.execute("CREATE TABLE touched (name text)");
-            database.execute("CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO touched VALUES (TG_TABLE_NAME); RETURN NULL; END $$");
-            database.execute("DO $$ DECLARE t text; BEGIN FOR t IN SELECT relname FROM pg_stat_user_tables WHERE relname <> 'touched' LOOP \
-                EXECUTE format('CREATE TRIGGER touch_it AFTER DELETE OR UPDATE ON %I FOR EACH ROW EXECUTE FUNCTION touch()', t); END LOOP; END $$");
+            assert_eq!(database.execute("CREATE TABLE touched (name text)"), 0);
+            assert_eq!(database.execute("CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO touched VALUES (TG_TABLE_NAME); RETURN NULL; END $$"), 0);
+            assert_eq!(database.execute("DO $$ DECLARE t text; BEGIN FOR t IN SELECT relname FROM pg_stat_user_tables WHERE relname <> 'touched' LOOP \
+                EXECUTE format('CREATE TRIGGER touch_it AFTER DELETE OR UPDATE ON %I FOR EACH ROW EXECUTE FUNCTION touch()', t); END LOOP; END $$"), 0);
         }
         let decision = Decision { text: "Gallring".to_owned(), reference: "KS 2026:1".to_owned() };
         stack.registry.erase(&admin, &[id, role], decision).unwrap();
@@ -178,9 +178,9 @@ on_both! {
                 assert!(database.execute(&format!("SELECT name FROM touched WHERE name = '{name}'")) > 0, "{name} was not touched");
             }
             // What only counts, or holds ids and decisions alone, which stay, tells nothing of anybody.
-            database.execute("DO $$ DECLARE left_out text; BEGIN SELECT string_agg(DISTINCT t.name, ', ') INTO left_out FROM touched t \
+            assert_eq!(database.execute("DO $$ DECLARE left_out text; BEGIN SELECT string_agg(DISTINCT t.name, ', ') INTO left_out FROM touched t \
                 JOIN pg_stat_user_tables s ON s.relname = t.name WHERE s.last_vacuum IS NULL AND t.name NOT IN ('owner', 'disposal', 'directory_id'); \
-                IF left_out IS NOT NULL THEN RAISE EXCEPTION 'an erasure touches what is not cleaned: %', left_out; END IF; END $$");
+                IF left_out IS NOT NULL THEN RAISE EXCEPTION 'an erasure touches what is not cleaned: %', left_out; END IF; END $$"), 0);
         }
     }
 
