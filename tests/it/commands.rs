@@ -3,7 +3,8 @@
 use grunddata_testing::{Database, on_both};
 use serde_json::Value;
 
-use crate::program;
+use crate::durability::PATIENCE;
+use crate::program::{self, Program};
 
 /// Runs a command that must end well; gives what it wrote.
 #[track_caller]
@@ -46,6 +47,54 @@ on_both! {
         assert!(!list.contains(first.trim()) && !list.contains(second.trim()));
         assert!(refused(&db, &["token", "rotate", &id]).contains("has been replaced"));
         assert!(refused(&db, &["token", "rotate", &id, "--overlap-days", "91"]).contains("at most 90"));
+    }
+
+    fn the_first_start_tells_a_token_once(db: Database) {
+        let start = |arguments: &[&str]| Program::start(&[arguments, &["--database", &db.url]].concat(), PATIENCE);
+        let told = |program: &Program| {
+            let said = program.said();
+            let tokens: Vec<String> = said.split_whitespace().filter(|word| word.starts_with("gd_")).map(str::to_owned).collect();
+            tokens
+        };
+        let first = start(&["serve"]);
+        let tokens = told(&first);
+        assert_eq!(tokens.len(), 1, "{}", first.said());
+        assert_eq!(first.get(&tokens[0], "/owners")["items"][0]["key"], "se-2480");
+        assert!(first.stop().success());
+        assert!(done(&db, &["token", "list"]).contains("*:administrator"));
+        assert!(done(&db, &["log", "search", "--owner", "se-2480"]).contains("token-create"));
+        // Later starts tell none, nor does one with a file for it.
+        let directory = tempfile::tempdir().expect("a directory");
+        let file = directory.path().join("token");
+        let second = start(&["serve", "--token-file", file.to_str().expect("a path")]);
+        assert!(told(&second).is_empty(), "{}", second.said());
+        assert!(!file.exists());
+        assert!(second.stop().success());
+    }
+
+    fn the_first_token_goes_to_a_file(db: Database) {
+        let directory = tempfile::tempdir().expect("a directory");
+        let file = directory.path().join("token");
+        let path = file.to_str().expect("a path");
+        let start = || Program::start(&["serve", "--token-file", path, "--database", &db.url], PATIENCE);
+        // Several servers that start at once make one.
+        let (one, other) = std::thread::scope(|scope| {
+            let other = scope.spawn(start);
+            (start(), other.join().expect("a server"))
+        });
+        let token = std::fs::read_to_string(&file).expect("the file");
+        assert!(token.starts_with("gd_") && token.ends_with('\n'));
+        for program in [one, other] {
+            assert!(!program.said().contains(token.trim()));
+            program.get(token.trim(), "/owners");
+            assert!(program.stop().success());
+        }
+        assert_eq!(done(&db, &["token", "list"]).lines().count(), 1);
+        #[cfg(unix)]
+        {
+            let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&file).expect("the file").permissions());
+            assert_eq!(mode & 0o077, 0);
+        }
     }
 
     fn a_list_of_erasures_is_written_and_applied(db: Database) {

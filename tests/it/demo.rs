@@ -1,6 +1,7 @@
 //! `grunddata demo` as a newcomer runs it: the data promised, past and planned, on both databases.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::time::Duration;
 
 use chrono::NaiveDate;
@@ -37,7 +38,76 @@ on_both! {
         // A second run finds its data.
         let program = Program::start(&arguments, Duration::from_secs(60));
         assert_eq!(counts(&program, token), first);
+        let held = program.get(token, &format!("/roles?owner={NORRBERGA}&kind=pupil&validAt=2026-11-21&limit=1"));
+        let person = held["items"][0]["data"]["person"]["id"].as_str().unwrap().to_owned();
+        assert!(program.stop().success());
+        what_the_law_asks_for_is_done_at_the_console(&db.url, directory.path(), &person);
+        program::assert_verified(&db.url);
     }
+}
+
+/// The register extract of a pupil, as data and as a page; and employments that ended more than a year ago, erased by a rule, a plan that was
+/// looked at, and the command that it prints.
+fn what_the_law_asks_for_is_done_at_the_console(url: &str, directory: &Path, person: &str) {
+    let done = |arguments: &[&str]| {
+        let output = program::run(&[arguments, &["--database", url]].concat());
+        let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{arguments:?}: {complaint}");
+        (String::from_utf8(output.stdout).unwrap(), complaint)
+    };
+    let (text, _) = done(&["extract-person", person]);
+    let extract: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(extract["person"], person);
+    let records: Vec<&Value> = extract["controllers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|controller| controller["records"].as_array().unwrap())
+        .collect();
+    assert!(
+        records.iter().any(|record| record["id"] == person),
+        "{text}"
+    );
+    assert!(
+        records.iter().any(|record| record["domain"] == "role"),
+        "{text}"
+    );
+    assert!(
+        !extract["readers"].as_array().unwrap().is_empty(),
+        "the list of roles named the pupil: {text}"
+    );
+    let page = directory.join("extract.html");
+    done(&["extract-person", person, "--html", page.to_str().unwrap()]);
+    let html = std::fs::read_to_string(&page).unwrap();
+    assert!(html.contains("Registerutdrag") && html.contains(person));
+
+    let decided = [
+        "--decision",
+        "Gallras vid avslut",
+        "--reference",
+        "KS 2026/1",
+    ];
+    let rule = ["retention", "rule", "add", NORRBERGA, "--domain", "role"];
+    let kind = ["--kind", "employment", "--erase-after", "1"];
+    done(&[&rule[..], &kind, &decided].concat());
+    let (plan, next) = done(&["retention", "plan", NORRBERGA]);
+    let due: Vec<&str> = plan
+        .lines()
+        .filter_map(|line| line.strip_prefix("erase "))
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
+    assert!(!due.is_empty(), "{plan}{next}");
+    let words: Vec<&str> = next.split_whitespace().collect();
+    let told = words.iter().position(|word| *word == "--plan").unwrap();
+    let (report, _) = done(&["retention", "run", NORRBERGA, "--plan", words[told + 1]]);
+    assert!(!report.is_empty());
+    let (again, _) = done(&["retention", "plan", NORRBERGA]);
+    assert!(!due.iter().any(|id| again.contains(id)), "{again}");
+    let (log, _) = done(&["log", "search", "--kind", "erasure"]);
+    assert!(
+        log.contains(due[0]) && log.contains("retention-run"),
+        "{log}"
+    );
 }
 
 /// With numbers of the data, well and badly: none of them may stand in the log, which is looked through at the end.

@@ -184,6 +184,39 @@ on_both! {
         assert_eq!(refused.json["items"][0]["outcome"], json!({"refused": "forbidden"}), "{}", refused.text);
     }
 
+    fn who_read_what_hangs_on_the_person_stands_in_the_extract(http: Http) {
+        let (person, role) = former(&http, "Åsa Ek");
+        let made = http.admin().post("/tokens", json!({"name": "a", "unit": "Lönekontoret", "grants": [{"owner": "norrberga", "role": "reader"}]}));
+        made.expect(201);
+        let reader = http.with_token(made.json["token"].as_str().expect("token"));
+        reader.get(&format!("/roles/{role}?validAt=2005-01-01")).expect(200);
+        let told = |path: &str| -> Vec<(String, u64)> {
+            let extract = http.admin().get(path);
+            extract.expect(200);
+            extract.json["readers"].as_array().expect("readers").iter()
+                .filter_map(|reader| Some((reader["unit"].as_str()?.to_owned(), reader["count"].as_u64()?)))
+                .collect()
+        };
+        let path = format!("/persons/{person}/extract");
+        assert_eq!(told(&path), [("Lönekontoret".to_owned(), 1)]);
+        // The person's own record was not read, and the other controllers have none.
+        assert_eq!(told(&format!("{path}?controller=own")), [("Lönekontoret".to_owned(), 1)]);
+        assert_eq!(told(&format!("{path}?controller={person}")), []);
+        http.admin().get(&format!("{path}?controller=nobody")).problem(400, "invalid-parameter");
+        let page = http.admin().get(&format!("/persons/{person}/extract.html"));
+        assert!(page.text.contains("Lönekontoret"));
+        // Clashes of identifiers are found by how they ended.
+        let numbered = || json!({"data": {"name": {"full": "Bo"}, "identifiers": [{"scheme": "se-personal-identity-number", "value": "199205042394"}]}, "validFrom": "2026-01-01"});
+        http.writer().post("/persons", numbered()).expect(201);
+        http.writer().post("/persons", numbered()).problem(409, "identifier-in-use");
+        let clashes = http.admin().get("/access-log?outcome=identifier-in-use");
+        assert_eq!(clashes.json["items"].as_array().expect("items").len(), 1, "{}", clashes.text);
+        assert_eq!(http.admin().get("/access-log?outcome=refused&actor=writer").json["items"], clashes.json["items"]);
+        // The one that told nothing of anybody is not among them.
+        let done = http.admin().get("/access-log?outcome=ok&kind=extract");
+        assert_eq!(done.json["items"].as_array().expect("items").len(), 3, "{}", done.text);
+    }
+
     fn readers_stand_in_the_extract_by_their_units(http: Http) {
         let (person, _) = former(&http, "Åsa Ek");
         for (name, unit) in [("a", "Lönekontoret"), ("b", "Lönekontoret"), ("c", "Skolkontoret")] {

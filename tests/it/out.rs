@@ -139,6 +139,9 @@ on_both! {
         assert!(output.status.success() && told(&output).contains("in the logs of changes of"), "{}", told(&output));
         let output = command(&["log", "search", "--kind", "administration"], &copy, Some(&log));
         assert!(told(&output).contains("restore"), "{}", told(&output));
+        // That the log was searched is in the log, with what was asked for.
+        let output = command(&["log", "search", "--kind", "log-read", "--outcome", "ok"], &copy, Some(&log));
+        assert!(told(&output).contains("log-search"), "{}", told(&output));
         // Nothing is written over.
         assert!(refused(&["restore", path], &copy, Some(&log)).contains("not empty"));
         let elsewhere = directory.path().join("elsewhere");

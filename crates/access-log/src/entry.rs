@@ -99,6 +99,15 @@ impl Outcome {
     pub fn is_ok(&self) -> bool {
         *self == Self::Ok
     }
+
+    /// Whether it is what these words name: `ok`, `refused`, or the code of a refusal.
+    #[must_use]
+    pub(crate) fn is(&self, wanted: &str) -> bool {
+        match self {
+            Self::Ok => wanted == "ok",
+            Self::Refused(code) => wanted == "refused" || wanted == code,
+        }
+    }
 }
 fn is_zero(classes: &u8) -> bool {
     *classes == 0

@@ -46,8 +46,7 @@ Begin here:
 Set up a registry of your own, in the directory grunddata-data unless told otherwise:
   grunddata migrate
   grunddata owner add se-2480 --name 'Umeå kommun' --open-data
-  grunddata token create --name admin --grant '*:administrator'
-  grunddata serve
+  grunddata serve              prints a token of an administrator, the first time
 
 Settings are taken from, in rising order: the built-in defaults, a file (TOML), the environment,
 and the command line. The file is the one given with --config, or else
@@ -103,7 +102,10 @@ Examples:
   GRUNDDATA_LOG_FORMAT=json grunddata serve --config /etc/grunddata.toml
 
 Stop it with Ctrl-C or SIGTERM: it takes no new requests, finishes those in flight, and ends.
-The database must have its tables: run `grunddata migrate` first, and after every upgrade.")]
+The database must have its tables: run `grunddata migrate` first, and after every upgrade.
+
+The first start of a registry that has no token, and no issuer in its settings, makes one for an
+administrator of everything and tells it once: on standard error, or in --token-file.")]
     Serve(Serve),
     /// Make a registry with Swedish data and a fictional municipality, and serve it
     #[command(after_long_help = "\
@@ -262,6 +264,9 @@ pub(crate) struct Serve {
     /// Address to listen on [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) listen: Option<SocketAddr>,
+    /// File that receives the administrator's token of the first start, readable by you alone; standard error when left out
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
 }
 
 /// `demo`
@@ -423,6 +428,9 @@ Each line: when, what was done, who, by which operation, for what purpose, which
         /// Before this instant
         #[arg(long)]
         to: Option<String>,
+        /// Only what ended so: ok, refused, or the code of a refusal, such as identifier-in-use
+        #[arg(long)]
+        outcome: Option<String>,
         /// The most entries
         #[arg(long, default_value_t = 100)]
         limit: usize,

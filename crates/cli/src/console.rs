@@ -129,6 +129,11 @@ impl Reading {
         append(&self.0, entry)
     }
 
+    /// Logs an act in between, and returns when the entry is durable.
+    pub(crate) fn log(&self, context: &Context, act: &Act) -> Result<(), Failure> {
+        append(&self.0, told(act.entry(context), context))
+    }
+
     pub(crate) fn close(self) {
         self.0.shutdown();
     }

@@ -41,7 +41,9 @@ fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     }
     let settings = Settings::load(&arguments.global)?;
     match arguments.command {
-        Command::Serve(serve) => commands::serve::run(settings.with_listen(serve.listen)),
+        Command::Serve(serve) => {
+            commands::serve::run(settings.with_listen(serve.listen), serve.token_file)
+        }
         Command::Demo(demo) => {
             commands::demo::run(settings.with_listen(demo.listen), demo.token_file)
         }

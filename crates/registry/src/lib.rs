@@ -48,9 +48,10 @@ pub use grunddata_store::{
 };
 pub use law::{
     ControllerExtract, Decision, Delivery, Disposal, DisposalContent, DisposedRecord, Due,
-    ErasedAgain, Erasures, ExtractOptions, ExtractReader, IdentifierExtract, Keeping, LinkExtract,
-    Mark, MarkKind, NewDelivery, NewRetentionRule, PastErasure, PersonExtract, PreservedRecords,
-    RecordExtract, RetentionPlan, RetentionRule, StateExtract, VersionExtract,
+    ErasedAgain, Erasures, ExtractController, ExtractOptions, ExtractReader, IdentifierExtract,
+    Keeping, LinkExtract, Mark, MarkKind, NewDelivery, NewRetentionRule, PastErasure,
+    PersonExtract, PreservedRecords, RecordExtract, RetentionPlan, RetentionRule, StateExtract,
+    VersionExtract,
 };
 pub use load::{
     Apply, Approval, AssertedReference, AssertedValue, Assertion, AssertionKey, Authoritative,

@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 use crate::access::stockholm_day;
 use crate::registry::refuse_store;
 use crate::write::check_name;
-use crate::{Action, Actor, Code, Context, Grant, Refusal, Registry, fact};
+use crate::{Action, Actor, Code, Context, Grant, OwnerScope, Refusal, Registry, Role, fact};
 
 /// What every token begins with, so that one that leaks into a repository is recognised.
 const PREFIX: &str = "gd_";
@@ -170,6 +170,42 @@ impl Registry {
         self.put_secret(context, new.name, &rights, expires_at)
     }
 
+    /// Makes the first token of a registry: of an administrator of everything. `None` when a token was made before, by
+    /// another process at the same moment included.
+    ///
+    /// # Errors
+    /// [`Code::Forbidden`] for who does not administer everything, [`Code::InvalidText`].
+    pub fn mint_first_token(
+        &self,
+        context: &Context,
+        name: &str,
+    ) -> Result<Option<MintedToken>, Refusal> {
+        check_name("name", name)?;
+        let rights = StoredRights {
+            grants: vec![Grant::of(OwnerScope::All, Role::Administrator)],
+            feeds_copies: false,
+            unit: None,
+            client: None,
+            replaces: None,
+        };
+        if !makes(&context.actor, &rights.grants, rights.feeds_copies) {
+            return Err(no_maker());
+        }
+        let expires_at = ended_with(context, None);
+        let (secret, row) = new_secret(context, name.to_owned(), &rights, expires_at)?;
+        let is_first = self
+            .inner
+            .store
+            .put_first_token(&row)
+            .map_err(refuse_store)?;
+        if !is_first {
+            return Ok(None);
+        }
+        let token = token_of(row)?;
+        context.disclosed.acted([], json!({"made": token.id}));
+        Ok(Some(MintedToken { secret, token }))
+    }
+
     /// Gives a token a new secret: a new token of the same name and rights, with which its user stays the same client.
     /// The old one is good for the overlap, or until it would have ended anyway.
     ///
@@ -247,21 +283,7 @@ impl Registry {
         rights: &StoredRights,
         expires_at: Option<Instant>,
     ) -> Result<MintedToken, Refusal> {
-        let mut random = [0_u8; 32];
-        getrandom::fill(&mut random).map_err(|error| {
-            tracing::error!(%error, "the operating system gives no random bits");
-            Refusal::internal()
-        })?;
-        let secret = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(random));
-        let row = TokenRow {
-            hash: hash(&secret),
-            name,
-            grants: serde_json::to_string(rights).map_err(|_| Refusal::internal())?,
-            created_at: context.now,
-            expires_at,
-            revoked_at: None,
-            last_used_at: None,
-        };
+        let (secret, row) = new_secret(context, name, rights, expires_at)?;
         self.inner.store.put_token(&row).map_err(refuse_store)?;
         let token = token_of(row)?;
         context.disclosed.acted([], json!({"made": token.id}));
@@ -439,6 +461,31 @@ fn unknown(id: &str) -> Refusal {
             "There is no token {id} that you administer. The list of tokens shows those that you do."
         ),
     )
+}
+
+/// A new secret, and what is kept of it.
+fn new_secret(
+    context: &Context,
+    name: String,
+    rights: &StoredRights,
+    expires_at: Option<Instant>,
+) -> Result<(String, TokenRow), Refusal> {
+    let mut random = [0_u8; 32];
+    getrandom::fill(&mut random).map_err(|error| {
+        tracing::error!(%error, "the operating system gives no random bits");
+        Refusal::internal()
+    })?;
+    let secret = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(random));
+    let row = TokenRow {
+        hash: hash(&secret),
+        name,
+        grants: serde_json::to_string(rights).map_err(|_| Refusal::internal())?,
+        created_at: context.now,
+        expires_at,
+        revoked_at: None,
+        last_used_at: None,
+    };
+    Ok((secret, row))
 }
 
 fn hash(secret: &str) -> [u8; 32] {

@@ -196,18 +196,24 @@ impl Store {
     /// # Errors
     /// [`StoreError`] of the database, a token with the same hash included.
     pub fn put_token(&self, token: &TokenRow) -> Result<(), StoreError> {
-        self.read(|reader| {
-            let mut sql = Sql::<()>::new(
-                "INSERT INTO token (hash, name, grants, created_at, expires_at, revoked_at, last_used_at) VALUES (",
-            );
-            sql.bytes(token.hash.as_slice()).push(", ").text(token.name.as_str()).push(", ");
-            sql.text(token.grants.as_str()).push(", ").moment(token.created_at);
-            for moment in [token.expires_at, token.revoked_at, token.last_used_at] {
-                sql.push(", ").bind(Bind::OptMoment(moment.map(Moment)));
+        self.read(|reader| insert_token(reader.connection, token))
+    }
+
+    /// Adds a token where there has been none; whether it was added. Of several at the same moment one is.
+    ///
+    /// # Errors
+    /// [`StoreError`] of the database.
+    pub fn put_first_token(&self, token: &TokenRow) -> Result<bool, StoreError> {
+        let mut connection = self.connect_for(crate::connection::Purpose::Write)?;
+        connection.begin()?;
+        let done = first_token(&mut connection, token);
+        match done {
+            Ok(added) => connection.commit().map(|()| added),
+            Err(error) => {
+                drop(connection.rollback());
+                Err(error)
             }
-            sql.push(")");
-            reader.connection.execute(&sql).map(drop)
-        })
+        }
     }
 
     /// The token with the hash.
@@ -282,4 +288,35 @@ impl Store {
             reader.connection.execute(&sql).map(drop)
         })
     }
+}
+
+fn insert_token(connection: &mut Connection, token: &TokenRow) -> Result<(), StoreError> {
+    let mut sql = Sql::<()>::new(
+        "INSERT INTO token (hash, name, grants, created_at, expires_at, revoked_at, last_used_at) VALUES (",
+    );
+    sql.bytes(token.hash.as_slice())
+        .push(", ")
+        .text(token.name.as_str())
+        .push(", ");
+    sql.text(token.grants.as_str())
+        .push(", ")
+        .moment(token.created_at);
+    for moment in [token.expires_at, token.revoked_at, token.last_used_at] {
+        sql.push(", ").bind(Bind::OptMoment(moment.map(Moment)));
+    }
+    sql.push(")");
+    connection.execute(&sql).map(drop)
+}
+
+fn first_token(connection: &mut Connection, token: &TokenRow) -> Result<bool, StoreError> {
+    // SQLite has one writer at a time; PostgreSQL would let two look before either has written.
+    if let Connection::Postgres(_) = connection {
+        connection.batch("LOCK TABLE token IN SHARE ROW EXCLUSIVE MODE")?;
+    }
+    let sql = Sql::<(BigInt,)>::new("SELECT COUNT(*) FROM token");
+    let counted: Option<(i64,)> = connection.first(&sql)?;
+    if counted.is_some_and(|(tokens,)| tokens > 0) {
+        return Ok(false);
+    }
+    insert_token(connection, token).map(|()| true)
 }

@@ -10,7 +10,7 @@ use crate::sql::Sql;
 use crate::store::Store;
 
 /// The tables from which an erasure removes or in which it overwrites.
-const TABLES: &str = "state, identifier, link, entry, pending_reference, waited_reference, assertion_content, load_row, term, term_variant, geometry, change, record, idempotency, directory_identifier, record_mark";
+const TABLES: &str = "state, former_head, identifier, link, entry, pending_reference, waited_reference, term, term_variant, geometry, change, record, idempotency, directory_identifier, record_mark, transfer, load_row, assertion, assertion_content";
 /// How often a checkpoint is tried that readers stand in the way of.
 const TRIES: u32 = 20;
 

@@ -62,6 +62,8 @@ pub struct Query {
     pub purpose: Option<String>,
     /// Of this request.
     pub request_id: Option<String>,
+    /// That ended so: `ok`, `refused`, or refused with this code.
+    pub outcome: Option<String>,
     /// With this in the entry as it is written, whatever the case of its letters.
     pub text: Option<String>,
     /// Who asks, where it is not somebody who may see everything. Entries that are about other owners as well come without
@@ -129,6 +131,7 @@ impl Conditions {
             ("operation", &mut query.operation, NAME_LIMIT),
             ("purpose", &mut query.purpose, PURPOSE_LIMIT),
             ("requestId", &mut query.request_id, NAME_LIMIT),
+            ("outcome", &mut query.outcome, NAME_LIMIT),
             ("text", &mut query.text, NAME_LIMIT),
         ] {
             let Some(text) = text else { continue };
@@ -245,6 +248,10 @@ impl Conditions {
             && same(query.operation.as_ref(), Some(&entry.operation))
             && same(query.purpose.as_ref(), entry.purpose.as_ref())
             && same(query.request_id.as_ref(), entry.request_id.as_ref())
+            && query
+                .outcome
+                .as_deref()
+                .is_none_or(|wanted| entry.outcome.is(wanted))
     }
 }
 

@@ -1,6 +1,6 @@
-//! Who has seen a record.
+//! Who has seen records.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use grunddata_model::{Instant, RecordId};
 use serde::Serialize;
@@ -10,7 +10,7 @@ use crate::archive::Archive;
 use crate::error::AccessLogError;
 use crate::finding::Finding;
 
-/// One who has seen a record, for the register extract. Whether the name is told is decided elsewhere; the unit and the
+/// One who has seen one of the records, for the register extract. Whether the name is told is decided elsewhere; the unit and the
 /// time always are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Reader {
@@ -28,7 +28,7 @@ pub struct Reader {
     pub count: u64,
 }
 
-/// All who have seen a record.
+/// All who have seen one of the records.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Readers {
     /// By unit, then by name.
@@ -40,37 +40,50 @@ pub struct Readers {
 }
 
 impl Archive {
-    /// Who was shown the record, from the one instant to before the other. Counts and administrative acts are left out;
-    /// a refused request is there when its refusal told something of the record.
+    /// Who was shown one of the records, from the one instant to before the other. What showed several of them counts once.
+    /// Counts and administrative acts are left out; a refused request is there when its refusal told something of the record.
     ///
     /// # Errors
     /// When files cannot be read. Damage is no error: see [`Readers::complete`].
     pub fn readers_of(
         &self,
-        record: RecordId,
+        records: &[RecordId],
         from: Option<Instant>,
         to: Option<Instant>,
     ) -> Result<Readers, AccessLogError> {
-        let query = Query {
-            record: Some(record),
-            from,
-            to,
-            order: Order::OldestFirst,
-            examine: u64::MAX,
-            ..Query::default()
-        };
-        let mut search = Search::new(self, query)?;
         let mut readers = BTreeMap::new();
-        while let Next::Found(logged) = search.next()? {
-            let entry = logged.entry;
-            if !entry.kind.shows_records() {
-                continue;
+        let mut counted = HashSet::new();
+        let mut unreadable: Vec<Finding> = Vec::new();
+        for record in records {
+            let query = Query {
+                record: Some(*record),
+                from,
+                to,
+                order: Order::OldestFirst,
+                examine: u64::MAX,
+                ..Query::default()
+            };
+            let mut search = Search::new(self, query)?;
+            while let Next::Found(logged) = search.next()? {
+                let several = records.len() > 1;
+                let entry = logged.entry;
+                if !entry.kind.shows_records()
+                    || several && !counted.insert((logged.series, logged.sequence))
+                {
+                    continue;
+                }
+                let key = (entry.unit, entry.actor, entry.on_behalf_of);
+                let (first, last, count) =
+                    readers.entry(key).or_insert((entry.at, entry.at, 0_u64));
+                *first = entry.at.min(*first);
+                *last = entry.at.max(*last);
+                *count += 1;
             }
-            let key = (entry.unit, entry.actor, entry.on_behalf_of);
-            let (first, last, count) = readers.entry(key).or_insert((entry.at, entry.at, 0_u64));
-            *first = entry.at.min(*first);
-            *last = entry.at.max(*last);
-            *count += 1;
+            for finding in search.unreadable {
+                if !unreadable.contains(&finding) {
+                    unreadable.push(finding);
+                }
+            }
         }
         Ok(Readers {
             readers: readers
@@ -86,8 +99,8 @@ impl Archive {
                     },
                 )
                 .collect(),
-            complete: search.unreadable.is_empty(),
-            unreadable: search.unreadable,
+            complete: unreadable.is_empty(),
+            unreadable,
         })
     }
 }

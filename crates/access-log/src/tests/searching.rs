@@ -157,7 +157,7 @@ fn the_readers_of_a_record_are_grouped() {
     acknowledge(&log, act);
     let answer = log
         .archive()
-        .readers_of(record(1), Some(at(3)), Some(at(30)))
+        .readers_of(&[record(1)], Some(at(3)), Some(at(30)))
         .unwrap();
     assert!(answer.complete);
     let told: Vec<_> = answer
@@ -182,11 +182,36 @@ fn the_readers_of_a_record_are_grouped() {
             ("school", "refused", 1)
         ]
     );
+    // What showed both counts once.
+    let mut both = read(29, "other", 1);
+    both.records.push(record(2));
+    acknowledge(&log, both);
+    let answer_of_both = log
+        .archive()
+        .readers_of(&[record(1), record(2)], None, None)
+        .unwrap();
+    let other = answer_of_both
+        .readers
+        .iter()
+        .filter(|reader| reader.actor == "other");
+    assert_eq!(other.map(|reader| reader.count).sum::<u64>(), 31);
+    let ended = |outcome: &str| {
+        let query = Query {
+            outcome: Some(outcome.to_owned()),
+            ..Query::default()
+        };
+        let page = log.archive().search(&query).unwrap();
+        page.entries.len()
+    };
+    assert_eq!(
+        ["ok", "refused", "forbidden", "not-found"].map(ended),
+        [62, 1, 1, 0]
+    );
     assert_eq!(answer.readers[0].first, at(3));
     assert_eq!(answer.readers[0].last, at(27));
     assert_eq!(
         log.archive()
-            .readers_of(record(3), None, None)
+            .readers_of(&[record(3)], None, None)
             .unwrap()
             .readers,
         []

@@ -16,6 +16,9 @@ pub(crate) struct ExtractPerson {
     /// Tell who wrote and read by name: only when that has been decided
     #[arg(long)]
     pub(crate) by_name: bool,
+    /// Only the records of this controller: the id of an organisation, or own for those of the owner itself
+    #[arg(long, value_name = "ID")]
+    pub(crate) controller: Option<String>,
 }
 
 /// `retention`

@@ -24,22 +24,26 @@ pub(crate) fn run(settings: &Settings, arguments: ExtractPerson) -> Result<ExitC
     })?;
     let registry = database::open(settings)?;
     let context = console::context(&registry);
-    let (readers, complete) = readers(&settings.access_log(), id)?;
-    if readers.is_none() {
-        note(format!(
+    let controller = arguments.controller.as_deref().map(str::parse).transpose();
+    let controller = controller.map_err(|_| {
+        Failure::new(
+            Kind::Usage,
+            "--controller is own, or the id of an organisation",
+        )
+    })?;
+    let by_name = arguments.by_name;
+    let options = ExtractOptions {
+        by_name,
+        controller,
+    };
+    let mut extract = registry.extract_person(&context, id, options)?;
+    match readers(&settings.access_log(), &extract.records())? {
+        Some((readers, complete)) => extract = extract.with_readers(readers, complete, by_name),
+        None => note(format!(
             "There is no access log in {}: the extract says that readers are not told.",
             settings.access_log().display()
-        ));
+        )),
     }
-    let extract = registry.extract_person(
-        &context,
-        id,
-        ExtractOptions {
-            by_name: arguments.by_name,
-            readers,
-            readers_complete: complete,
-        },
-    )?;
     // It is logged before it is shown.
     let mut act = Act::new(LogKind::Extract, "extract-person", json!({}));
     act.owners = vec![extract.owner.clone()];
@@ -60,17 +64,19 @@ pub(crate) fn run(settings: &Settings, arguments: ExtractPerson) -> Result<ExitC
     Ok(ExitCode::SUCCESS)
 }
 
-type Readers = (Option<Vec<ExtractReader>>, bool);
-
-fn readers(directory: &Path, id: RecordId) -> Result<Readers, Failure> {
+/// Who has read the records, and whether all of the log could be read; `None` when there is no log.
+fn readers(
+    directory: &Path,
+    records: &[RecordId],
+) -> Result<Option<(Vec<ExtractReader>, bool)>, Failure> {
     if !directory.exists() {
-        return Ok((None, false));
+        return Ok(None);
     }
-    let (readers, complete) = readers_of(&Archive::open(directory), id).map_err(|error| {
+    let found = readers_of(&Archive::open(directory), records).map_err(|error| {
         Failure::new(
             Kind::Failed,
             format!("the access log cannot be read: {error}"),
         )
     })?;
-    Ok((Some(readers), complete))
+    Ok(Some(found))
 }

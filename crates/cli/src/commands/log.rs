@@ -1,18 +1,24 @@
 //! `grunddata log`
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use grunddata_access_log::{Archive, Kind, Order, Query, Scope};
 use grunddata_model::{Instant, OwnerKey, RecordId};
+use grunddata_registry::{Actor, Context};
+use serde_json::{Map, Value};
+use uuid::Uuid;
 
 use super::log_proof;
 use crate::arguments::Log;
+use crate::console::{Act, Reading};
+use crate::database;
 use crate::failure::{Failure, Kind as FailureKind};
 use crate::output::{line, note};
 use crate::settings::Settings;
 
 /// Searches the access log, checks that nothing of it and of the logs of changes was changed, and keeps the keys of their
-/// heads. Whoever can run this can read the files anyway.
+/// heads. Whoever can run this can read the files anyway; that the log was searched is logged all the same.
 pub(crate) fn run(settings: &Settings, log: Log) -> Result<ExitCode, Failure> {
     match log {
         Log::Verify {
@@ -41,8 +47,24 @@ pub(crate) fn run(settings: &Settings, log: Log) -> Result<ExitCode, Failure> {
             kind,
             from,
             to,
+            outcome,
             limit,
         } => {
+            let mut detail = Map::new();
+            let asked = [
+                ("record", &record),
+                ("actor", &actor),
+                ("owner", &owner),
+                ("kind", &kind),
+                ("from", &from),
+                ("to", &to),
+                ("outcome", &outcome),
+            ];
+            for (name, value) in asked {
+                if let Some(value) = value {
+                    detail.insert(name.to_owned(), Value::String(value.clone()));
+                }
+            }
             let query = Query {
                 from: parsed::<Instant>(from, "--from", "an instant such as 2026-11-01T00:00:00Z")?,
                 to: parsed::<Instant>(to, "--to", "an instant such as 2026-12-01T00:00:00Z")?,
@@ -50,11 +72,12 @@ pub(crate) fn run(settings: &Settings, log: Log) -> Result<ExitCode, Failure> {
                 owner: parsed::<OwnerKey>(owner, "--owner", "the key of an owner")?,
                 actor,
                 kind: kind.as_deref().map(Kind::from_code),
+                outcome,
                 order: Order::NewestFirst,
                 limit,
                 ..Query::default()
             };
-            search(&archive, query)
+            search(settings, &archive, query, detail)
         }
         _ => {
             let access = verify(&archive)?;
@@ -68,11 +91,29 @@ pub(crate) fn run(settings: &Settings, log: Log) -> Result<ExitCode, Failure> {
     }
 }
 
-fn search(archive: &Archive, mut query: Query) -> Result<ExitCode, Failure> {
+/// Prints what is found, each page when it is logged that it was read: as about the owner that was asked for and those of
+/// what is shown, so that whoever audits an owner finds it.
+fn search(
+    settings: &Settings,
+    archive: &Archive,
+    mut query: Query,
+    detail: Map<String, Value>,
+) -> Result<ExitCode, Failure> {
+    let now = database::clock()();
+    let context = Context::new(Actor::system("console"), now, Uuid::now_v7().to_string());
+    let reading = Reading::open(settings, &context)?;
     let mut left = query.limit;
     loop {
         query.limit = left.min(grunddata_access_log::PAGE_LIMIT);
         let page = archive.search(&query).map_err(failed)?;
+        let mut act = Act::new(Kind::LogRead, "log-search", Value::Object(detail.clone()));
+        let shown = page
+            .entries
+            .iter()
+            .flat_map(|logged| logged.entry.owners.iter());
+        let owners: BTreeSet<&OwnerKey> = shown.chain(&query.owner).collect();
+        act.owners = owners.into_iter().cloned().collect();
+        reading.log(&context, &act)?;
         for logged in &page.entries {
             let entry = &logged.entry;
             let records: Vec<String> = entry.records.iter().map(ToString::to_string).collect();
@@ -92,7 +133,10 @@ fn search(archive: &Archive, mut query: Query) -> Result<ExitCode, Failure> {
         left = left.saturating_sub(page.entries.len());
         match page.next {
             Some(next) if left > 0 => query.after = Some(next),
-            _ => return Ok(ExitCode::SUCCESS),
+            _ => {
+                reading.close();
+                return Ok(ExitCode::SUCCESS);
+            }
         }
     }
 }

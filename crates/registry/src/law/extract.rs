@@ -11,11 +11,11 @@ use grunddata_store::{
 };
 
 pub use view::{
-    ControllerExtract, ExtractOptions, ExtractReader, IdentifierExtract, LinkExtract,
-    PersonExtract, RecordExtract, StateExtract, VersionExtract,
+    ControllerExtract, ExtractController, ExtractOptions, ExtractReader, IdentifierExtract,
+    LinkExtract, PersonExtract, RecordExtract, StateExtract, VersionExtract,
 };
 
-use super::must_be_steward;
+use super::Reach;
 use crate::read::{Shape, show};
 use crate::registry::refuse_store;
 use crate::{Code, Context, Refusal, Registry, fact};
@@ -25,19 +25,21 @@ const VERSIONS: usize = 100_000;
 
 impl Registry {
     /// Everything that the person's owner keeps about a person: the record and those that are about the person (roles,
-    /// and whatever else is hidden together with them), by controller. Each that is shown is noted for the access log.
+    /// and whatever else is hidden together with them), by controller. Stewards of some controllers get what these keep,
+    /// whatever else they may read. Each record that is shown is noted for the access log. Who has read them is told by
+    /// [`PersonExtract::with_readers`].
     ///
     /// # Errors
     /// [`Code::NotFound`] for a record that the actor may not know of; [`Code::Forbidden`] for who is no steward of its
-    /// owner; [`Code::Erased`]; [`Code::InvalidParameter`] for a record that is no person.
+    /// owner or of a controller; [`Code::Erased`]; [`Code::InvalidParameter`] for a record that is no person.
     pub fn extract_person(
         &self,
         context: &Context,
         person: RecordId,
         options: ExtractOptions,
     ) -> Result<PersonExtract, Refusal> {
-        let owner = self.stewarded(context, person)?;
-        must_be_steward(context, &owner)?;
+        let owner = self.owner_seen(context, person)?;
+        let reach = self.stewardship(context, &owner)?;
         let domain = self.domain_unless_erased(context, person)?;
         if domain != Domain::Person {
             return Err(Refusal::new(
@@ -46,11 +48,21 @@ impl Registry {
             )
             .fact(fact::PARAMETER, "id"));
         }
-        let visibility = self.visibility(context)?;
+        let reads = self.visibility(context)?;
+        // What is theirs is shown whole, and what it refers to is named as far as they may read it.
+        let both = match &reach {
+            Reach::Whole => None,
+            Reach::Some(theirs) => Some(Visibility {
+                rules: reads.rules.iter().chain(&theirs.rules).cloned().collect(),
+            }),
+        };
+        let (scope, visibility) = match (&reach, &both) {
+            (Reach::Some(theirs), Some(both)) => (theirs, both),
+            _ => (&*reads, &*reads),
+        };
         let ExtractOptions {
             by_name,
-            readers,
-            readers_complete,
+            controller,
         } = options;
         let (owner_name, gathered) = self
             .inner
@@ -61,7 +73,9 @@ impl Registry {
                     registry: self,
                     context,
                     reader,
-                    visibility: &visibility,
+                    scope,
+                    visibility,
+                    controller,
                     by_name,
                 };
                 Ok((name, work.gather(&owner, person)?))
@@ -76,15 +90,12 @@ impl Registry {
             .collect();
         Ok(PersonExtract {
             person,
-            display: gathered
-                .records
-                .first()
-                .and_then(|(_, record)| record.display.clone()),
+            display: gathered.display.clone(),
             made_at: context.now,
             controllers: by_controller(gathered, &owner_name),
             sources: sources.into_iter().collect(),
-            readers: readers.map(|readers| told(readers, by_name)),
-            readers_complete,
+            readers: None,
+            readers_complete: false,
             owner,
             owner_name,
         })
@@ -95,13 +106,20 @@ impl Registry {
 struct Gathered {
     records: Vec<(Option<RecordId>, RecordExtract)>,
     names: HashMap<RecordId, String>,
+    /// What the person is called.
+    display: Option<String>,
 }
 
 struct Work<'a, 'r> {
     registry: &'a Registry,
     context: &'a Context,
     reader: &'a mut Reader<'r>,
+    /// What the extract is about.
+    scope: &'a Visibility,
+    /// What may be named in it.
     visibility: &'a Visibility,
+    /// The one controller that is asked for.
+    controller: Option<ExtractController>,
     by_name: bool,
 }
 
@@ -109,7 +127,7 @@ impl Work<'_, '_> {
     fn gather(&mut self, owner: &OwnerKey, person: RecordId) -> Result<Gathered, StoreError> {
         let incoming = self
             .reader
-            .recorded_links(person, Direction::In, self.visibility)?;
+            .recorded_links(person, Direction::In, self.scope)?;
         // Whoever identifies the person is about the person; another owner's records are in that owner's extract.
         let about: BTreeSet<RecordId> = incoming
             .iter()
@@ -121,10 +139,22 @@ impl Work<'_, '_> {
         for id in std::iter::once(person).chain(about) {
             records.extend(self.record(id)?);
         }
-        let controllers: Vec<RecordId> = records.iter().filter_map(|(id, _)| *id).collect();
+        let mut named: Vec<RecordId> = records.iter().filter_map(|(id, _)| *id).collect();
+        let own = records
+            .iter()
+            .find(|(_, record): &&(_, RecordExtract)| record.id == person);
+        let mut display = own.and_then(|(_, record)| record.display.clone());
+        if own.is_none() {
+            named.push(person);
+        }
+        let mut names = self.names(named)?;
+        if own.is_none() {
+            display = names.remove(&person);
+        }
         Ok(Gathered {
-            names: self.names(controllers)?,
+            names,
             records,
+            display,
         })
     }
 
@@ -140,11 +170,19 @@ impl Work<'_, '_> {
         &mut self,
         id: RecordId,
     ) -> Result<Option<(Option<RecordId>, RecordExtract)>, StoreError> {
-        let rows = self.reader.recorded_states(id, self.visibility)?;
+        let rows = self.reader.recorded_states(id, self.scope)?;
         let Some((first, _)) = rows.first() else {
             return Ok(None);
         };
         let (domain, controller) = (first.domain, first.controller);
+        let is_asked_for = match self.controller {
+            None => true,
+            Some(ExtractController::Own) => controller.is_none(),
+            Some(ExtractController::Organisation(id)) => controller == Some(id),
+        };
+        if !is_asked_for {
+            return Ok(None);
+        }
         // The name of the state that was believed last.
         let display = rows
             .iter()
@@ -157,7 +195,7 @@ impl Work<'_, '_> {
         }
         let changes = self
             .reader
-            .history(id, &Known::latest(), self.visibility, None, VERSIONS)?;
+            .history(id, &Known::latest(), self.scope, None, VERSIONS)?;
         let versions = changes.into_iter().rev();
         Ok(Some((
             controller,
@@ -250,7 +288,12 @@ impl Work<'_, '_> {
         id: RecordId,
         direction: Direction,
     ) -> Result<Vec<LinkExtract>, StoreError> {
-        let links = self.reader.recorded_links(id, direction, self.visibility)?;
+        // What the record itself says, it says whole; what others say of it is theirs.
+        let visibility = match direction {
+            Direction::Out => self.visibility,
+            Direction::In => self.scope,
+        };
+        let links = self.reader.recorded_links(id, direction, visibility)?;
         let other = |link: &RecordedLink| match direction {
             Direction::Out => link.target,
             Direction::In => link.source,
@@ -298,7 +341,7 @@ fn version(change: ChangeEntry, by_name: bool) -> VersionExtract {
 
 /// The owner's own records first, then those of each controller by its name.
 fn by_controller(gathered: Gathered, owner_name: &str) -> Vec<ControllerExtract> {
-    let Gathered { records, names } = gathered;
+    let Gathered { records, names, .. } = gathered;
     let mut found: BTreeMap<Option<(String, RecordId)>, Vec<RecordExtract>> = BTreeMap::new();
     for (controller, record) in records {
         let key = controller.map(|id| {
@@ -322,6 +365,29 @@ fn by_controller(gathered: Gathered, owner_name: &str) -> Vec<ControllerExtract>
             },
         })
         .collect()
+}
+
+impl PersonExtract {
+    /// The records that it tells of.
+    #[must_use]
+    pub fn records(&self) -> Vec<RecordId> {
+        let records = self.controllers.iter().flat_map(|own| &own.records);
+        records.map(|record| record.id).collect()
+    }
+
+    /// The same with those who have read its records, by unit unless they are told by name; and whether all of the access
+    /// log could be read.
+    #[must_use]
+    pub fn with_readers(
+        mut self,
+        readers: Vec<ExtractReader>,
+        complete: bool,
+        by_name: bool,
+    ) -> Self {
+        self.readers = Some(told(readers, by_name));
+        self.readers_complete = complete;
+        self
+    }
 }
 
 /// Those who have read, by unit where they are not told by name.

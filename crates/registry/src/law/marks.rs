@@ -1,12 +1,14 @@
 //! Legal holds and restrictions of processing.
 
+use std::collections::BTreeMap;
+
 use grunddata_model::{Instant, OwnerKey, Period, RecordId};
-use grunddata_store::{Lookup, MarkRow, StoreError, Visibility};
+use grunddata_store::{Lookup, MarkRow, Reader, StoreError};
 use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{TEXT, must_be_steward};
+use super::{Reach, TEXT};
 use crate::registry::refuse_store;
 use crate::write::check_text;
 use crate::{Code, Context, Refusal, Registry};
@@ -58,7 +60,7 @@ impl Registry {
     ///
     /// # Errors
     /// [`Code::NotFound`] for a record that the actor may not know of; [`Code::Forbidden`] for who is no steward of its
-    /// owner; [`Code::Erased`]; [`Code::InvalidText`].
+    /// owner or its controller; [`Code::Erased`]; [`Code::InvalidText`].
     pub fn put_mark(
         &self,
         context: &Context,
@@ -93,33 +95,48 @@ impl Registry {
         }
     }
 
-    /// The holds or restrictions on an owner's records, those that were lifted included, the latest first.
+    /// The holds or restrictions on an owner's records, those that were lifted included, the latest first. Stewards of some
+    /// controllers are told of theirs.
     ///
     /// # Errors
-    /// [`Code::Forbidden`] for who is no steward of the owner.
+    /// [`Code::Forbidden`] for who is no steward of the owner or of a controller.
     pub fn marks(
         &self,
         context: &Context,
         owner: &OwnerKey,
         kind: MarkKind,
     ) -> Result<Vec<Mark>, Refusal> {
-        must_be_steward(context, owner)?;
+        let reach = self.stewardship(context, owner)?;
         let rows = self
             .inner
             .store
-            .read(|reader| reader.marks(owner, None))
+            .read(|reader| {
+                let mut rows = reader.marks(owner, None)?;
+                rows.retain(|row| row.kind == kind);
+                let mut within = BTreeMap::new();
+                let mut kept = Vec::with_capacity(rows.len());
+                for row in rows {
+                    let known = within.get(&row.record).copied();
+                    let is_within = match known {
+                        Some(known) => known,
+                        None => is_within(reader, &reach, row.record)?,
+                    };
+                    within.insert(row.record, is_within);
+                    if is_within {
+                        kept.push(row);
+                    }
+                }
+                Ok(kept)
+            })
             .map_err(refuse_store)?;
-        Ok(rows
-            .into_iter()
-            .filter(|row| row.kind == kind)
-            .map(Mark::from)
-            .collect())
+        Ok(rows.into_iter().map(Mark::from).collect())
     }
 
     /// Lifts a hold or a restriction.
     ///
     /// # Errors
-    /// [`Code::Forbidden`] for who is no steward of the owner; [`Code::NotFound`] when there is none that still counts.
+    /// [`Code::Forbidden`] for who is no steward of the owner or of a controller; [`Code::NotFound`] when there is none
+    /// that still counts, or it is on a record of another controller.
     pub fn lift_mark(
         &self,
         context: &Context,
@@ -130,37 +147,79 @@ impl Registry {
         context
             .disclosed
             .acted([owner.clone()], json!({"mark": id}));
-        must_be_steward(context, owner)?;
+        let reach = self.stewardship(context, owner)?;
+        let unknown = || {
+            Refusal::new(
+                Code::NotFound,
+                format!("{owner} has no such mark {id} that has not been lifted already."),
+            )
+        };
+        let is_theirs = self
+            .inner
+            .store
+            .read(|reader| {
+                if matches!(reach, Reach::Whole) {
+                    return Ok(true);
+                }
+                let marks = reader.marks(owner, None)?;
+                match marks.iter().find(|mark| mark.id == id) {
+                    Some(mark) => is_within(reader, &reach, mark.record),
+                    None => Ok(false),
+                }
+            })
+            .map_err(refuse_store)?;
+        if !is_theirs {
+            return Err(unknown());
+        }
         let lifted = self
             .inner
             .store
             .lift_mark(owner, kind, id, &context.actor.name)
             .map_err(refuse_store)?;
-        let record = lifted.ok_or_else(|| {
-            Refusal::new(
-                Code::NotFound,
-                format!("{owner} has no such mark {id} that has not been lifted already."),
-            )
-        })?;
+        let record = lifted.ok_or_else(unknown)?;
         context.disclosed.about(owner, record);
         Ok(record)
     }
 
     /// The owner of a record of which the actor is a steward. Others learn no more than from a read.
     pub(super) fn stewarded(&self, context: &Context, id: RecordId) -> Result<OwnerKey, Refusal> {
-        let find = |visibility: &Visibility| {
-            self.inner
-                .store
-                .read(|reader| reader.find(id, Period::BEGINNING, None, visibility))
-                .map_err(refuse_store)
-        };
-        let visibility = self.visibility(context)?;
-        let owner = match find(&visibility)? {
-            Lookup::Unknown => return Err(Refusal::not_found(id)),
-            Lookup::Found { row, .. } => row.owner,
-            Lookup::Absent(absent) => absent.owner,
-        };
-        must_be_steward(context, &owner)?;
-        Ok(owner)
+        let owner = self.owner_seen(context, id)?;
+        let reach = self.stewardship(context, &owner)?;
+        let is_theirs = self
+            .inner
+            .store
+            .read(|reader| is_within(reader, &reach, id))
+            .map_err(refuse_store)?;
+        if is_theirs {
+            return Ok(owner);
+        }
+        Err(Refusal::new(
+            Code::Forbidden,
+            format!("The record {id} is not of a controller that you are a steward of."),
+        ))
     }
+
+    /// The owner of a record that the actor may know of.
+    pub(super) fn owner_seen(&self, context: &Context, id: RecordId) -> Result<OwnerKey, Refusal> {
+        let visibility = self.visibility(context)?;
+        let found = self
+            .inner
+            .store
+            .read(|reader| reader.find(id, Period::BEGINNING, None, &visibility))
+            .map_err(refuse_store)?;
+        match found {
+            Lookup::Unknown => Err(Refusal::not_found(id)),
+            Lookup::Found { row, .. } => Ok(row.owner),
+            Lookup::Absent(absent) => Ok(absent.owner),
+        }
+    }
+}
+
+/// Whether the record is among those that are looked after.
+fn is_within(reader: &mut Reader<'_>, reach: &Reach, id: RecordId) -> Result<bool, StoreError> {
+    let Reach::Some(visibility) = reach else {
+        return Ok(true);
+    };
+    let found = reader.find(id, Period::BEGINNING, None, visibility)?;
+    Ok(!matches!(found, Lookup::Unknown))
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Decision, REFERENCE, must_be_administrator, must_be_steward};
+use super::{Decision, REFERENCE, Reach, must_be_administrator, no_administrator};
 use crate::registry::refuse_store;
 use crate::write::check_text;
 use crate::{Code, Context, Refusal, Registry, fact};
@@ -134,7 +134,8 @@ impl Registry {
     /// Puts a retention rule.
     ///
     /// # Errors
-    /// [`Code::Forbidden`] for who does not administer the owner; [`Code::InvalidText`], [`Code::InvalidPeriod`],
+    /// [`Code::Forbidden`] for who administers neither the owner nor the controller that the rule is for;
+    /// [`Code::InvalidText`], [`Code::InvalidPeriod`],
     /// [`Code::InvalidParameter`], [`Code::UnknownOwner`].
     pub fn put_retention_rule(
         &self,
@@ -143,7 +144,7 @@ impl Registry {
     ) -> Result<RetentionRule, Refusal> {
         let told = json!({"controller": new.controller, "domain": new.domain, "kind": new.kind, "keeping": new.keeping, "decision": new.decision});
         context.disclosed.acted([new.owner.clone()], told);
-        must_be_administrator(context, &new.owner)?;
+        self.must_decide_for(context, &new.owner, new.controller)?;
         self.must_know_owner(&new.owner)?;
         new.decision.check()?;
         if let Some(kind) = &new.kind {
@@ -192,21 +193,25 @@ impl Registry {
         Ok(row.into())
     }
 
-    /// The retention rules of an owner, those that have ended included.
+    /// The retention rules of an owner, those that have ended included. Stewards of some controllers are told of those that
+    /// are for these.
     ///
     /// # Errors
-    /// [`Code::Forbidden`] for who is no steward of the owner.
+    /// [`Code::Forbidden`] for who is no steward of the owner or of a controller.
     pub fn retention_rules(
         &self,
         context: &Context,
         owner: &OwnerKey,
     ) -> Result<Vec<RetentionRule>, Refusal> {
-        must_be_steward(context, owner)?;
-        let rows = self
+        let reach = self.stewardship(context, owner)?;
+        let mut rows = self
             .inner
             .store
             .read(|reader| reader.retention_rules(owner))
             .map_err(refuse_store)?;
+        if let Reach::Some(_) = reach {
+            rows.retain(|row| row.controller.is_some() && reach.covers(owner, row.controller));
+        }
         Ok(rows.into_iter().map(RetentionRule::from).collect())
     }
 
@@ -224,22 +229,52 @@ impl Registry {
         context
             .disclosed
             .acted([owner.clone()], json!({"rule": id, "from": from}));
-        must_be_administrator(context, owner)?;
+        let reach = self.administration(context, owner)?;
         let from = from.unwrap_or(context.today);
+        let unknown = || {
+            Refusal::new(
+                Code::NotFound,
+                format!(
+                    "{owner} has no retention rule {id} that began before {from} and would hold longer."
+                ),
+            )
+        };
+        if let Reach::Some(_) = reach {
+            let rules = self
+                .inner
+                .store
+                .read(|reader| reader.retention_rules(owner))
+                .map_err(refuse_store)?;
+            let is_theirs = rules.iter().any(|rule| {
+                rule.id == id && rule.controller.is_some() && reach.covers(owner, rule.controller)
+            });
+            if !is_theirs {
+                return Err(unknown());
+            }
+        }
         let ended = self
             .inner
             .store
             .end_retention_rule(owner, id, from)
             .map_err(refuse_store)?;
-        if ended {
+        if ended { Ok(()) } else { Err(unknown()) }
+    }
+
+    /// That the actor decides for how long what a controller is responsible for is kept; `None` = the whole owner.
+    fn must_decide_for(
+        &self,
+        context: &Context,
+        owner: &OwnerKey,
+        controller: Option<RecordId>,
+    ) -> Result<(), Refusal> {
+        if controller.is_none() {
+            return must_be_administrator(context, owner);
+        }
+        let reach = self.administration(context, owner)?;
+        if reach.covers(owner, controller) {
             return Ok(());
         }
-        Err(Refusal::new(
-            Code::NotFound,
-            format!(
-                "{owner} has no retention rule {id} that began before {from} and would hold longer."
-            ),
-        ))
+        Err(no_administrator(owner))
     }
 
     /// That there is such an owner.

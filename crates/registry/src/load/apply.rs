@@ -429,10 +429,9 @@ impl Registry {
             let job = self.job(context, Some(load.owner.clone()), commands, None, true);
             let mut job = job.map_err(|refusal| (refusal, of_commands.clone()))?;
             job.context.rights = Arc::new(job.context.rights.loading());
-            // A source that feeds copies takes no protection back, like whoever feeds them.
-            let copies = settings.copy_of.is_some();
-            job.context.feeds_copies |= copies;
-            job.context.keeps_protection |= copies || !settings.authoritative.protection;
+            job.context.feeds_copies |= settings.copy_of.is_some();
+            // The source decides, and not whoever applies the load: a copy's source may be the authority as well.
+            job.context.keeps_protection = !settings.authoritative.protection;
             Some(job)
         };
         Ok(Attempt {

@@ -53,7 +53,7 @@ impl Registry {
         let id = RecordId::mint(context.now).uuid();
         context.disclosed.acted(
             [new.owner.clone()],
-            json!({"handOff": id, "receiver": new.receiver, "properties": new.properties, "basis": new.basis}),
+            json!({"handOff": id, "receiver": new.receiver, "properties": new.properties, "basis": new.basis.kind}),
         );
         context.disclosed.about(&new.owner, new.person);
         must_administer(context, &new.owner)?;
@@ -290,7 +290,7 @@ impl Registry {
         let (row, content) = self.hand_off_side(context, id, Some(TransferSide::Giver))?;
         context.disclosed.acted(
             [row.owner.clone()],
-            json!({"handOff": id, "receiver": row.other, "basis": content.basis}),
+            json!({"handOff": id, "receiver": row.other, "basis": content.basis.kind}),
         );
         match &content.registry {
             None => must_administer(context, &row.other)?,
@@ -333,7 +333,7 @@ impl Registry {
         let owner = hand_off.receiver.clone();
         context.disclosed.acted(
             [owner.clone()],
-            json!({"handOff": hand_off.id, "giver": hand_off.giver, "basis": hand_off.content.basis}),
+            json!({"handOff": hand_off.id, "giver": hand_off.giver, "basis": hand_off.content.basis.kind}),
         );
         context.disclosed.about(&owner, hand_off.content.to);
         must_administer(context, &owner)?;

@@ -123,15 +123,14 @@ pub(super) fn check_origin(run: &Run<'_, '_, '_>, command: &Prepared) -> Result<
 }
 
 /// That a copy, or a load whose source does not decide it, lowers no protection, on no day: what a source does not know of
-/// does not end by that.
+/// does not end by that. Whoever may say that a record is a copy keeps protection, but for a source that is declared
+/// authoritative for it.
 pub(super) fn check_protection(
     run: &mut Run<'_, '_, '_>,
-    command: &Prepared,
     image: &RecordImage,
     after: &Timeline<Resolved>,
 ) -> Result<(), Stop> {
-    let keeps = command.origin.is_some() || run.job.context.keeps_protection;
-    if !keeps
+    if !run.job.context.keeps_protection
         || image.protection.level == 0
         || *after == image.timeline
         || !run.tx.takes_back_protection(image.id, after)?

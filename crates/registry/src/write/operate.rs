@@ -385,7 +385,7 @@ pub(super) fn finish(
         &change.after,
     )?;
     check_copy(run, image, &change.after)?;
-    check_protection(run, command, image, &change.after)?;
+    check_protection(run, image, &change.after)?;
     let unchanged =
         change.after == image.timeline && status == image.status && controller == image.controller;
     let done = |version, outcome| Done {

@@ -3,7 +3,7 @@
 use grunddata_model::Domain::{Organisation, Person, Role as RoleDomain};
 use grunddata_model::RecordId;
 use grunddata_registry::{
-    At, Basis, BasisKind, Code, FeedContent, FeedFilter, HandOff, NewHandOff, Role,
+    At, Basis, BasisKind, Code, Decision, FeedContent, FeedFilter, HandOff, NewHandOff, Role,
 };
 use grunddata_testing::on_both;
 use serde_json::json;
@@ -66,6 +66,29 @@ on_both! { using stack;
         assert_eq!(stack.registry.take_hand_off(&receiver, hand_off.id).unwrap(), taken);
         assert_eq!(stack.registry.hand_off_content(&receiver, hand_off.id).unwrap_err().code, Code::TransferState);
         assert_eq!(stack.registry.hand_offs(&receiver, &owner("b")).unwrap().len(), 1);
+    }
+
+    fn an_erasure_reaches_what_was_said_of_the_person(stack: Stack) {
+        let (person, other) = (pupil(&stack), pupil(&stack));
+        let basis = |text: &str| Basis { kind: BasisKind::Consent, text: text.to_owned() };
+        let system = stack.system();
+        let withdrawn = made(&stack, NewHandOff { basis: basis("Samtycke ettunikt"), ..of(person) });
+        stack.registry.withdraw_hand_off(&system, withdrawn.id, "Flyttade intunikt").unwrap();
+        let taken = made(&stack, NewHandOff { basis: basis("Samtycke tvåunikt"), ..of(person) });
+        let kept = made(&stack, of(other));
+        let [giver, receiver] = ["a", "b"].map(|key| stack.as_actor(key, Role::Administrator));
+        let to = stack.registry.take_hand_off(&receiver, taken.id).unwrap().content.to;
+        let decision = || Decision { text: "Gallring".to_owned(), reference: "KS 2026:1".to_owned() };
+        stack.registry.erase(&giver, &[person], decision()).unwrap();
+        for id in [withdrawn.id, taken.id] {
+            let left = stack.registry.hand_off(&giver, id).unwrap().content;
+            assert_eq!((left.person, left.basis.text.as_str(), left.ended, left.properties.len()), (person, "", None, 0));
+        }
+        assert_eq!(stack.registry.hand_off(&giver, kept.id).unwrap(), kept);
+        // The receiver's side goes with the receiver's record.
+        stack.registry.erase(&receiver, &[to], decision()).unwrap();
+        let bytes = stack.bytes();
+        assert!(!bytes.windows(5).any(|window| window == b"unikt"), "what was said is still in the file");
     }
 
     fn broken_off_it_goes_on(stack: Stack) {

@@ -3,8 +3,9 @@
 use grunddata_model::Domain::{Organisation, Person, Role as RoleDomain};
 use grunddata_model::RecordId;
 use grunddata_registry::{
-    At, Code, Context, Decision, ExtractOptions, ExtractReader, Keeping, MarkKind, NewDelivery,
-    NewOwner, NewRetentionRule, Note, Place, ProtectionPolicy, Role,
+    At, Code, Context, ControllerScope, Decision, ExtractController, ExtractOptions, ExtractReader,
+    Grant, Keeping, MarkKind, NewDelivery, NewOwner, NewRetentionRule, Note, OwnerScope, Place,
+    ProtectionPolicy, Role,
 };
 use grunddata_testing::on_both;
 use serde_json::json;
@@ -305,8 +306,9 @@ on_both! {
             unit: unit.map(str::to_owned), actor: Some(actor.to_owned()), on_behalf_of: None, first: instant, last: instant, count: 2,
         };
         let readers = vec![reader(Some("Skolan"), "anna"), reader(Some("Skolan"), "bo"), reader(None, "cilla")];
-        let options = ExtractOptions { by_name: false, readers: Some(readers), readers_complete: true };
-        let extract = stack.registry.extract_person(&steward, person_id, options.clone()).unwrap();
+        let options = ExtractOptions::default();
+        let extract = stack.registry.extract_person(&steward, person_id, options).unwrap().with_readers(readers.clone(), true, false);
+        assert_eq!(extract.records(), [person_id, role_id]);
         assert_eq!(extract.display.as_deref(), Some("Åsa Ekdal"));
         assert_eq!(extract.sources, ["hr"]);
         let names: Vec<&str> = extract.controllers.iter().map(|controller| controller.name.as_str()).collect();
@@ -325,7 +327,7 @@ on_both! {
         assert_eq!(told.iter().map(|reader| (reader.unit.as_deref(), reader.count)).collect::<Vec<_>>(), [(None, 2), (Some("Skolan"), 4)]);
         assert!(told.iter().all(|reader| reader.actor.is_none()));
         assert!(own.versions.iter().all(|version| version.actor.is_none()));
-        let by_name = stack.registry.extract_person(&steward, person_id, ExtractOptions { by_name: true, ..options }).unwrap();
+        let by_name = stack.registry.extract_person(&steward, person_id, ExtractOptions { by_name: true, ..options }).unwrap().with_readers(readers, true, true);
         assert_eq!(by_name.readers.unwrap().len(), 3);
         assert_eq!(by_name.controllers[0].records[0].versions[0].actor.as_deref(), Some("test"));
         let text = serde_json::to_string(&by_name.controllers).unwrap();
@@ -338,6 +340,74 @@ on_both! {
         assert_eq!(code(&steward, board), Code::InvalidParameter);
         stack.registry.erase(&stack.administrator(), &[person_id, role_id], decision("KS 1")).unwrap();
         assert_eq!(code(&steward, person_id), Code::Erased);
+    }
+
+    fn a_committee_looks_after_its_own_records(stack: Stack) {
+        let committee = |name: &str| stack.id(create(Organisation, organisation(name, "committee"), "2000-01-01"));
+        let (school, care) = (committee("Skolnämnden"), committee("Socialnämnden"));
+        let person_id = stack.id(create(Person, person("Åsa Ek"), "2001-01-01"));
+        let of = |board: RecordId| stack.id(created(create(RoleDomain, role(person_id, board), "2010-01-01"), |create| create.envelope.controller = Some(board)));
+        let (pupil, client) = (of(school), of(care));
+        let of_school = |role: Role| Grant { controller: ControllerScope::Subtree(school), ..Grant::of(OwnerScope::Owner(owner("a")), role) };
+        let shared = Grant { controller: ControllerScope::Own, ..Grant::of(OwnerScope::Owner(owner("a")), Role::Reader) };
+        let steward = stack.with_grants("skolan", vec![of_school(Role::Steward), shared.clone()]);
+        let extract = |context: &Context, controller: Option<ExtractController>| {
+            stack.registry.extract_person(context, person_id, ExtractOptions { by_name: false, controller })
+        };
+        let all = extract(&stack.as_actor("a", Role::Steward), None).unwrap();
+        assert_eq!(all.records().len(), 3);
+        // What the committee keeps, and not what it may read of the shared records or what others keep.
+        drop(steward.disclosed.take());
+        let own = extract(&steward, None).unwrap();
+        assert_eq!((own.records(), own.controllers[0].name.as_str(), own.display.as_deref()), (vec![pupil], "Skolnämnden", Some("Åsa Ek")));
+        let text = serde_json::to_string(&own).unwrap();
+        for hidden in [care.to_string(), client.to_string(), "Socialnämnden".to_owned()] {
+            assert!(!text.contains(&hidden), "{text}");
+        }
+        let noted = steward.disclosed.take().records;
+        assert!(noted.contains(&pupil) && !noted.contains(&client), "{noted:?}");
+        assert!(own.controllers[0].records[0].links.iter().any(|link| link.record == person_id));
+        // By controller, for who has all and for who has some.
+        let of = |id| Some(ExtractController::Organisation(id));
+        let whole = stack.as_actor("a", Role::Steward);
+        assert_eq!(extract(&whole, of(care)).unwrap().records(), [client]);
+        assert_eq!(extract(&whole, Some(ExtractController::Own)).unwrap().records(), [person_id]);
+        assert_eq!(extract(&steward, of(school)).unwrap().records(), [pupil]);
+        assert!(extract(&steward, of(care)).unwrap().records().is_empty());
+        // Whoever reads and does not look after gets none.
+        let reader = stack.with_grants("lärare", vec![of_school(Role::Editor), shared.clone()]);
+        assert_eq!(extract(&reader, None).unwrap_err().code, Code::Forbidden);
+
+        // Holds and restrictions.
+        let put = |context: &Context, id| stack.registry.put_mark(context, MarkKind::Hold, id, "Tvist").map_err(|refusal| refusal.code);
+        let of_care = put(&whole, client).unwrap();
+        assert_eq!(put(&steward, person_id).unwrap_err(), Code::Forbidden);
+        assert_eq!(put(&steward, client).unwrap_err(), Code::NotFound);
+        let of_pupil = put(&steward, pupil).unwrap();
+        let listed = stack.registry.marks(&steward, &owner("a"), MarkKind::Hold).unwrap();
+        assert_eq!(listed.iter().map(|mark| mark.id).collect::<Vec<_>>(), [of_pupil.id]);
+        assert_eq!(stack.registry.marks(&whole, &owner("a"), MarkKind::Hold).unwrap().len(), 2);
+        let lift = |id| stack.registry.lift_mark(&steward, &owner("a"), MarkKind::Hold, id).map_err(|refusal| refusal.code);
+        assert_eq!(lift(of_care.id).unwrap_err(), Code::NotFound);
+        assert_eq!(lift(of_pupil.id).unwrap(), pupil);
+
+        // Rules: by who administers the committee.
+        let admin = stack.with_grants("skolchefen", vec![of_school(Role::Administrator), shared]);
+        let put = |context: &Context, controller| stack.registry.put_retention_rule(context, NewRetentionRule { controller, ..rule(Some(RoleDomain), None, erase_after(10)) }).map_err(|refusal| refusal.code);
+        for (context, controller) in [(&admin, None), (&admin, Some(care)), (&steward, Some(school))] {
+            assert_eq!(put(context, controller).unwrap_err(), Code::Forbidden);
+        }
+        let general = put(&stack.administrator(), None).unwrap();
+        let special = put(&admin, Some(school)).unwrap();
+        let rules = stack.registry.retention_rules(&steward, &owner("a")).unwrap();
+        assert_eq!(rules.iter().map(|rule| rule.id).collect::<Vec<_>>(), [special.id]);
+        let end = |id| stack.registry.end_retention_rule(&admin, &owner("a"), id, None).map_err(|refusal| refusal.code);
+        assert_eq!(end(general.id).unwrap_err(), Code::NotFound);
+        end(special.id).unwrap();
+        // What reaches all is for who has all.
+        assert_eq!(stack.registry.retention_plan(&admin, &owner("a")).unwrap_err().code, Code::Forbidden);
+        let refusal = stack.registry.erase(&admin, &[pupil], decision("KS 1")).unwrap_err();
+        assert_eq!(refusal.code, Code::Forbidden);
     }
 
     fn what_was_erased_is_erased_again_in_a_restored_copy(stack: Stack) {

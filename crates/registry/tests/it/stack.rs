@@ -131,6 +131,11 @@ impl Stack {
         over(database, clock)
     }
 
+    /// Its database.
+    pub(crate) fn database(&self) -> &Database {
+        self.database.as_ref().unwrap()
+    }
+
     /// What the files of an embedded database hold, once everything is written; nothing of other engines.
     pub(crate) fn bytes(mut self) -> Vec<u8> {
         let database = self.database.take().unwrap();

@@ -107,6 +107,7 @@ fn query(
         operation: text("operation"),
         purpose: text("purpose"),
         request_id: text("requestId"),
+        outcome: text("outcome"),
         text: text("q"),
         auditor: None,
         order: match parameters.get("order") {

@@ -8,8 +8,8 @@ use chrono::NaiveDate;
 use grunddata_access_log::{AccessLogError, Archive};
 use grunddata_model::{Domain, OwnerKey, RecordId};
 use grunddata_registry::{
-    Decision, ExtractOptions, ExtractReader, Keeping, MarkKind, NewDelivery, NewRetentionRule,
-    PersonExtract, Refusal,
+    Decision, ExtractController, ExtractOptions, ExtractReader, Keeping, MarkKind, NewDelivery,
+    NewRetentionRule, PersonExtract, Refusal,
 };
 use grunddata_web::EXTRACT_STYLE;
 use serde::Serialize;
@@ -297,28 +297,25 @@ async fn extracted(caller: Authorised<Write>, call: &Call) -> Result<PersonExtra
         Some("true") => true,
         Some(other) => return Err(crate::parameters::invalid("byName", other, "true or false")),
     };
+    let controller: Option<ExtractController> = call
+        .query()?
+        .read("controller", "own or the id of an organisation")?;
     let id = call.id()?;
     let app = std::sync::Arc::clone(&call.app);
     call.app
         .pool
         .run(move || {
             let (registry, context) = (caller.registry(), caller.context());
-            let options = |readers, readers_complete| ExtractOptions {
+            let options = ExtractOptions {
                 by_name,
-                readers,
-                readers_complete,
+                controller,
             };
-            // Whoever may not have the extract does not make the log be searched.
-            registry
-                .extract_person(context, id, options(None, false))
-                .map_err(refused)?;
-            drop(context.disclosed.take());
-            let (readers, complete) = readers_of(app.access_log.archive(), id)
-                .map_err(|error| Problem::internal(error.to_string()))?;
-            let options = options(Some(readers), complete);
-            registry
+            let extract = registry
                 .extract_person(context, id, options)
-                .map_err(refused)
+                .map_err(refused)?;
+            let (readers, complete) = readers_of(app.access_log.archive(), &extract.records())
+                .map_err(|error| Problem::internal(error.to_string()))?;
+            Ok(extract.with_readers(readers, complete, by_name))
         })
         .await
 }
@@ -455,15 +452,16 @@ fn domain(fields: &mut Fields) -> Option<Domain> {
     found
 }
 
-/// Who has read a record according to the access log, for its register extract; and whether all of the log could be read.
+/// Who has read one of the records according to the access log, for a register extract; and whether all of the log could
+/// be read.
 ///
 /// # Errors
 /// When the log cannot be read at all.
 pub fn readers_of(
     log: &Archive,
-    id: RecordId,
+    records: &[RecordId],
 ) -> Result<(Vec<ExtractReader>, bool), AccessLogError> {
-    let found = log.readers_of(id, None, None)?;
+    let found = log.readers_of(records, None, None)?;
     let readers = found.readers.into_iter().map(|reader| ExtractReader {
         unit: reader.unit,
         actor: Some(reader.actor),

@@ -81,7 +81,7 @@ pub(super) fn operations() -> Vec<Operation> {
             .tag(ADMINISTRATION)
             .summary("Search the access log", "Sök i åtkomstloggen")
             .text("Who read personal data when, which records and classes, for what purpose; and every administrative act. Reading it is logged. Who audits one owner names it with owner.", "Vem som läst personuppgifter när, vilka poster och klasser, för vilket ändamål; och varje administrativ åtgärd. Läsningen loggas. Den som granskar en informationsägare anger den med owner.")
-            .takes(&[&p::LOG_FROM, &p::LOG_TO, &p::LOG_ACTOR, &p::LOG_ON_BEHALF_OF, &p::LOG_RECORD, &p::OWNER, &p::LOG_KIND, &p::LOG_OPERATION, &p::LOG_PURPOSE, &p::LOG_REQUEST, &p::LOG_TEXT, &p::LOG_ORDER, &p::LIMIT, &p::AFTER])
+            .takes(&[&p::LOG_FROM, &p::LOG_TO, &p::LOG_ACTOR, &p::LOG_ON_BEHALF_OF, &p::LOG_RECORD, &p::OWNER, &p::LOG_KIND, &p::LOG_OPERATION, &p::LOG_PURPOSE, &p::LOG_REQUEST, &p::LOG_OUTCOME, &p::LOG_TEXT, &p::LOG_ORDER, &p::LIMIT, &p::AFTER])
             .answers(200, "AccessLogPage", "The entries, newest first", "Posterna, nyast först")
             .problems(&["invalid-parameter", "invalid-date", "invalid-cursor", "limit-out-of-range"]),
         Operation::post("/tokens/{token}/rotations", "rotateToken", admin(tokens::rotate))

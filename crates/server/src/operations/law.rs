@@ -157,8 +157,8 @@ fn of_extracts() -> Vec<Operation> {
             .tag(ADMINISTRATION)
             .logged_as(Kind::Extract)
             .summary("The register extract of a person", "Registerutdrag för en person")
-            .text("For stewards of its owner. All states in both times, versions, identifiers, links in both directions, sources, and who has read them by unit and time; by controller. What it shows is logged.", "För förvaltare hos dess informationsägare. Alla tillstånd i båda tiderna, versioner, identiteter, länkar i båda riktningar, källor, och vem som läst dem per enhet och tid; per personuppgiftsansvarig. Det som visas loggas.")
-            .takes(&[&p::ID, &p::BY_NAME])
+            .text("For stewards of its owner, and for those of a controller about its records. All states in both times, versions, identifiers, links in both directions, sources, and who has read any of it by unit and time; by controller. What it shows is logged.", "För förvaltare hos dess informationsägare, och för en personuppgiftsansvarigs förvaltare om dennas poster. Alla tillstånd i båda tiderna, versioner, identiteter, länkar i båda riktningar, källor, och vem som läst något av det per enhet och tid; per personuppgiftsansvarig. Det som visas loggas.")
+            .takes(&[&p::ID, &p::BY_NAME, &p::EXTRACT_CONTROLLER])
             .answers(200, "PersonExtract", "The extract", "Utdraget")
             .problems(&["invalid-id", "invalid-parameter", "not-found", "erased"]),
         Operation::get("/persons/{id}/extract.html", "extractPersonPage", write(law::extract_page))
@@ -166,7 +166,7 @@ fn of_extracts() -> Vec<Operation> {
             .logged_as(Kind::Extract)
             .summary("The register extract as a page", "Registerutdraget som en sida")
             .text("In Swedish, to read and to print; it needs nothing from elsewhere.", "På svenska, för läsning och utskrift; hämtar inget utifrån.")
-            .takes(&[&p::ID, &p::BY_NAME])
+            .takes(&[&p::ID, &p::BY_NAME, &p::EXTRACT_CONTROLLER])
             .answers_as(200, "text/html", "Page", "The page", "Sidan")
             .problems(&["invalid-id", "invalid-parameter", "not-found", "erased"]),
     ]

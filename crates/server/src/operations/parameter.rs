@@ -106,6 +106,8 @@ parameters! {
         "The first day on which the rule does not hold any more. Default: today." "Första dagen då regeln inte längre gäller. Förval: i dag.";
     BY_NAME Query "byName" r#"{"type":"boolean","default":false}"# "false"
         "Whether those who wrote and read are told by name: only when that has been decided." "Om de som skrivit och läst anges med namn: bara efter särskilt beslut.";
+    EXTRACT_CONTROLLER Query "controller" r#"{"type":"string"}"# "own"
+        "Only the records of this controller: the id of an organisation, or own for those of the owner itself. Whoever is a steward of some controllers gets theirs." "Bara posterna hos denna personuppgiftsansvariga: en organisations id, eller own för informationsägarens egna. Den som är förvaltare hos några personuppgiftsansvariga får deras.";
     LOG_FROM Query "from" r#"{"type":"string","format":"date-time"}"# "2026-11-01T00:00:00Z"
         "Not before this instant." "Inte före denna tidpunkt.";
     LOG_TO Query "to" r#"{"type":"string","format":"date-time"}"# "2026-12-01T00:00:00Z"
@@ -124,6 +126,8 @@ parameters! {
         "With exactly this purpose." "Med just detta ändamål.";
     LOG_REQUEST Query "requestId" r#"{"type":"string","format":"uuid"}"# "01990c3e-7a5b-7000-8000-00000000000d"
         "Of this request." "Från denna begäran.";
+    LOG_OUTCOME Query "outcome" r#"{"type":"string"}"# "refused"
+        "That ended so: ok, refused, or the code of a refusal, such as identifier-in-use." "Som slutade så: ok, refused eller koden för en avvisning, till exempel identifier-in-use.";
     LOG_TEXT Query "q" r#"{"type":"string"}"# "skola"
         "With this text anywhere in the entry." "Med denna text någonstans i posten.";
     LOG_ORDER Query "order" r#"{"type":"string","enum":["newest","oldest"]}"# "newest"

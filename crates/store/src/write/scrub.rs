@@ -9,12 +9,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use diesel::sql_types::{BigInt, SmallInt, Text};
 use grunddata_information_model::{InformationModel, Resolved};
 use grunddata_model::{OwnerKey, Period, RecordId, Timeline};
+use serde_json::Value;
 
 use crate::connection::Connection;
 use crate::error::StoreError;
 use crate::loads;
 use crate::sql::{Bind, LIST, Sql};
 use crate::sql_types::{Id, SqlId};
+use crate::transfers::TransferKind;
 use crate::tree::{keep_commitments, keep_without_reason};
 use crate::write::derive::{mode_code, timeline_hash};
 use crate::write::flush::WORD;
@@ -68,6 +70,7 @@ pub(crate) fn scrub(
         clear_log(connection, key, ids)?;
         forget_outcomes(connection, owner, ids)?;
         clear_marks(connection, owner, ids)?;
+        clear_hand_offs(connection, owner, ids)?;
         loads::forget(connection, owner, ids)?;
         let pairs = traces.pairs();
         redact(connection, model, key, &pairs, ids)?;
@@ -296,6 +299,52 @@ fn clear_marks(
         .push(" AND record_id IN ")
         .ids(ids.iter().copied());
     connection.execute(&sql).map(drop)
+}
+
+/// What hand-offs say of the persons: to what they have agreed, why it came to nothing, and what of them was told. That
+/// there was one stays. The other owner's side is the other owner's, and is cleared when its record is erased.
+fn clear_hand_offs(
+    connection: &mut Connection,
+    owner: &str,
+    ids: &[RecordId],
+) -> Result<(), StoreError> {
+    // They have no index by record: there are few, and persons are erased many at a time.
+    let mut sql =
+        Sql::<(SqlId, Text)>::new("SELECT t.id, t.content FROM transfer t WHERE t.owner = ");
+    sql.text(owner)
+        .push(" AND t.kind = ")
+        .small(TransferKind::Person.code());
+    let rows: Vec<(Id, String)> = connection.load(&sql)?;
+    let ids: BTreeSet<String> = ids.iter().map(RecordId::to_string).collect();
+    for (id, content) in rows {
+        let Ok(mut content) = serde_json::from_str::<Value>(&content) else {
+            return Err(StoreError::disagrees("the content of a hand-off"));
+        };
+        let about = ["person", "to"].iter().any(|name| {
+            let record = content.get(*name).and_then(Value::as_str);
+            record.is_some_and(|record| ids.contains(record))
+        });
+        let Some(members) = content.as_object_mut().filter(|_| about) else {
+            continue;
+        };
+        members.remove("ended");
+        members.insert("properties".to_owned(), Value::Array(Vec::new()));
+        members.insert("protected".to_owned(), Value::Bool(false));
+        if let Some(text) = members
+            .get_mut("basis")
+            .and_then(|basis| basis.get_mut("text"))
+        {
+            *text = Value::String(String::new());
+        }
+        let mut sql = Sql::<()>::new("UPDATE transfer SET content = ");
+        sql.text(content.to_string())
+            .push(" WHERE owner = ")
+            .text(owner)
+            .push(" AND id = ")
+            .bind(Bind::Id(id));
+        connection.execute(&sql)?;
+    }
+    Ok(())
 }
 
 /// Geometries that stand in no body any more.

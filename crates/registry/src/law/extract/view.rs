@@ -27,14 +27,33 @@ pub struct ExtractReader {
 }
 
 /// What an extract tells beside the records.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ExtractOptions {
     /// Tells those who wrote and read by name. Only by decision: as a rule the unit and the time are told.
     pub by_name: bool,
-    /// Who has read about the person; `None` = the access log is not at hand, and the extract says so.
-    pub readers: Option<Vec<ExtractReader>>,
-    /// Whether all of the access log could be read.
-    pub readers_complete: bool,
+    /// Whose records alone; `None` = those of every controller that the actor is a steward of.
+    pub controller: Option<ExtractController>,
+}
+
+/// Who is responsible for the records of an extract.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExtractController {
+    /// The owner itself.
+    Own,
+    /// An organisation of the owner, such as a committee.
+    Organisation(RecordId),
+}
+
+impl std::str::FromStr for ExtractController {
+    type Err = <RecordId as std::str::FromStr>::Err;
+
+    /// `own`, or the id of an organisation.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "own" => Ok(Self::Own),
+            id => id.parse().map(Self::Organisation),
+        }
+    }
 }
 
 /// Everything that is kept about a person.

@@ -1,17 +1,18 @@
 //! Who may, four eyes, persons under protection, erasure, and other owners.
 
-use grunddata_model::Domain::{self, Person};
+use grunddata_model::Domain::{self, Organisation, Person, Role as RoleDomain};
 use grunddata_registry::{
-    Action, Approval, Code, Decision, Grant, LoadStatus, OwnerScope, PlanRowState, Role, RowOutcome,
+    Action, Approval, Basis, BasisKind, Code, Decision, Grant, LoadStatus, MarkKind, NewHandOff,
+    OwnerScope, PlanRowState, Role, RowOutcome,
 };
-use grunddata_testing::on_both;
+use grunddata_testing::{Engine, on_both};
 use serde_json::{Value, json};
 
 use super::feed::{
     apply, apply_as, codes, found, full, new_load, of, outcomes, person, plan, plan_as, rows,
     rows_as, run, said, source, steward, unit,
 };
-use crate::stack::{Stack, create, created, owner, stack};
+use crate::stack::{Stack, create, created, day, owner, stack};
 
 const NUMBER: &str = "199001012385";
 
@@ -140,6 +141,46 @@ on_both! {
         let bytes = stack.bytes();
         for trace in ["Namnunik", NUMBER] {
             assert!(!bytes.windows(trace.len()).any(|window| window == trace.as_bytes()), "{trace} is still in the file");
+        }
+    }
+
+    /// SQLite writes its whole file anew. PostgreSQL is told which tables: none of those from which an erasure takes
+    /// something may be forgotten.
+    fn what_an_erasure_touches_is_cleaned(stack: Stack) {
+        source(&stack, "hr", |_| {});
+        let says = |name: &str| vec![person(1, NUMBER, json!({"name": {"full": name}}))];
+        run(&stack, full("2026-03-01", says("Åsa Ek")));
+        plan(&stack, full("2026-03-02", says("Åsa Alm")));
+        let id = found(&stack, "se-personal-identity-number", NUMBER).unwrap();
+        let unit = stack.id(create(Organisation, crate::stack::organisation("Skolan", "unit"), "2020-01-01"));
+        let role = stack.id(create(RoleDomain, crate::stack::role(id, unit), "2026-03-01"));
+        let admin = stack.as_actor("a", Role::Administrator);
+        let mark = stack.registry.put_mark(&admin, MarkKind::Hold, id, "Tvist").unwrap();
+        stack.registry.lift_mark(&admin, &owner("a"), MarkKind::Hold, mark.id).unwrap();
+        let hand_off = NewHandOff {
+            owner: owner("a"), receiver: owner("b"), registry: None, client: None, person: id,
+            properties: vec!["name".to_owned()], basis: Basis { kind: BasisKind::Law, text: "Prov".to_owned() },
+            expires: day("2027-01-01"), protected: false,
+        };
+        stack.registry.make_hand_off(&stack.system(), hand_off).unwrap();
+        let database = stack.database();
+        let is_postgres = database.engine == Engine::Postgres;
+        if is_postgres {
+            assert_eq!(database.execute("CREATE TABLE touched (name text)"), 0);
+            assert_eq!(database.execute("CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO touched VALUES (TG_TABLE_NAME); RETURN NULL; END $$"), 0);
+            assert_eq!(database.execute("DO $$ DECLARE t text; BEGIN FOR t IN SELECT relname FROM pg_stat_user_tables WHERE relname <> 'touched' LOOP \
+                EXECUTE format('CREATE TRIGGER touch_it AFTER DELETE OR UPDATE ON %I FOR EACH ROW EXECUTE FUNCTION touch()', t); END LOOP; END $$"), 0);
+        }
+        let decision = Decision { text: "Gallring".to_owned(), reference: "KS 2026:1".to_owned() };
+        stack.registry.erase(&admin, &[id, role], decision).unwrap();
+        if is_postgres {
+            for name in ["state", "identifier", "link", "entry", "change", "record", "record_mark", "transfer", "load_row", "assertion", "assertion_content"] {
+                assert!(database.execute(&format!("SELECT name FROM touched WHERE name = '{name}'")) > 0, "{name} was not touched");
+            }
+            // What only counts, or holds ids and decisions alone, which stay, tells nothing of anybody.
+            assert_eq!(database.execute("DO $$ DECLARE left_out text; BEGIN SELECT string_agg(DISTINCT t.name, ', ') INTO left_out FROM touched t \
+                JOIN pg_stat_user_tables s ON s.relname = t.name WHERE s.last_vacuum IS NULL AND t.name NOT IN ('owner', 'disposal', 'directory_id'); \
+                IF left_out IS NOT NULL THEN RAISE EXCEPTION 'an erasure touches what is not cleaned: %', left_out; END IF; END $$"), 0);
         }
     }
 

@@ -56,6 +56,34 @@ on_both! {
         assert_eq!((load.counts.end, load.counts.create, load.counts.set_aside), (1, 1, 0));
     }
 
+    fn a_register_lowers_a_protection_of_its_copies_only_where_it_decides_it(stack: Stack) {
+        let decides = |protection: bool| {
+            let mut settings = settings();
+            settings.authoritative.protection = protection;
+            let new = NewSource { owner: owner("a"), key: "register".to_owned(), settings, if_match: Some(IfMatch::Any), reason: None };
+            stack.registry.put_source(&stack.system(), new).unwrap();
+        };
+        let says = |number: u64, identifier: &str, level: &str| person(number, identifier, json!({"name": {"full": "Åsa Ek"}, "protection": {"level": level}}));
+        let both = |date: &str, first: &str, other: &str| {
+            run(&stack, of("register", full(date, vec![says(1, NUMBER, first), says(2, OTHER, other)])))
+        };
+        let level = |id, date: &str| stack.data(id, date).unwrap()["protection"]["level"].clone();
+        decides(false);
+        both("2026-03-01", "protected-registration", "protected-registration");
+        let [first, other] = [NUMBER, OTHER].map(|number| found(&stack, "se-personal-identity-number", number).unwrap());
+        let load = both("2026-03-02", "none", "protected-registration");
+        assert_eq!((codes(&rows(&stack, &load)[0]), load.counts.set_aside), (vec!["protection-lowered"], 0));
+        assert_eq!(level(first, "2026-03-03"), "protected-registration");
+        // The plan and its application agree, of a copy as of anything else.
+        decides(true);
+        let load = both("2026-03-04", "none", "none");
+        assert_eq!((load.counts.applied, load.counts.set_aside), (1, 0), "{:?}", rows(&stack, &load));
+        assert_eq!((level(other, "2026-03-03"), level(other, "2026-03-05")), (json!("protected-registration"), json!("none")));
+        // A token that feeds copies decides nothing by that.
+        let write = amend(grunddata_model::Domain::Person, first, json!({"protection": {"level": "none"}}), "2026-03-05", None);
+        assert_eq!(stack.write_as(&stack.system(), write).unwrap_err().code, Code::ProtectionLowered);
+    }
+
     fn a_copy_of_one_register_is_not_fed_by_another(stack: Stack) {
         register(&stack);
         run(&stack, of("register", full("2026-03-01", vec![person(1, NUMBER, json!({"name": {"full": "Åsa Ek"}}))])));
