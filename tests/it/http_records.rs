@@ -363,13 +363,23 @@ on_both! {
         ]}));
         checked.expect(200);
         assert_eq!(checked.json["_meta"], json!({"count": 2, "valid": 1, "invalid": 1}));
-        assert_eq!(checked.json["items"][0], json!({"valid": true, "errors": []}));
+        assert_eq!(checked.json["items"][0], json!({"valid": true, "rehearsed": false, "errors": []}));
         assert!(checked.json["items"][1]["errors"].as_array().expect("errors").len() >= 2);
         let lines = format!("{}\n\n{}\n", json!({"collection": "organisations", "data": organisation("Bra")}), json!({"collection": "boats", "data": {}}));
         let checked = http.reader().with("content-type", "application/x-ndjson").send("POST", "/validations", Some(lines));
         checked.expect(200);
         assert_eq!(checked.json["items"][0]["valid"], true);
         assert_eq!(checked.json["items"][1]["errors"][0]["pointer"], "/collection");
+        let checked = http.writer().post("/validations", json!({"items": [
+            {"collection": "organisations", "data": organisation("Bra")},
+            {"collection": "organisations", "data": organisation("Bakvänd"), "validFrom": "2026-05-01", "validTo": "2026-04-01"},
+            {"collection": "organisations", "data": organisation("Bra"), "owner": "nobody-here"},
+        ]}));
+        checked.expect(200);
+        assert_eq!(checked.json["items"][0], json!({"valid": true, "rehearsed": true, "errors": []}));
+        let error = |item: usize| (checked.json["items"][item]["errors"][0]["pointer"].as_str(), checked.json["items"][item]["errors"][0]["code"].as_str());
+        assert_eq!(error(1), (Some("/validTo"), Some("invalid-period")));
+        assert_eq!(error(2), (Some("/owner"), Some("forbidden")));
         assert_eq!(http.positions(), positions);
     }
 

@@ -39,6 +39,7 @@ mod http_proof;
 mod http_quiet;
 mod http_records;
 mod http_search;
+mod http_tls;
 mod log_watch;
 mod model_packages;
 mod out;

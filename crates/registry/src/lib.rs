@@ -91,5 +91,5 @@ pub use transfers::{
 pub use write::{
     Amend, ChangeKind, Command, Content, Create, End, Envelope, From, Idempotency, IfMatch, Note,
     OnUncovered, OnUnresolved, Operation, Origin, Outcome, PreparedBatch, Replace, Retract, Revert,
-    Revive, Subject, Transaction, TransactionWritten, ValidationDraft, Written,
+    Revive, Subject, Transaction, TransactionWritten, ValidationDraft, ValidationOutcome, Written,
 };

@@ -30,4 +30,4 @@ pub use request::{
     OnUncovered, OnUnresolved, Operation, Origin, Replace, Retract, Revert, Revive, Subject,
     Transaction,
 };
-pub use validate::ValidationDraft;
+pub use validate::{ValidationDraft, ValidationOutcome};

@@ -249,7 +249,7 @@ impl Registry {
     }
 
     /// For whom the job writes: what the transaction says, else what its records say; and whether the actor may.
-    fn owner_of_job(
+    pub(super) fn owner_of_job(
         &self,
         context: &Context,
         said: Option<OwnerKey>,

@@ -3,8 +3,8 @@
 use grunddata_information_model::PrivacyClass;
 use grunddata_model::{Domain, Instant};
 use grunddata_registry::{
-    Action, Actor, Code, ControllerScope, Grant, GrantSubject, NewOwner, NewToken, OwnerScope,
-    Role, Rotation, SubjectKind, ValidationDraft,
+    Action, Actor, Code, ControllerScope, Envelope, Grant, GrantSubject, NewOwner, NewToken,
+    OwnerScope, Role, Rotation, SubjectKind, ValidationDraft,
 };
 use grunddata_testing::on_both;
 use serde_json::json;
@@ -185,7 +185,7 @@ on_both! {
 
     fn validation_stores_nothing_and_finds_the_same_errors(stack: Stack) {
         let unit = stack.id(create(grunddata_model::Domain::Organisation, organisation("A", "unit"), "2026-01-01"));
-        let draft = |data, valid_from: &str| ValidationDraft { domain: grunddata_model::Domain::Organisation, content: content(data), valid_from: from(valid_from) };
+        let draft = |data, valid_from: &str| ValidationDraft::new(grunddata_model::Domain::Organisation, content(data), from(valid_from));
         let context = stack.system();
         let found = stack.registry.validate(&context, vec![
             draft(organisation("B", "unit"), "2026-01-01"),
@@ -194,10 +194,73 @@ on_both! {
             draft(json!({"name": {"sv": "B"}, "kind": "unit", "parent": {"id": "01990c3e-0000-7000-8000-0000000000ff"}}), "2026-01-01"),
             draft(super::stack::unit("B", unit), "2026-01-01"),
         ]).unwrap();
-        let codes: Vec<Vec<&str>> = found.iter().map(|faults| faults.iter().map(|fault| &*fault.code).collect()).collect();
+        let codes: Vec<Vec<&str>> = found.iter().map(|one| one.faults.iter().map(|fault| &*fault.code).collect()).collect();
         assert_eq!(codes, [vec![], vec!["unknown-code"], vec!["code-not-valid-at-date"], vec!["reference-not-found"], vec![]]);
         let counts = stack.registry.counts(&context, &grunddata_registry::At::now(&context)).unwrap();
         assert_eq!(counts.values().sum::<u64>(), 1);
         assert_eq!(stack.registry.validate(&context, Vec::new()).unwrap_err().code, Code::TooManyItems);
+    }
+
+    fn a_writer_is_told_what_the_write_would_say(stack: Stack) {
+        const ORGANISATION: Domain = Domain::Organisation;
+        let unit = stack.id(created(create(ORGANISATION, organisation("A", "unit"), "2026-01-01"), |create| create.valid_to = to("2026-06-01")));
+        let anna = stack.id(create(Domain::Person, person("Anna"), "2026-01-01"));
+        let mut numbered = organisation("Nummer", "unit");
+        numbered["identifiers"] = json!([{"scheme": "source:hr", "value": "17"}]);
+        let held = stack.id(create(ORGANISATION, numbered.clone(), "2026-01-01"));
+        let waiting = json!({"name": {"sv": "Väntar"}, "kind": "unit", "parent": {"id": "temp:other"}});
+        let writer = stack.as_actor("a", Role::Editor);
+        let draft = |data| ValidationDraft::new(ORGANISATION, content(data), from("2026-02-01"));
+        let until = |data, end: &str| ValidationDraft { valid_to: to(end), ..draft(data) };
+        let under = |id| super::stack::unit("B", id);
+        let mut both = under(unit);
+        both["kind"] = json!("county-council");
+        let drafts = vec![
+            draft(under(unit)),
+            until(under(unit), "2026-06-01"),
+            draft(under(anna)),
+            draft(numbered.clone()),
+            draft(numbered.clone()),
+            ValidationDraft { id: Some(held), ..draft(numbered.clone()) },
+            until(organisation("C", "unit"), "2026-01-01"),
+            until(organisation("C", "uniit"), "2026-01-01"),
+            draft(both),
+            draft(waiting),
+        ];
+        let fingerprint = stack.registry.counts(&stack.system(), &grunddata_registry::At::now(&stack.system())).unwrap();
+        let found = stack.registry.validate(&writer, drafts.clone()).unwrap();
+        let codes: Vec<Vec<(&str, &str)>> = found.iter().map(|one| one.faults.iter().map(|fault| (fault.pointer.as_str(), &*fault.code)).collect()).collect();
+        assert_eq!(codes, [
+            vec![("/data/parent", "reference-not-covered")],
+            vec![],
+            vec![("/data/parent", "reference-wrong-target")],
+            vec![("/data/identifiers/0", "identifier-in-use")],
+            vec![("/data/identifiers/0", "identifier-in-use")],
+            vec![],
+            vec![("/validTo", "invalid-period")],
+            vec![("/validTo", "invalid-period"), ("/data/kind", "unknown-code")],
+            vec![("/data/parent", "reference-not-covered"), ("/data/kind", "code-not-valid-at-date")],
+            vec![],
+        ]);
+        let rehearsed: Vec<bool> = found.iter().map(|one| one.rehearsed).collect();
+        assert_eq!(rehearsed, [true, true, true, true, true, true, true, true, true, false]);
+        // Each is refused with the same code when it is written.
+        for (draft, codes) in drafts.iter().zip(&codes).take(5) {
+            let command = created(create(ORGANISATION, draft.content.data.clone(), "2026-02-01"), |create| create.valid_to = draft.valid_to);
+            let refused = stack.write_as(&writer, command).err().map(|refusal| refusal.errors.iter().map(|fault| fault.code.to_string()).collect::<Vec<_>>());
+            let told = codes.iter().map(|(_, code)| (*code).to_owned()).collect::<Vec<_>>();
+            assert_eq!(refused.unwrap_or_default(), told);
+        }
+        // The second was written just now, and nothing by the validation.
+        let counts = stack.registry.counts(&stack.system(), &grunddata_registry::At::now(&stack.system())).unwrap();
+        assert_eq!(counts.values().sum::<u64>(), fingerprint.values().sum::<u64>() + 1);
+        // A reader learns no more than reading tells.
+        let reader = stack.as_actor("a", Role::Reader);
+        let found = stack.registry.validate(&reader, vec![draft(numbered.clone()), draft(under(unit))]).unwrap();
+        assert!(found.iter().all(|one| one.faults.is_empty() && !one.rehearsed), "{found:?}");
+        let elsewhere = ValidationDraft { envelope: Envelope { owner: Some(owner("b")), ..Envelope::default() }, ..draft(numbered) };
+        let found = stack.registry.validate(&writer, vec![elsewhere]).unwrap();
+        assert_eq!(found[0].faults.iter().map(|fault| (fault.pointer.as_str(), &*fault.code)).collect::<Vec<_>>(), [("/owner", "forbidden")]);
+        assert!(!found[0].rehearsed);
     }
 }

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use actix_web::http::StatusCode;
+use grunddata_model::RecordId;
 use grunddata_registry::ValidationDraft;
 use serde_json::{Value, json};
 
 use super::page;
-use super::records::content;
+use super::records::{content, envelope_of};
 use super::writing;
 use crate::access::{Authorised, Read};
 use crate::body::{self, JSON, NDJSON};
@@ -27,7 +28,7 @@ pub(crate) async fn validate(caller: Authorised<Read>, mut call: Call) -> Reply 
         .pool
         .run(move || check(&caller, read(media_type, &bytes, &app.config.limits)?))
         .await?;
-    let valid = outcomes.iter().filter(|errors| errors.is_empty()).count();
+    let valid = outcomes.iter().filter(|one| one.errors.is_empty()).count();
     let items: Vec<Value> = outcomes.into_iter().map(outcome).collect();
     Ok(reply::value(
         StatusCode::OK,
@@ -39,11 +40,23 @@ pub(crate) async fn validate(caller: Authorised<Read>, mut call: Call) -> Reply 
     ))
 }
 
+/// What was found about one record.
+#[derive(Default)]
+struct Found {
+    errors: Vec<Value>,
+    /// Whether it was tried as the write that it would be.
+    rehearsed: bool,
+}
+
 /// What is said of one record.
-fn outcome(mut errors: Vec<Value>) -> Value {
+fn outcome(found: Found) -> Value {
+    let Found {
+        mut errors,
+        rehearsed,
+    } = found;
     let truncated = errors.len() > MOST_ERRORS;
     errors.truncate(MOST_ERRORS);
-    let mut outcome = json!({"valid": errors.is_empty(), "errors": errors});
+    let mut outcome = json!({"valid": errors.is_empty(), "rehearsed": rehearsed, "errors": errors});
     if truncated {
         reply::set(&mut outcome, "errorsTruncated", true);
     }
@@ -102,8 +115,8 @@ fn at_line(problem: Problem, line: usize) -> Problem {
 }
 
 /// The errors of each record. Faults of a record's own envelope are errors of the record, not of the request.
-fn check(caller: &Authorised<Read>, items: Vec<Value>) -> Result<Vec<Vec<Value>>, Problem> {
-    let mut outcomes: Vec<Vec<Value>> = Vec::with_capacity(items.len());
+fn check(caller: &Authorised<Read>, items: Vec<Value>) -> Result<Vec<Found>, Problem> {
+    let mut outcomes: Vec<Found> = Vec::with_capacity(items.len());
     let (mut drafts, mut places) = (Vec::new(), Vec::new());
     let nothing = items.is_empty();
     for (at, item) in items.into_iter().enumerate() {
@@ -111,9 +124,12 @@ fn check(caller: &Authorised<Read>, items: Vec<Value>) -> Result<Vec<Vec<Value>>
             Ok(draft) => {
                 drafts.push(draft);
                 places.push(at);
-                outcomes.push(Vec::new());
+                outcomes.push(Found::default());
             }
-            Err(faults) => outcomes.push(faults),
+            Err(errors) => outcomes.push(Found {
+                errors,
+                rehearsed: false,
+            }),
         }
     }
     if !drafts.is_empty() || nothing {
@@ -121,11 +137,12 @@ fn check(caller: &Authorised<Read>, items: Vec<Value>) -> Result<Vec<Vec<Value>>
             .registry()
             .validate(caller.context(), drafts)
             .map_err(refused)?;
-        for (faults, at) in found.into_iter().zip(places) {
+        for (validated, at) in found.into_iter().zip(places) {
             if let Some(outcome) = outcomes.get_mut(at) {
-                *outcome = faults
+                outcome.rehearsed = validated.rehearsed;
+                outcome.errors = validated
+                    .faults
                     .into_iter()
-                    .map(|fault| fault.below("/data"))
                     .filter_map(|fault| serde_json::to_value(fault).ok())
                     .collect();
             }
@@ -134,18 +151,35 @@ fn check(caller: &Authorised<Read>, items: Vec<Value>) -> Result<Vec<Vec<Value>>
     Ok(outcomes)
 }
 
+/// The members of a record to be checked: those of a new record, and its collection.
+const MEMBERS: [&str; 9] = [
+    "collection",
+    "id",
+    "owner",
+    "controller",
+    "origin",
+    "data",
+    "model",
+    "validFrom",
+    "validTo",
+];
+
 fn draft(item: Value) -> Result<ValidationDraft, Vec<Value>> {
-    let mut fields = Fields::new(item, "", &["collection", "data", "model", "validFrom"])
-        .map_err(Problem::into_errors)?;
+    let mut fields = Fields::new(item, "", &MEMBERS).map_err(Problem::into_errors)?;
     let domain = writing::collection(&mut fields);
+    let id = fields.parse::<RecordId>("id", "invalid-format");
+    let envelope = envelope_of(&mut fields);
     let content = content(&mut fields);
-    let valid_from = fields.valid_from("validFrom");
+    let (valid_from, valid_to) = (fields.valid_from("validFrom"), fields.valid_to("validTo"));
     fields.faults()?;
     domain
         .map(|domain| ValidationDraft {
             domain,
+            id,
+            envelope,
             content,
             valid_from,
+            valid_to,
         })
         .ok_or_else(Vec::new)
 }

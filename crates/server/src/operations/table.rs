@@ -437,7 +437,7 @@ fn of_many() -> Vec<Operation> {
             .tag(MANY)
             .logged_as(Kind::Search)
             .summary("Check records without storing them", "Kontrollera poster utan att lagra dem")
-            .text("The errors that each would give, in the order sent; as a JSON list or one record on each line (NDJSON).", "Felen som var och en skulle ge, i den ordning de skickas; som en JSON-lista eller en post på varje rad (NDJSON).")
+            .text("The errors that each would give by itself, in the order sent; as a JSON list or one record on each line (NDJSON). Who may write for the owner has each tried as that write, and rehearsed says so; records that refer to others by temporary ids are not.", "Felen som var och en skulle ge för sig, i den ordning de skickas; som en JSON-lista eller en post på varje rad (NDJSON). För den som får skriva för informationsägaren prövas var och en som den skrivningen, och det står i rehearsed; poster som hänvisar till andra med tillfälliga id:n prövas inte så.")
             .body(JSON, "Validation")
             .body(NDJSON, "ValidationItem")
             .answers(200, "ValidationOutcome", "For each record its errors", "Felen för varje post")

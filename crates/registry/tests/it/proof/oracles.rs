@@ -4,8 +4,8 @@ use grunddata_information_model::PrivacyClass;
 use grunddata_model::Domain::{self, Organisation, Person, Role, Service};
 use grunddata_model::RecordId;
 use grunddata_registry::{
-    At, Code, Command, Context, ControllerScope, Grant, Idempotency, IfMatch, Note, OwnerScope,
-    Place, Refusal, Role as Granted, Transaction, ValidationDraft,
+    At, Code, Command, Context, ControllerScope, Envelope, Grant, Idempotency, IfMatch, Note,
+    OwnerScope, Place, Refusal, Role as Granted, Transaction, ValidationDraft,
 };
 use grunddata_testing::on_both;
 use serde_json::{Value, json};
@@ -13,6 +13,13 @@ use serde_json::{Value, json};
 use crate::stack::*;
 
 const ABSENT: &str = "01990c3e-0000-7000-8000-0000000000ff";
+
+fn in_owner_a() -> Envelope {
+    Envelope {
+        owner: Some(owner("a")),
+        ..Envelope::default()
+    }
+}
 
 fn absent() -> RecordId {
     ABSENT.parse().unwrap()
@@ -226,14 +233,14 @@ on_both! {
             let other = stack.block_on(stack.registry.transact(&outside, transaction(absent()), None)).unwrap_err();
             alike(&one, target, &other);
         }
-        let drafts = |id: RecordId| vec![ValidationDraft { domain: Role, content: content(role(id, unit)), valid_from: None }];
+        let drafts = |id: RecordId| vec![ValidationDraft { envelope: in_owner_a(), ..ValidationDraft::new(Role, content(role(id, unit)), None) }];
         let faults = |id| format!("{:?}", stack.registry.validate(&outside, drafts(id)).unwrap()).replace(&id.to_string(), "ID");
         assert_eq!(faults(hidden), faults(absent()));
         let by_number = |value: &str| {
             let mut data = role(mine, unit);
             data["person"] = json!({"identifier": {"scheme": "source:hr", "value": value}});
             let written = format!("{:?}", stack.write_as(&outside, in_a(create(Role, data.clone(), "2026-02-01"))).unwrap_err());
-            let drafts = vec![ValidationDraft { domain: Role, content: content(data), valid_from: None }];
+            let drafts = vec![ValidationDraft { envelope: in_owner_a(), ..ValidationDraft::new(Role, content(data), None) }];
             (written, format!("{:?}", stack.registry.validate(&outside, drafts).unwrap()))
         };
         let mut numbered = protected("Två");
