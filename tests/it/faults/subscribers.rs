@@ -18,8 +18,6 @@ use crate::subscriptions::receiver::{Manner, Receiver};
 use crate::subscriptions::world::World;
 
 const MODES: [&str; 3] = ["structured", "binary", "batch"];
-/// A target that takes longer has failed.
-const ANSWER: Duration = Duration::from_secs(1);
 
 /// What tells an entry from others: its record and its version.
 type Key = (String, u64);
@@ -117,7 +115,7 @@ fn manner(receiver: &Receiver, dice: &mut Dice) -> Manner {
     match dice.below(5) {
         0 => Manner::Answers(500),
         1 => Manner::Says(307, "location", receiver.at("/elsewhere")),
-        2 => Manner::Waits(3 * ANSWER),
+        2 => Manner::Waits(Duration::from_secs(3_600)),
         _ => Manner::Accepts,
     }
 }
@@ -241,6 +239,7 @@ fn subscribed(world: &World) -> (crate::subscriptions::world::Process, Vec<Strin
 fn gone(engine: Engine) -> World {
     World::new(engine, |config| {
         config.subscriptions.last_retry = Duration::from_secs(60 * 60);
+        config.subscriptions.answer = Duration::from_millis(400);
     })
     .of_any_time()
 }
@@ -287,7 +286,7 @@ mod away {
                     1 => Manner::Says(308, "location", world.receiver.at("/elsewhere")),
                     2 => Manner::Says(503, "retry-after", "3600".to_owned()),
                     // Now and then it hangs.
-                    _ if day % 8 == 3 => Manner::Waits(Duration::from_secs(2)),
+                    _ if day % 8 == 3 => Manner::Waits(Duration::from_secs(3_600)),
                     _ => Manner::Answers(404),
                 };
                 world.receiver.behave(manner);

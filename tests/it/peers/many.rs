@@ -57,12 +57,17 @@ on_both! {
         println!("{MANY} idle peers: {} threads more, {:.1} % of one core, origin and follower together", threads - before, share * 100.0);
         assert!(threads - before <= 2 * MANY + 40, "{threads} threads");
         assert!(share < 0.5, "{share} of one core");
-        // And what one of them says comes at once.
-        let id = origin.unit("kommun-7", "Ny");
-        let begun = std::time::Instant::now();
-        follower.wait("kommun-7", |state| state["position"] == 2);
-        assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
-        follower.get(&format!("/organisations/{id}")).expect(200);
+        // And what one of them says comes at once, more often than not: a busy machine may be late, and who is not told at all
+        // hears of it when it asks again.
+        let mut taken: Vec<_> = (0..5).map(|turn| {
+            let id = origin.unit("kommun-7", &format!("Ny {turn}"));
+            let begun = std::time::Instant::now();
+            follower.wait("kommun-7", |state| state["position"] == turn + 2);
+            follower.get(&format!("/organisations/{id}")).expect(200);
+            begun.elapsed()
+        }).collect();
+        taken.sort_unstable();
+        assert!(taken[2] < Duration::from_secs(1), "{taken:?}");
     }
 }
 

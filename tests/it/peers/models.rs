@@ -3,6 +3,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use grunddata_information_model::InformationModel;
 use grunddata_testing::{Database, Engine, on_both};
@@ -97,6 +98,11 @@ on_both! {
         let own = motto(&origin, "motto");
         follower.follow("kommun", &origin, "kommun", &origin.admin, json!({})).expect(201);
         follower.wait_for("kommun", &origin, "kommun");
+        let begun = std::time::Instant::now();
+        while beside.get("/models/own/0.2.0").status != 200 {
+            assert!(begun.elapsed() < Duration::from_secs(120), "the other process knows it too");
+            std::thread::sleep(Duration::from_millis(10));
+        }
         for site in [&follower, &beside] {
             assert_eq!(shown(site, &own)["motto"], "Tillsammans");
             let digest = |site: &Site| site.get("/models/own/0.2.0").expect(200)["digest"].clone();
@@ -223,11 +229,11 @@ on_both! {
         origin.send("POST", &format!("{person}/amendments"), Some(patch)).expect(200);
         let begun = std::time::Instant::now();
         while follower.get_as(&token, &person).status != 404 {
-            assert!(begun.elapsed() < std::time::Duration::from_secs(60), "{:#}", follower.peer("kommun"));
-            std::thread::sleep(std::time::Duration::from_millis(50));
+            assert!(begun.elapsed() < Duration::from_secs(60), "{:#}", follower.peer("kommun"));
+            std::thread::sleep(Duration::from_millis(50));
         }
         assert_eq!(follower.get_as(&token, &role).status, 404);
-        assert!(follower.peer("kommun")["state"]["needsModel"].is_string());
+        follower.wait("kommun", |state| state["needsModel"].is_string());
         // Who is shown everything is shown it as it was copied.
         assert_eq!(follower.get(&person).expect(200)["data"]["name"]["full"], "Ronja");
     }

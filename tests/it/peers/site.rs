@@ -371,7 +371,7 @@ impl Site {
             if is(&peer["state"]) {
                 return;
             }
-            assert!(begun.elapsed() < Duration::from_secs(30), "{peer:#}");
+            assert!(begun.elapsed() < Duration::from_secs(120), "{peer:#}");
             std::thread::sleep(Duration::from_millis(10));
         }
     }

@@ -259,9 +259,11 @@ on_both! {
         world.receiver.behave(Manner::Answers(500));
         until("it is known", || world.metrics(&process).contains("grunddata_subscriptions{state=\"active\"} 1"));
         assert!(world.metrics(&process).contains("grunddata_subscriptions_silent 0"));
-        for _ in 0..4 {
+        for turn in 0..4 {
             world.pass(Duration::from_secs(40 * 60));
-            std::thread::sleep(Duration::from_millis(60));
+            if turn == 1 {
+                until("the sign of life has failed", || world.show(&process, &id)["failures"].as_u64() >= Some(1));
+            }
         }
         until("it is silent", || world.show(&process, &id)["silentSince"].is_string());
         until("the metric says so", || world.metrics(&process).contains(&format!("grunddata_subscription_silent{{owner=\"norrberga\",subscription=\"{id}\"}} 1")));

@@ -237,13 +237,13 @@ pub(crate) fn events_of(got: &Got) -> Vec<Value> {
     }
 }
 
-/// Waits for something, for ten seconds at most.
+/// Waits for something, for two minutes at most.
 #[track_caller]
 pub(crate) fn until(what: &str, is: impl Fn() -> bool) {
     let begun = Instant::now();
     while !is() {
         assert!(
-            begun.elapsed() < Duration::from_secs(10),
+            begun.elapsed() < Duration::from_secs(120),
             "waited in vain until {what}"
         );
         std::thread::sleep(Duration::from_millis(5));

@@ -154,7 +154,7 @@ fn a_worker_never_waits_and_few_wait_for_a_slow_issuer() {
     assert_eq!(scene.provider.requests("keys"), 0);
     scene
         .provider
-        .behave(Behaviour::Slow(Duration::from_millis(700)));
+        .behave(Behaviour::Slow(Duration::from_secs(2)));
     let answers: Vec<_> = thread::scope(|scope| {
         let waiting: Vec<_> = (0..8)
             .map(|_| scope.spawn(|| scene.issuers.fetch(&fetch, scene.now())))
@@ -162,8 +162,18 @@ fn a_worker_never_waits_and_few_wait_for_a_slow_issuer() {
         while scene.provider.requests("discovery") == 0 {
             thread::sleep(Duration::from_millis(5));
         }
-        thread::sleep(Duration::from_millis(200));
-        let meanwhile = scene.issuers.verify_cached(&token, scene.now());
+        // As soon as all of them wait.
+        let refused = || {
+            let answer = scene.issuers.verify_cached(&token, scene.now());
+            matches!(answer, Err(Refused::IssuerUnreachable)).then_some(answer)
+        };
+        let meanwhile = loop {
+            if let Some(refused) = refused() {
+                break refused;
+            }
+            assert_eq!(scene.provider.requests("keys"), 0, "nobody was refused");
+            thread::sleep(Duration::from_millis(5));
+        };
         waiting
             .into_iter()
             .for_each(|thread| thread.join().unwrap());
