@@ -58,7 +58,7 @@ impl Scene {
         let provider = provider(&seconds);
         let mut settings = provider.settings("kommun", AUDIENCE);
         // What is to be answered may take as long as a busy machine takes.
-        settings.timeout_seconds = 60;
+        settings.timeout_seconds = 30;
         change(&mut settings);
         Self {
             issuers: issuers(vec![settings]),
