@@ -339,6 +339,27 @@ on_both! {
         assert!(bytes.is_empty() || stands(&bytes, OTHER));
     }
 
+    /// A number that stood with the erased one by mistake is that of whom it belongs to, whether known already or not.
+    fn what_waits_for_somebody_else_goes_on_waiting(stack: Stack) {
+        let school = school(&stack);
+        let wrong = stack.id(create(Person, numbered("Åsa Ek", OTHER), "2026-01-01"));
+        stack.write(amend(Person, wrong, json!({"identifiers": [number(NUMBER)]}), "2026-01-01", None)).unwrap();
+        let role = stack.write(waiting(create(Role, employed(school, OTHER), "2026-01-01"))).unwrap().id;
+        let admin = stack.as_actor("a", Granted::Administrator);
+        let erase = |id| {
+            let decision = Decision { text: "Gallras.".to_owned(), reference: "KS 2026/1".to_owned() };
+            stack.registry.erase(&admin, &[id], decision).unwrap()
+        };
+        erase(wrong);
+        assert_eq!(listed(&stack, &stack.system()).len(), 1);
+        let bo = stack.id(create(Person, numbered("Bo Ek", OTHER), "2026-01-01"));
+        assert_eq!(stack.data(role, "2026-02-01").unwrap()["person"]["id"], bo.to_string());
+        // What waited once says still for whom.
+        let then = format!("{:?}", stack.registry.version(&stack.system(), None, role, 1).unwrap().items);
+        assert!(then.contains(OTHER) && !then.contains("erased"), "{then}");
+        assert!(stack.registry.store().verify(&mut |_| {}).unwrap().is_empty());
+    }
+
     fn what_waits_goes_with_the_registry_into_another(stack: Stack) {
         let school = school(&stack);
         let role = stack.write(waiting(create(Role, employed(school, NUMBER), "2026-01-01"))).unwrap().id;

@@ -7,7 +7,7 @@ use grunddata_information_model::InformationModel;
 use grunddata_model::{OwnerKey, RecordId};
 use serde_json::Value;
 
-use super::rows::hash;
+use super::rows::{SHORTEST_TRACE, hash};
 use super::{AssertionHead, AssertionRow, KeyHash};
 use crate::connection::Connection;
 use crate::error::StoreError;
@@ -276,9 +276,12 @@ pub(crate) fn redact(
     for row in of_records(connection, owner, &[id])? {
         let source = &row.source;
         let said: Option<Value> = serde_json::from_str(&row.content).ok();
-        let keyed = pairs
-            .iter()
-            .any(|(_, value)| row.key.contains(value.as_str()));
+        // A short value stands in many a key that has nothing to do with it: there a whole part of the key counts.
+        let keyed = pairs.iter().any(|(_, value)| {
+            let mut parts = row.key.split(|letter: char| !letter.is_alphanumeric());
+            (value.len() >= SHORTEST_TRACE && row.key.contains(value.as_str()))
+                || parts.any(|part| part == value)
+        });
         let Some(mut said) = said.filter(|_| !keyed) else {
             remove(connection, owner, source, &[row.key_hash])?;
             continue;

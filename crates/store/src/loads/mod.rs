@@ -20,7 +20,7 @@ use uuid::Uuid;
 pub(crate) use assertions::{forget, redact};
 pub use plan::{Believed, PlanWriter};
 pub use rows::RowFilter;
-pub(crate) use rows::clear;
+pub(crate) use rows::{clear, clear_waiting};
 pub(crate) use step::write_steps;
 pub use step::{LoadStep, SetAside};
 pub use tasks::{TaskKind, TaskRow, WatchRow};

@@ -37,7 +37,7 @@ const COLUMNS: &str = "SELECT t.number, t.file_row, t.record_name, t.key, t.key_
 /// How many rows of a plan that was given up are removed in one transaction.
 const CLEARED: i64 = 2_000;
 /// A value that is shorter is not looked for in the rows of plans when a record is erased: it would be found everywhere.
-const SHORTEST_TRACE: usize = 6;
+pub(super) const SHORTEST_TRACE: usize = 6;
 /// How many values are looked for together.
 const TRACES: usize = 64;
 
@@ -325,6 +325,40 @@ impl Store {
     }
 }
 
+/// Clears the rows of plans about a record that has waited for an erased one: those that came to something or nothing, and of
+/// those that are still to be applied the ones that name one of its identifiers. The others say something else of it.
+pub(crate) fn clear_waiting(
+    connection: &mut Connection,
+    owner: &str,
+    id: RecordId,
+    values: &BTreeSet<&str>,
+) -> Result<(), StoreError> {
+    let mut sql = emptied(owner);
+    sql.push(" AND record_id = ")
+        .id(id)
+        .push(" AND (state <> 0");
+    for value in values.iter().filter(|value| value.len() >= SHORTEST_TRACE) {
+        let like = format!("%{value}%");
+        sql.push(" OR key LIKE ").text(like.clone());
+        sql.push(" OR content LIKE ").text(like);
+    }
+    sql.push(")").uncached();
+    connection.execute(&sql).map(drop)
+}
+
+/// Empties rows of plans of the owner.
+fn emptied(owner: &str) -> Sql<'static, ()> {
+    let mut sql = Sql::<()>::new("UPDATE load_row SET content = ");
+    sql.text("")
+        .push(", key = ")
+        .text("")
+        .push(", key_hash = ")
+        .bytes([0_u8; 16].as_slice().to_vec())
+        .push(" WHERE owner = ")
+        .text(owner.to_owned());
+    sql
+}
+
 /// Clears the rows of plans of what they tell of erased records: of those that are about them, and of those that would
 /// have made a record and hold one of their identifiers. Rows that came to nothing hold neither key nor data.
 pub(crate) fn clear(
@@ -333,17 +367,7 @@ pub(crate) fn clear(
     ids: &[RecordId],
     values: &BTreeSet<&str>,
 ) -> Result<(), StoreError> {
-    let begin = || {
-        let mut sql = Sql::<()>::new("UPDATE load_row SET content = ");
-        sql.text("")
-            .push(", key = ")
-            .text("")
-            .push(", key_hash = ")
-            .bytes([0_u8; 16].as_slice().to_vec())
-            .push(" WHERE owner = ")
-            .text(owner.to_owned());
-        sql
-    };
+    let begin = || emptied(owner);
     let mut sql = begin();
     sql.push(" AND record_id IN ").ids(ids.iter().copied());
     connection.execute(&sql)?;

@@ -86,7 +86,13 @@ impl WriteTx<'_> {
             images.push(image);
         }
         let ids: Vec<RecordId> = images.iter().map(|image| image.id).collect();
-        let (waiters, pairs) = self.waiters(&ids)?;
+        let now = images
+            .iter()
+            .flat_map(|image| image.timeline.states())
+            .flat_map(|state| state.value.identifiers())
+            .map(|used| (used.scheme.as_str().to_owned(), used.value.clone()))
+            .collect::<Pairs>();
+        let (waiters, pairs) = self.waiters(&ids, &now)?;
         let concerned = [ids.as_slice(), waiters.as_slice()].concat();
         let mut held = self.marked(MarkKind::Hold, &concerned)?;
         held.extend(self.marked(MarkKind::Restriction, &concerned)?);
@@ -131,10 +137,14 @@ impl WriteTx<'_> {
     }
 
     /// The other records of this owner of which some version waits for one of these by an identifier, and the identifiers.
-    fn waiters(&mut self, ids: &[RecordId]) -> Result<(Vec<RecordId>, Pairs), StoreError> {
+    fn waiters(
+        &mut self,
+        ids: &[RecordId],
+        now: &Pairs,
+    ) -> Result<(Vec<RecordId>, Pairs), StoreError> {
         let batch = &mut *self.batch;
         let (owner, model) = (batch.owner.clone(), batch.model.clone());
-        let found = waiters(&mut batch.connection, &model, owner.as_str(), ids);
+        let found = waiters(&mut batch.connection, &model, owner.as_str(), ids, now);
         self.noted(found)
     }
 
@@ -194,6 +204,7 @@ fn waiters(
     model: &InformationModel,
     owner: &str,
     ids: &[RecordId],
+    now: &Pairs,
 ) -> Result<(Vec<RecordId>, Pairs), StoreError> {
     if !any(connection, owner)? {
         return Ok(<(Vec<RecordId>, Pairs)>::default());
@@ -202,6 +213,7 @@ fn waiters(
     for chunk in ids.chunks(LIST) {
         pairs.extend(identifiers(connection, model, owner, chunk)?);
     }
+    let pairs = waited::only_theirs(connection, owner, &pairs, now, ids)?;
     let mut found = waited::waiters(connection, owner, &pairs)?;
     found.retain(|id| !ids.contains(id));
     Ok((found.into_iter().collect(), pairs))

@@ -53,6 +53,48 @@ pub(crate) fn waiters(
     Ok(found)
 }
 
+/// Those of the identifiers that are the records' own. One that another record is believed to have is that record's, however
+/// it came to stand here; and so is one that somebody waits for still, unless they are the ones that have it (`now`).
+pub(crate) fn only_theirs(
+    connection: &mut Connection,
+    owner: &str,
+    pairs: &Pairs,
+    now: &Pairs,
+    erased: &[RecordId],
+) -> Result<Pairs, StoreError> {
+    let mut theirs = Pairs::new();
+    for pair in pairs {
+        let (scheme, value) = pair;
+        let mut sql = Sql::<(SqlId,)>::new("SELECT i.record_id FROM identifier i WHERE i.owner = ");
+        sql.text(owner)
+            .push(" AND i.scheme = ")
+            .text(scheme.as_str());
+        sql.push(" AND i.value = ").text(value.as_str());
+        sql.push(" AND i.superseded_at = ").moment(Instant::FOREVER);
+        let holders: Vec<(Id,)> = connection.load(&sql)?;
+        if holders
+            .iter()
+            .any(|(holder,)| !erased.contains(&holder.record()))
+        {
+            continue;
+        }
+        let mut sql =
+            Sql::<(SqlId,)>::new("SELECT p.record_id FROM pending_reference p WHERE p.owner = ");
+        sql.text(owner)
+            .push(" AND p.scheme = ")
+            .text(scheme.as_str());
+        sql.push(" AND p.value = ").text(value.as_str());
+        let waiting: Vec<(Id,)> = connection.load(&sql)?;
+        let waited_for = waiting
+            .iter()
+            .any(|(waiter,)| !erased.contains(&waiter.record()));
+        if !waited_for || now.contains(pair) {
+            theirs.insert(pair.clone());
+        }
+    }
+    Ok(theirs)
+}
+
 /// Takes the identifiers out of everything that waited for them; `erased` are the records themselves.
 pub(super) fn redact(
     connection: &mut Connection,
@@ -65,13 +107,15 @@ pub(super) fn redact(
     if !any(connection, owner)? {
         return Ok(());
     }
+    let pairs = &only_theirs(connection, owner, pairs, &Pairs::new(), erased)?;
+    let values = pairs.iter().map(|(_, value)| value.as_str()).collect();
     for id in waiters(connection, owner, pairs)? {
         if erased.contains(&id) {
             continue;
         }
         redact_record(connection, model, key, pairs, id)?;
         super::scrub::forget_outcomes(connection, owner, &[id])?;
-        loads::clear(connection, owner, &[id], &BTreeSet::new())?;
+        loads::clear_waiting(connection, owner, id, &values)?;
         loads::redact(connection, model, owner, id, pairs)?;
     }
     for table in ["pending_reference", "waited_reference"] {
